@@ -1,0 +1,268 @@
+//! Names what failed: the operation, the object, the bytes, the cause.
+
+use std::fmt;
+use std::io;
+
+use crate::options::{Endpoint, EngineName};
+use crate::units::ByteRange;
+
+/// What this library's functions return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An operation that failed: "cannot `operation` `endpoint` bytes `range`", and why.
+///
+/// `Display` is that sentence without the cause, which is [`source`](std::error::Error::source);
+/// a reporter joins the two with ": ".
+#[derive(Debug)]
+pub struct Error {
+    /// What was tried.
+    pub operation: Operation,
+    /// On which object.
+    pub endpoint: Endpoint,
+    /// On which of its bytes, where that is known.
+    pub range: Option<ByteRange>,
+    /// Why it failed.
+    pub cause: Cause,
+}
+
+/// What was tried when it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Operation {
+    /// Open an existing object.
+    Open,
+    /// Make a new one.
+    Create,
+    /// Ask for its attributes.
+    Stat,
+    /// Find a directory's entries or a link's target.
+    Resolve,
+    /// Map a range of it.
+    Map,
+    /// Read bytes.
+    Read,
+    /// Write bytes.
+    Write,
+    /// Find its holes.
+    FindHoles,
+    /// Make blocks for its bytes.
+    Reserve,
+    /// Change its length.
+    SetLen,
+    /// Share blocks with the source.
+    Clone,
+    /// Bring its bytes to the disk.
+    Flush,
+    /// Bring its directory's entries to the disk.
+    FlushDirectory,
+    /// Close it.
+    Close,
+    /// Compare what was read back with what was copied.
+    Verify,
+    /// Set owner and group.
+    SetOwner,
+    /// Set permission bits.
+    SetMode,
+    /// Set times.
+    SetTimes,
+    /// Read or set extended attributes or ACLs.
+    SetAttributes,
+    /// Give it its final name.
+    Rename,
+    /// Keep the replaced content under another name.
+    BackUp,
+    /// Remove its name.
+    Remove,
+    /// Lock it against other runs.
+    Lock,
+    /// Copy it as a whole.
+    Copy,
+    /// Write to it the list of what was copied.
+    WriteManifest,
+}
+
+impl Operation {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Create => "create",
+            Self::Stat => "stat",
+            Self::Resolve => "resolve",
+            Self::Map => "map",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::FindHoles => "find the holes of",
+            Self::Reserve => "reserve space for",
+            Self::SetLen => "set the length of",
+            Self::Clone => "clone",
+            Self::Flush => "flush",
+            Self::FlushDirectory => "flush the directory of",
+            Self::Close => "close",
+            Self::Verify => "verify",
+            Self::SetOwner => "set the owner of",
+            Self::SetMode => "set the permissions of",
+            Self::SetTimes => "set the times of",
+            Self::SetAttributes => "set the attributes of",
+            Self::Rename => "rename",
+            Self::BackUp => "back up",
+            Self::Remove => "remove",
+            Self::Lock => "lock",
+            Self::Copy => "copy",
+            Self::WriteManifest => "write the manifest",
+        }
+    }
+}
+
+/// Why an operation failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The operating system said so.
+    #[error(transparent)]
+    Os(#[from] io::Error),
+    /// The object ends before the range that was to be read.
+    #[error("it shrank to {len} bytes while it was read")]
+    Shrank {
+        /// Its length now.
+        len: u64,
+    },
+    /// The object was rewritten while it was copied.
+    #[error("it was changed while it was copied")]
+    Changed,
+    /// The object was replaced by another of the same name between two steps.
+    #[error("it was replaced by another file meanwhile")]
+    Replaced,
+    /// The memory behind the bytes is broken (machine check).
+    #[error("hardware memory error")]
+    HardwareMemory,
+    /// A map could not be touched, and the operating system names no error for the bytes.
+    #[error("the map could not be accessed")]
+    Inaccessible,
+    /// There is too little space for it.
+    #[error("{needed} bytes are needed, {available} are free")]
+    NoSpace {
+        /// Bytes that the copy will occupy.
+        needed: u64,
+        /// Bytes free to this user.
+        available: u64,
+    },
+    /// Source and target are one object.
+    #[error("it and {other} are the same file")]
+    SameObject {
+        /// The other name.
+        other: Endpoint,
+    },
+    /// A directory where a file is needed.
+    #[error("it is a directory")]
+    IsDirectory,
+    /// The target is a symbolic link to nothing, which is not written through.
+    #[error("it is a dangling symbolic link")]
+    DanglingLink,
+    /// The target exists and was not to be replaced.
+    #[error("it exists and is not to be replaced")]
+    Exists,
+    /// The engine that was asked for cannot do this; the text says why.
+    #[error("the {engine} engine cannot: {reason}")]
+    Engine {
+        /// The engine.
+        engine: EngineName,
+        /// Why not.
+        reason: String,
+    },
+    /// This system or file system cannot do it.
+    #[error("{0}")]
+    Unsupported(&'static str),
+    /// What was read back is not what was copied.
+    #[error("what was read back differs from what was copied")]
+    Mismatch,
+    /// The observer asked to stop.
+    #[error("interrupted")]
+    Stopped,
+}
+
+impl Error {
+    /// An error without a byte range.
+    pub fn new(operation: Operation, endpoint: &Endpoint, cause: impl Into<Cause>) -> Self {
+        Self { operation, endpoint: endpoint.clone(), range: None, cause: cause.into() }
+    }
+
+    /// The same error, about these bytes.
+    #[must_use]
+    pub fn at(mut self, range: ByteRange) -> Self {
+        self.range = Some(range);
+        self
+    }
+
+    /// What the user can do about it, where there is something.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match (self.operation, &self.cause) {
+            (Operation::Copy, Cause::IsDirectory) => Some("directories are not copied yet"),
+            (_, Cause::DanglingLink) => Some("--remove-destination replaces the link"),
+            (Operation::Open, Cause::Os(error))
+                if error.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                None
+            }
+            (_, Cause::Engine { .. }) => Some("--engine=auto takes one that can"),
+            (_, Cause::Changed | Cause::Shrank { .. }) => {
+                Some("--on-change=warn copies it as it is found")
+            }
+            _ => None,
+        }
+    }
+
+    /// The operating system's error, if that is the cause.
+    #[must_use]
+    pub fn os_error(&self) -> Option<&io::Error> {
+        match &self.cause {
+            Cause::Os(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {} {}", self.operation.words(), self.endpoint)?;
+        match self.range {
+            Some(range) => write!(f, " bytes {range}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.cause {
+            Cause::Os(error) => Some(error),
+            cause => Some(cause),
+        }
+    }
+}
+
+/// Adds what was tried on what to an operating system's error.
+pub(crate) trait Context<T> {
+    fn context(self, operation: Operation, endpoint: &Endpoint) -> Result<T>;
+}
+
+impl<T> Context<T> for io::Result<T> {
+    fn context(self, operation: Operation, endpoint: &Endpoint) -> Result<T> {
+        self.map_err(|error| Error::new(operation, endpoint, error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error as _;
+
+    #[test]
+    fn an_error_says_verb_object_range_and_cause() {
+        let denied = io::Error::from_raw_os_error(13);
+        let error = Error::new(Operation::Map, &Endpoint::from("big.bin"), denied)
+            .at(ByteRange::between(0, 67_108_864));
+        assert_eq!(error.to_string(), "cannot map 'big.bin' bytes 0..67108864");
+        assert_eq!(error.source().unwrap().to_string(), "Permission denied (os error 13)");
+    }
+}

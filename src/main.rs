@@ -1,0 +1,2 @@
+//! The program `mycp`.
+fn main() {}

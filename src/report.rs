@@ -1,0 +1,263 @@
+//! What was done, and the observer who is told while it happens.
+
+use std::time::Duration;
+
+use crate::options::{Endpoint, EngineName, ObjectId};
+use crate::units::ByteRange;
+
+/// Whether to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Flow {
+    /// Go on.
+    Continue,
+    /// Stop as soon as that leaves no mess: the copy fails with
+    /// [`Cause::Stopped`](crate::Cause::Stopped), and the target is as it was.
+    Stop,
+}
+
+/// Something that happened during a copy.
+///
+/// Bytes are counted as work, holes included: they sum up to the length of the source unless the
+/// copy starts over, which a new [`Event::Started`] tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// Copying begins, perhaps anew.
+    Started {
+        /// Bytes to copy; `None` when the source has no length (a pipe).
+        len: Option<u64>,
+    },
+    /// Bytes are in the target, in memory at least.
+    Copied {
+        /// How many more.
+        bytes: u64,
+    },
+    /// Bytes have been written out to the device; only with [`Flush::Sync`](crate::Flush::Sync).
+    WrittenOut {
+        /// How many more.
+        bytes: u64,
+    },
+    /// Bytes have been read back and agree; only with [`Verify`](crate::Verify).
+    ReadBack {
+        /// How many more.
+        bytes: u64,
+    },
+    /// Nothing new; asked while something is waited for, so that an observer can stop it.
+    Waiting,
+}
+
+/// Whether an existing target may be replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consent {
+    /// Yes.
+    Given,
+    /// No: the object is skipped.
+    Refused,
+}
+
+/// Is told what happens, from any of the copy's threads, and can stop it.
+pub trait Observer: Sync {
+    /// Takes notice of `event` and says whether to go on.
+    fn event(&self, event: Event) -> Flow;
+
+    /// Is asked before an existing target is replaced or written into, when everything else says
+    /// that it will be.
+    fn may_replace(&self, _target: &Endpoint) -> Consent {
+        Consent::Given
+    }
+}
+
+/// Nobody looks.
+impl Observer for () {
+    fn event(&self, _: Event) -> Flow {
+        Flow::Continue
+    }
+}
+
+/// What the copy of one object came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Done {
+    /// It was copied.
+    Copied(Box<Report>),
+    /// Nothing had to be done, or was to be done.
+    Skipped(Skip),
+}
+
+/// Why an object was not copied although nothing failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Skip {
+    /// The target exists and is not to be replaced (`-n`).
+    Exists,
+    /// The target is not older than the source (`-u`).
+    NotOlder,
+    /// The observer refused ([`Observer::may_replace`]).
+    Declined,
+}
+
+/// How the target came to its new content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Way {
+    /// There was nothing of the name; a whole file appeared under it.
+    Created,
+    /// A whole file took the name over.
+    Replaced,
+    /// It was written into, for this reason.
+    InPlace(InPlaceReason),
+}
+
+/// Why a target is written in place and not replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InPlaceReason {
+    /// It was asked for.
+    Asked,
+    /// Other names lead to it, which would keep the old content.
+    HardLinks,
+    /// It is a device, FIFO, socket or standard output.
+    NotRegular,
+    /// It is a mount point itself.
+    MountPoint,
+    /// No file may be made in, or renamed within, its directory.
+    Directory,
+    /// A new file could not be given its owner.
+    Owner,
+    /// A new file could not be given its ACL or extended attributes.
+    Attributes,
+}
+
+impl InPlaceReason {
+    /// The reason in words.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Asked => "--in-place was given",
+            Self::HardLinks => "it has other hard links",
+            Self::NotRegular => "it is not a regular file",
+            Self::MountPoint => "it is a mount point",
+            Self::Directory => "its directory does not let a file be replaced",
+            Self::Owner => "a new file could not be given its owner",
+            Self::Attributes => "a new file could not be given its attributes",
+        }
+    }
+}
+
+/// The part of a copy that one engine did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineUse {
+    /// Which engine.
+    pub engine: EngineName,
+    /// Bytes that it moved or shared, holes not counted.
+    pub bytes: u64,
+    /// Threads that it used.
+    pub threads: usize,
+    /// Why it was chosen.
+    pub why: String,
+    /// Why it stopped before the end; `None` when it did not.
+    pub stopped: Option<String>,
+}
+
+/// Something the user should know although the copy succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// The source grew; the copy has the length that it had at the start.
+    Grew {
+        /// Length that was copied.
+        copied: u64,
+        /// Length at the end.
+        now: u64,
+    },
+    /// The source changed while it was copied, and `--on-change=warn` let that pass.
+    Changed,
+    /// Some pages could not be dropped from the cache before the copy was read back, so that part
+    /// was compared with memory, not with the medium.
+    ReadBackFromMemory {
+        /// How many bytes.
+        bytes: u64,
+    },
+    /// Temporaries that killed runs had left beside the target were removed.
+    LeftoversRemoved {
+        /// How many.
+        count: usize,
+    },
+}
+
+/// Counts of the flush calls of a copy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flushes {
+    /// Ranges whose write-out was started early.
+    pub started: u64,
+    /// Files flushed and waited for.
+    pub files: u64,
+    /// Directories flushed and waited for.
+    pub directories: u64,
+}
+
+/// What the copy of one object came to, in figures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// The source as it was named.
+    pub source: Endpoint,
+    /// The target as it was named.
+    pub target: Endpoint,
+    /// How the target came to its new content.
+    pub way: Way,
+    /// The target's identity.
+    pub target_id: Option<ObjectId>,
+    /// Length of the target.
+    pub len: u64,
+    /// Bytes of it that are holes because the source had them or `--sparse=always` made them.
+    pub holes: u64,
+    /// What each engine did, in order.
+    pub engines: Vec<EngineUse>,
+    /// Engines that were passed over, and why.
+    pub passed_over: Vec<(EngineName, String)>,
+    /// What was flushed.
+    pub flushes: Flushes,
+    /// BLAKE3 of the content, if asked for.
+    pub hash: Option<blake3::Hash>,
+    /// Bytes read back and found equal.
+    pub verified: u64,
+    /// Times the copy was started over because the source changed.
+    pub retries: u32,
+    /// Where the replaced content is now.
+    pub backup: Option<std::path::PathBuf>,
+    /// What the user should know.
+    pub warnings: Vec<Warning>,
+    /// From opening the source to the end.
+    pub elapsed: Duration,
+}
+
+impl Report {
+    /// An empty report of a copy from `source` to `target`.
+    pub(crate) fn new(source: &Endpoint, target: &Endpoint, way: Way) -> Self {
+        Self {
+            source: source.clone(),
+            target: target.clone(),
+            way,
+            target_id: None,
+            len: 0,
+            holes: 0,
+            engines: Vec::new(),
+            passed_over: Vec::new(),
+            flushes: Flushes::default(),
+            hash: None,
+            verified: 0,
+            retries: 0,
+            backup: None,
+            warnings: Vec::new(),
+            elapsed: Duration::ZERO,
+        }
+    }
+}
+
+/// The bytes of `range` that an event counts.
+#[must_use]
+pub(crate) const fn copied(range: ByteRange) -> Event {
+    Event::Copied { bytes: range.len() }
+}
