@@ -121,7 +121,7 @@ pub enum Cause {
     #[error(transparent)]
     Os(#[from] io::Error),
     /// The object ends before the range that was to be read.
-    #[error("it shrank to {len} bytes while it was read")]
+    #[error("it shrank to {len} bytes meanwhile")]
     Shrank {
         /// Its length now.
         len: u64,

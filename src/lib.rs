@@ -1,12 +1,21 @@
 //! Copies files through memory maps: fast, whole, and on the disk when asked.
 
-pub mod copy;
-pub mod error;
-pub mod options;
-pub mod report;
-pub mod units;
+mod copy;
+mod digest;
+mod engine;
+mod error;
+mod lock;
+pub mod mapped;
+mod metadata;
+mod object;
+mod options;
+mod report;
+mod sys;
+mod units;
 
-pub use copy::Copier;
+pub use copy::{Copier, copy};
 pub use error::{Cause, Error, Operation, Result};
 pub use options::*;
-pub use report::{Consent, Done, Event, Flow, Observer, Report};
+pub use report::*;
+pub use mapped::{FaultGuard, Restored};
+pub use units::{ByteRange, Granule};

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::options::{Endpoint, EngineName, ObjectId};
-use crate::units::ByteRange;
 
 /// Whether to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,11 +178,6 @@ pub enum Warning {
         /// How many bytes.
         bytes: u64,
     },
-    /// Temporaries that killed runs had left beside the target were removed.
-    LeftoversRemoved {
-        /// How many.
-        count: usize,
-    },
 }
 
 /// Counts of the flush calls of a copy.
@@ -227,6 +221,8 @@ pub struct Report {
     pub retries: u32,
     /// Where the replaced content is now.
     pub backup: Option<std::path::PathBuf>,
+    /// Temporaries of killed runs that were beside the target and have been removed.
+    pub leftovers: usize,
     /// What the user should know.
     pub warnings: Vec<Warning>,
     /// From opening the source to the end.
@@ -250,14 +246,9 @@ impl Report {
             verified: 0,
             retries: 0,
             backup: None,
+            leftovers: 0,
             warnings: Vec::new(),
             elapsed: Duration::ZERO,
         }
     }
-}
-
-/// The bytes of `range` that an event counts.
-#[must_use]
-pub(crate) const fn copied(range: ByteRange) -> Event {
-    Event::Copied { bytes: range.len() }
 }

@@ -1,14 +1,76 @@
-//! One object to another: decide, stage, move, verify, publish.
+//! One object to another: look, decide, stage, move, verify, publish.
 
-use crate::error::Result;
-use crate::options::{CopyOptions, Endpoint};
-use crate::report::{Done, Observer};
+mod backup;
+mod decide;
+mod run;
+mod source;
+mod stage;
+mod target;
+mod transfer;
+
+use std::time::Instant;
+
+use decide::{Decision, Name, TargetFacts};
+use run::Run;
+use source::Source;
+use target::{Found, Mounted, Place};
+
+use crate::error::{Cause, Context, Error, Operation, Result};
+use crate::object::Object;
+use crate::options::{CopyOptions, Endpoint, Flush};
+use crate::report::{Consent, Done, InPlaceReason, Observer, Report, Skip};
+use crate::sys::file::{self, Facts};
+use crate::sys::platform;
 
 /// Copies objects with one set of options.
+///
+/// # Example
+///
+/// ```
+/// use mycp::{Copier, CopyOptions, Done, Endpoint, Flush};
+///
+/// let directory = tempfile::tempdir()?;
+/// let (source, target) = (directory.path().join("a"), directory.path().join("b"));
+/// std::fs::write(&source, "the only photograph")?;
+///
+/// let options = CopyOptions { flush: Flush::Sync, ..CopyOptions::default() };
+/// let done = Copier::new(&options).copy(&Endpoint::from(source), &Endpoint::from(&target))?;
+/// let Done::Copied(report) = done else { panic!("there was nothing to skip") };
+/// assert_eq!((report.len, report.flushes.files, report.flushes.directories), (19, 1, 1));
+/// assert_eq!(std::fs::read(target)?, b"the only photograph");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Copier<'a> {
     options: &'a CopyOptions,
     observer: &'a dyn Observer,
+}
+
+/// Copies `source` to `target` with the default options: whole or not at all, by the engine that
+/// suits, flushed when the system likes.
+///
+/// # Errors
+///
+/// Whatever fails; the target is then as it was.
+///
+/// # Example
+///
+/// ```
+/// let directory = tempfile::tempdir()?;
+/// let (source, target) = (directory.path().join("a"), directory.path().join("b"));
+/// std::fs::write(&source, "content")?;
+/// let report = mycp::copy(&source, &target)?;
+/// assert_eq!(report.len, 7);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn copy(source: impl Into<Endpoint>, target: impl Into<Endpoint>) -> Result<Report> {
+    let options = CopyOptions::default();
+    let (source, target) = (source.into(), target.into());
+    match Copier::new(&options).copy(&source, &target)? {
+        Done::Copied(report) => Ok(*report),
+        // The default options have no reason to skip.
+        Done::Skipped(_) => Err(Error::new(Operation::Copy, &target, Cause::Exists)),
+    }
 }
 
 impl<'a> Copier<'a> {
@@ -30,11 +92,64 @@ impl<'a> Copier<'a> {
     ///
     /// Whatever fails; the target is then as it was, unless it was written in place.
     pub fn copy(&self, source: &Endpoint, target: &Endpoint) -> Result<Done> {
-        let _ = (self.options, self.observer, source, target);
-        Err(crate::error::Error::new(
-            crate::error::Operation::Copy,
-            source,
-            crate::error::Cause::Unsupported("being built"),
-        ))
+        let started = Instant::now();
+        let source = Source::open(source)?;
+        let found = target::look(target, decide::follow(self.options))?;
+        let step = match self.decide(&source, &found, target)? {
+            Decision::Skip(skip) => return self.skipped(skip, &found, target),
+            Decision::Write(step) => step,
+        };
+        if found.facts().is_some() && self.observer.may_replace(target) == Consent::Refused {
+            return Ok(Done::Skipped(Skip::Declined));
+        }
+        let mut report = Run::new(self, source, &found, target).write(step)?;
+        report.elapsed = started.elapsed();
+        Ok(Done::Copied(Box::new(report)))
     }
+
+    fn decide(&self, source: &Source, found: &Found, target: &Endpoint) -> Result<Decision> {
+        let facts = match found {
+            Found::Nothing(_) => None,
+            Found::Unnamed(facts) => {
+                Some(TargetFacts { facts: *facts, name: Name::Bound(InPlaceReason::NotRegular) })
+            }
+            Found::Named { place, facts, mounted } => {
+                let name = name_of(place, facts, *mounted, source)?;
+                Some(TargetFacts { facts: *facts, name })
+            }
+        };
+        let source = (source.object.endpoint(), &source.facts);
+        decide::decide(self.options, source, (target, facts))
+    }
+
+    /// A target that is left as it is may have been written by a run that did not flush.
+    fn skipped(&self, skip: Skip, found: &Found, target: &Endpoint) -> Result<Done> {
+        if self.options.flush == Flush::Sync
+            && skip == Skip::NotOlder
+            && let (Endpoint::File(path), Found::Named { place, .. }) = (target, found)
+        {
+            let file = file::open_for_reading(path).context(Operation::Flush, target)?;
+            platform::sync_all(&file).context(Operation::Flush, target)?;
+            platform::sync_all(&place.directory).context(Operation::FlushDirectory, target)?;
+        }
+        Ok(Done::Skipped(skip))
+    }
+}
+
+/// Whether the target's name can be given to a new file.
+fn name_of(place: &Place, facts: &Facts, mounted: Mounted, source: &Source) -> Result<Name> {
+    let endpoint = source.object.endpoint();
+    if facts.id == source.id()
+        && let Some(path) = endpoint.path()
+        && place.is_entry(path).context(Operation::Stat, endpoint)?
+    {
+        return Ok(Name::SourcesOwn);
+    }
+    Ok(if mounted == Mounted::Yes {
+        Name::Bound(InPlaceReason::MountPoint)
+    } else if !place.sticky_allows(facts.uid) {
+        Name::Bound(InPlaceReason::Directory)
+    } else {
+        Name::Free
+    })
 }

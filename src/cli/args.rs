@@ -1,0 +1,418 @@
+//! What was typed: the options, their abbreviations, and the two help texts.
+
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
+
+use crate::options::{
+    BackupControl, EngineChoice, EngineName, Flush, OnChange, Reflink, Sparse, Update, Verify,
+};
+
+const USAGE: &str = "\
+mycp [OPTION]... SOURCE TARGET
+       mycp [OPTION]... SOURCE... DIRECTORY
+       mycp [OPTION]... -t DIRECTORY SOURCE...";
+
+const ABOUT: &str = "\
+Copies SOURCE to TARGET, or several SOURCEs into DIRECTORY.
+
+A target has its old content or the complete new one at every instant, and exit status 0 means \
+that every call that could fail was checked. Options of cp have cp's meaning; long ones can be \
+abbreviated, and so can their values. The operand - is standard input or standard output; a file \
+of that name is ./-";
+
+const AFTER_LONG: &str = "\
+Exit status: 0 done, 1 something failed or the command line is wrong; a run that a signal ended \
+dies of that signal (130 in a shell for SIGINT), its temporary files removed. SIGUSR1 prints \
+where it stands.";
+
+const GOES: &str = "Where copies go";
+const EXISTING: &str = "Existing targets";
+const KEPT: &str = "What is kept";
+const MOVES: &str = "How bytes move";
+const SURE: &str = "Being sure";
+const SAID: &str = "What is said";
+
+/// The command line as it was typed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mycp",
+    version,
+    about = "Copies SOURCE to TARGET, or several SOURCEs into DIRECTORY",
+    long_about = ABOUT,
+    after_long_help = AFTER_LONG,
+    override_usage = USAGE,
+    args_override_self = true,
+    infer_long_args = true,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    max_term_width = 100,
+    help_template = "{about-with-newline}\n{usage-heading} {usage}\n\n{all-args}{after-help}"
+)]
+pub(super) struct Args {
+    /// Sources, and the target unless -t names it.
+    #[arg(hide = true)]
+    pub(super) operands: Vec<OsString>,
+
+    /// Copy all sources into DIRECTORY
+    ///
+    /// Given once. The last operand is then a source, too.
+    #[arg(short, long, value_name = "DIRECTORY", action = clap::ArgAction::Append)]
+    #[arg(help_heading = GOES)]
+    pub(super) target_directory: Vec<PathBuf>,
+
+    /// Never copy into TARGET: it is the copy's own name
+    ///
+    /// There is then one source. A TARGET that is a directory is an error.
+    #[arg(short = 'T', long, help_heading = GOES)]
+    pub(super) no_target_directory: bool,
+
+    /// Remove trailing slashes from sources
+    #[arg(long, help_heading = GOES)]
+    pub(super) strip_trailing_slashes: bool,
+
+    /// Keep replaced content: none, simple, numbered, existing
+    ///
+    /// Without a value, $VERSION_CONTROL says which, or else existing. none or off: keep nothing.
+    /// simple or never: under the name with the suffix. numbered or t: as NAME.~1~, NAME.~2~ and so
+    /// on. existing or nil: numbered if there is a numbered one already, else simple.
+    #[arg(short, long, value_name = "CONTROL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "", value_parser = parse_backup, help_heading = EXISTING)]
+    pub(super) backup: Option<BackupWanted>,
+
+    /// Put SUFFIX behind a simple backup's name, not ~
+    ///
+    /// Asks for a backup, as -b does. Without it, $SIMPLE_BACKUP_SUFFIX is the suffix. One that is
+    /// empty or has a slash in it counts as ~.
+    #[arg(short = 'S', long, value_name = "SUFFIX", help_heading = EXISTING)]
+    pub(super) suffix: Option<OsString>,
+
+    /// Replace a target even if it cannot be opened for writing
+    #[arg(short, long, help_heading = EXISTING)]
+    pub(super) force: bool,
+
+    /// Ask before a target is replaced
+    ///
+    /// The question goes to standard error, the answer is a line of standard input; one that
+    /// starts with y or Y is yes. A file that is skipped for a no makes the exit status 1. Of -i
+    /// and -n the last one counts.
+    #[arg(short, long, overrides_with = "no_clobber", help_heading = EXISTING)]
+    pub(super) interactive: bool,
+
+    /// Skip targets that exist, like --update=none
+    ///
+    /// Rules out -u, and an -i before it.
+    #[arg(short, long, overrides_with = "interactive", help_heading = EXISTING)]
+    pub(super) no_clobber: bool,
+
+    /// Replace which targets: all, none, none-fail, older
+    ///
+    /// all: every one, the default. none: none, which is no failure. none-fail: none, which is a
+    /// failure. older, or no value: those whose modification time is before the source's.
+    #[arg(short, long, value_name = "WHICH", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "older", value_parser = choice(UPDATE))]
+    #[arg(help_heading = EXISTING)]
+    pub(super) update: Option<Update>,
+
+    /// Remove the target's name first, whatever it names
+    ///
+    /// A symbolic link is replaced, not followed. The new file still takes the name over in one
+    /// step, and only when it is complete.
+    #[arg(long, help_heading = EXISTING)]
+    pub(super) remove_destination: bool,
+
+    /// Write into an existing target, keeping its inode
+    ///
+    /// A run that is interrupted leaves a mixture of old and new content.
+    #[arg(long, help_heading = EXISTING)]
+    pub(super) in_place: bool,
+
+    /// Keep attributes; without a list, mode,ownership,timestamps
+    ///
+    /// ATTRIBUTES are separated by commas: mode (permissions and ACLs), ownership, timestamps,
+    /// links (hard links among the sources), context, xattr, all. What is named is kept or the
+    /// copy fails, but all keeps context and xattr only where that can be done. Of this option and
+    /// --no-preserve, the later one counts.
+    #[arg(short, long, value_name = "ATTRIBUTES", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "mode,ownership,timestamps", value_parser = parse_attributes)]
+    #[arg(action = clap::ArgAction::Append, help_heading = KEPT)]
+    pub(super) preserve: Vec<AttributeList>,
+
+    /// Do not keep these attributes
+    ///
+    /// Without mode, a new file gets the default permissions, not the source's.
+    #[arg(long, value_name = "ATTRIBUTES", value_parser = parse_attributes)]
+    #[arg(action = clap::ArgAction::Append, help_heading = KEPT)]
+    pub(super) no_preserve: Vec<AttributeList>,
+
+    /// Copy attributes, no content
+    #[arg(long, help_heading = KEPT)]
+    pub(super) attributes_only: bool,
+
+    /// Holes: auto as in the source, always make them, never
+    ///
+    /// auto: holes of the source become holes of the target, the default. always: blocks of zeros
+    /// become holes, too. never: the target gets no hole, which rules out shared blocks.
+    #[arg(long, value_name = "WHEN", value_parser = choice(SPARSE), help_heading = KEPT)]
+    pub(super) sparse: Option<Sparse>,
+
+    /// Move bytes by: auto, mmap, reflink, kernel, buffered
+    ///
+    /// auto: whichever suits the file, the default. mmap: through maps of both sides. reflink: the
+    /// file system shares the blocks. kernel: copy_file_range. buffered: read and write. A named
+    /// engine is used or the copy fails; it never falls back to another.
+    #[arg(long, value_name = "ENGINE", value_parser = choice(ENGINE), help_heading = MOVES)]
+    pub(super) engine: Option<EngineChoice>,
+
+    /// Share blocks with the source: auto, always, never
+    ///
+    /// auto: where the file system can, the default. always, or no value: or the copy fails.
+    /// never: every byte is written anew.
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "always", value_parser = choice(REFLINK), help_heading = MOVES)]
+    pub(super) reflink: Option<Reflink>,
+
+    /// Use at most N threads for a file
+    ///
+    /// Without it, as many as there are processors, where the file is worth them.
+    #[arg(short = 'j', long, value_name = "N", value_parser = parse_threads, help_heading = MOVES)]
+    pub(super) threads: Option<NonZeroUsize>,
+
+    /// Bring copies to the disk: none, async, sync
+    ///
+    /// none: the system writes when it likes, the default. async: write-out is started early and
+    /// not waited for. sync, or no value: exit status 0 means that content, size, requested
+    /// attributes and the name are on the disk.
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "sync", value_parser = choice(FLUSH), help_heading = SURE)]
+    pub(super) flush: Option<Flush>,
+
+    /// Read copies back and compare: medium, cache
+    ///
+    /// medium, or no value: flushed, dropped from the page cache and read back from the medium.
+    /// cache: read back from wherever the system has it, most likely from memory.
+    #[arg(long, value_name = "WHERE", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "medium", value_parser = choice(VERIFY), help_heading = SURE)]
+    pub(super) verify: Option<Verify>,
+
+    /// Write the hashes of what was copied to FILE
+    ///
+    /// One line for each file, for b3sum --check: the BLAKE3 hash of what was read from the
+    /// source, under the target's name. FILE is written anew.
+    #[arg(long, value_name = "FILE", help_heading = SURE)]
+    pub(super) manifest: Option<PathBuf>,
+
+    /// If the source changes meanwhile: fail, retry, warn
+    ///
+    /// Without it, a source that only grew is copied to its first length, with a warning, and one
+    /// that was rewritten or shrank is copied once more and then fails. fail: any change fails the
+    /// copy. retry: any change has it copied once more. warn: any change is only a warning.
+    #[arg(long, value_name = "RULE", value_parser = choice(ON_CHANGE), help_heading = SURE)]
+    pub(super) on_change: Option<OnChange>,
+
+    /// Print each copy as 'source' -> 'target'
+    #[arg(short, long, help_heading = SAID)]
+    pub(super) verbose: bool,
+
+    /// Print how each file was copied, and why (also --debug)
+    #[arg(long, alias = "debug", help_heading = SAID)]
+    pub(super) explain: bool,
+
+    /// Print one JSON object a line for each file
+    ///
+    /// Its "event" is copied, skipped or failed. Lengths are in bytes; a name that is not UTF-8 has
+    /// its bytes in hexadecimal in a second field, as "source_bytes".
+    #[arg(long, conflicts_with_all = ["verbose", "explain"], help_heading = SAID)]
+    pub(super) json: bool,
+
+    /// Show a progress bar: auto on a terminal, always, never
+    ///
+    /// It counts what has been copied, and with --flush=sync what has reached the disk. always
+    /// prints a line a second where standard error is no terminal. Without the option, never.
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "auto", value_parser = choice(PROGRESS), help_heading = SAID)]
+    pub(super) progress: Option<ProgressWhen>,
+
+    /// Print this help: -h a line for each option, --help all
+    #[arg(short, long, action = clap::ArgAction::Help, help_heading = SAID)]
+    help: Option<bool>,
+
+    /// Print the version
+    #[arg(short = 'V', long, action = clap::ArgAction::Version, help_heading = SAID)]
+    version: Option<bool>,
+
+    /// The lists of --preserve and --no-preserve in the order in which they were typed.
+    #[arg(skip)]
+    pub(super) attributes: Vec<(Preserving, AttributeList)>,
+}
+
+impl Args {
+    /// Reads the command line, the program's name first.
+    pub(super) fn read(line: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let matches = Self::command().try_get_matches_from(line)?;
+        let mut args = Self::from_arg_matches(&matches)?;
+        args.attributes = in_order(&matches);
+        Ok(args)
+    }
+}
+
+/// Whether an attribute is to be kept or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Preserving {
+    Yes,
+    No,
+}
+
+fn in_order(matches: &ArgMatches) -> Vec<(Preserving, AttributeList)> {
+    let mut lists = Vec::new();
+    for (id, preserving) in [("preserve", Preserving::Yes), ("no_preserve", Preserving::No)] {
+        let values = matches.get_many::<AttributeList>(id).into_iter().flatten();
+        let indices = matches.indices_of(id).into_iter().flatten();
+        lists.extend(indices.zip(values).map(|(index, list)| (index, preserving, list.clone())));
+    }
+    lists.sort_by_key(|(index, ..)| *index);
+    lists.into_iter().map(|(_, preserving, list)| (preserving, list)).collect()
+}
+
+/// Which backup the options ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BackupWanted {
+    /// What the environment says.
+    Default,
+    /// This one.
+    Control(BackupControl),
+}
+
+/// When a progress bar is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum ProgressWhen {
+    /// Never.
+    #[default]
+    Never,
+    /// When standard error is a terminal.
+    Auto,
+    /// Always.
+    Always,
+}
+
+/// One word of a list of attributes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attribute {
+    Mode,
+    Ownership,
+    Timestamps,
+    Links,
+    Context,
+    Xattr,
+    All,
+}
+
+/// The words of one `--preserve` or `--no-preserve`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct AttributeList(pub(super) Vec<Attribute>);
+
+/// The words that an option takes, and what each means.
+type Words<T> = &'static [(&'static str, T)];
+
+const ATTRIBUTE: Words<Attribute> = &[
+    ("mode", Attribute::Mode),
+    ("timestamps", Attribute::Timestamps),
+    ("ownership", Attribute::Ownership),
+    ("links", Attribute::Links),
+    ("context", Attribute::Context),
+    ("xattr", Attribute::Xattr),
+    ("all", Attribute::All),
+];
+const BACKUP: Words<BackupControl> = &[
+    ("none", BackupControl::None),
+    ("off", BackupControl::None),
+    ("simple", BackupControl::Simple),
+    ("never", BackupControl::Simple),
+    ("existing", BackupControl::Existing),
+    ("nil", BackupControl::Existing),
+    ("numbered", BackupControl::Numbered),
+    ("t", BackupControl::Numbered),
+];
+const ENGINE: Words<EngineChoice> = &[
+    ("auto", EngineChoice::Auto),
+    ("mmap", EngineChoice::Only(EngineName::Mmap)),
+    ("reflink", EngineChoice::Only(EngineName::Reflink)),
+    ("kernel", EngineChoice::Only(EngineName::Kernel)),
+    ("buffered", EngineChoice::Only(EngineName::Buffered)),
+];
+const FLUSH: Words<Flush> =
+    &[("none", Flush::None), ("async", Flush::Async), ("sync", Flush::Sync)];
+const ON_CHANGE: Words<OnChange> =
+    &[("fail", OnChange::Fail), ("retry", OnChange::Retry), ("warn", OnChange::Warn)];
+const PROGRESS: Words<ProgressWhen> = &[
+    ("auto", ProgressWhen::Auto),
+    ("always", ProgressWhen::Always),
+    ("never", ProgressWhen::Never),
+];
+const REFLINK: Words<Reflink> =
+    &[("auto", Reflink::Auto), ("always", Reflink::Always), ("never", Reflink::Never)];
+const SPARSE: Words<Sparse> =
+    &[("auto", Sparse::Auto), ("always", Sparse::Always), ("never", Sparse::Never)];
+const UPDATE: Words<Update> = &[
+    ("all", Update::All),
+    ("none", Update::None),
+    ("none-fail", Update::NoneFail),
+    ("older", Update::Older),
+];
+const VERIFY: Words<Verify> = &[("medium", Verify::Medium), ("cache", Verify::Cache)];
+
+/// The meaning of `typed`: one of the words, or an abbreviation of words that mean the same.
+fn meaning<T: Copy + PartialEq>(words: Words<T>, typed: &str) -> Result<T, String> {
+    if let Some((_, exact)) = words.iter().find(|(word, _)| *word == typed) {
+        return Ok(*exact);
+    }
+    let mut fitting = words.iter().filter(|(word, _)| word.starts_with(typed));
+    match fitting.next() {
+        Some((_, first)) if fitting.all(|(_, other)| other == first) => Ok(*first),
+        _ => Err(list(words)),
+    }
+}
+
+fn list<T>(words: Words<T>) -> String {
+    let mut text = String::from("it can be ");
+    for (index, (word, _)) in words.iter().enumerate() {
+        let before = match index {
+            0 => "",
+            _ if index + 1 == words.len() => " or ",
+            _ => ", ",
+        };
+        text.push_str(before);
+        text.push_str(word);
+    }
+    text
+}
+
+fn choice<T>(words: Words<T>) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
+where
+    T: Copy + PartialEq + Send + Sync,
+{
+    move |typed| meaning(words, typed)
+}
+
+/// The backup control that `typed` names, for the option and for `$VERSION_CONTROL`.
+pub(super) fn backup_control(typed: &str) -> Result<BackupControl, String> {
+    meaning(BACKUP, typed)
+}
+
+fn parse_backup(typed: &str) -> Result<BackupWanted, String> {
+    if typed.is_empty() {
+        return Ok(BackupWanted::Default);
+    }
+    backup_control(typed).map(BackupWanted::Control)
+}
+
+fn parse_threads(typed: &str) -> Result<NonZeroUsize, &'static str> {
+    typed.parse().map_err(|_| "it can be any whole number from 1 on")
+}
+
+fn parse_attributes(typed: &str) -> Result<AttributeList, String> {
+    let words = typed.split(',').map(|word| meaning(ATTRIBUTE, word));
+    words.collect::<Result<_, _>>().map(AttributeList)
+}

@@ -1,0 +1,187 @@
+//! A report in words.
+
+use std::fmt::{self, Display};
+
+use indicatif::HumanBytes;
+
+use super::progress::per_second;
+use crate::options::Quoted;
+use crate::report::{EngineUse, Report, Skip, Warning, Way};
+
+/// `'a' -> 'b' (backup: 'b~')`, as cp prints it.
+pub(super) fn headline(report: &Report) -> String {
+    let Report { source, target, .. } = report;
+    match &report.backup {
+        Some(backup) => format!("{source} -> {target} (backup: {})\n", Quoted(backup)),
+        None => format!("{source} -> {target}\n"),
+    }
+}
+
+/// The headline, and a line for each thing that was chosen or done.
+pub(super) fn report(report: &Report) -> String {
+    Explanation(report).to_string()
+}
+
+struct Explanation<'a>(&'a Report);
+
+impl Display for Explanation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let report = self.0;
+        f.write_str(&headline(report))?;
+        match report.way {
+            Way::Created => writeln!(f, "  created: a whole file under a new name")?,
+            Way::Replaced => writeln!(f, "  replaced: a whole file took the name over")?,
+            Way::InPlace(reason) => writeln!(f, "  written in place: {}", reason.as_str())?,
+        }
+        let seconds = report.elapsed.as_secs_f64();
+        let speed = HumanBytes(per_second(report.len, report.elapsed));
+        write!(f, "  length: {}", Count(report.len, "byte"))?;
+        if report.holes > 0 {
+            write!(f, ", {} of them in holes", report.holes)?;
+        }
+        writeln!(f, "; {seconds:.3} s, {speed}/s")?;
+        for engine in &report.engines {
+            write_engine(f, engine)?;
+        }
+        for (engine, why) in &report.passed_over {
+            writeln!(f, "  passed over {engine}: {why}")?;
+        }
+        write_assurance(f, report)?;
+        for each in &report.warnings {
+            writeln!(f, "  warning: {}", warning(each))?;
+        }
+        Ok(())
+    }
+}
+
+fn write_engine(f: &mut fmt::Formatter<'_>, used: &EngineUse) -> fmt::Result {
+    let EngineUse { engine, why, .. } = used;
+    let (bytes, threads) = (Count(used.bytes, "byte"), Count(used.threads as u64, "thread"));
+    write!(f, "  engine {engine}: {bytes} by {threads}, because {why}")?;
+    match &used.stopped {
+        Some(why) => writeln!(f, "; it stopped because {why}"),
+        None => writeln!(f),
+    }
+}
+
+fn write_assurance(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
+    let flushes = &report.flushes;
+    if flushes.started > 0 {
+        writeln!(f, "  write-out started early: {}", Count(flushes.started, "range"))?;
+    }
+    if flushes.files > 0 || flushes.directories > 0 {
+        let (files, others) =
+            (Count(flushes.files, "file"), Many(flushes.directories, "directory", "directories"));
+        writeln!(f, "  flushed and waited for: {files}, {others}")?;
+    }
+    if report.verified > 0 {
+        writeln!(f, "  verified: {} read back and equal", Count(report.verified, "byte"))?;
+    }
+    if let Some(hash) = report.hash {
+        writeln!(f, "  BLAKE3: {hash}")?;
+    }
+    if report.retries > 0 {
+        writeln!(f, "  started over: {}", Count(u64::from(report.retries), "time"))?;
+    }
+    if report.leftovers > 0 {
+        let files = Count(report.leftovers as u64, "temporary file");
+        writeln!(f, "  removed: {files} of runs that were killed")?;
+    }
+    Ok(())
+}
+
+/// Why an operand was left alone.
+pub(super) const fn skip(skip: Skip) -> &'static str {
+    match skip {
+        Skip::Exists => "it exists",
+        Skip::NotOlder => "it is not older than the source",
+        Skip::Declined => "the answer was no",
+    }
+}
+
+/// What a warning says of its object.
+pub(super) fn warning(warning: &Warning) -> String {
+    match warning {
+        Warning::Grew { copied, now } => {
+            format!("it grew to {now} bytes while its first {copied} were copied")
+        }
+        Warning::Changed => "it changed while it was copied; the copy may be a mixture".to_owned(),
+        Warning::ReadBackFromMemory { bytes } => {
+            format!("{} could be compared in memory only, not on the medium", Count(*bytes, "byte"))
+        }
+    }
+}
+
+/// A number of things that take an s.
+struct Count(u64, &'static str);
+
+impl Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(count, thing) = self;
+        let plural = if *count == 1 { "" } else { "s" };
+        write!(f, "{count} {thing}{plural}")
+    }
+}
+
+/// A number of things that do not.
+struct Many(u64, &'static str, &'static str);
+
+impl Display for Many {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(count, one, many) = self;
+        write!(f, "{count} {}", if *count == 1 { one } else { many })
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::options::EngineName;
+    use crate::report::InPlaceReason;
+
+    pub(in crate::cli) fn full_report() -> Report {
+        let way = Way::InPlace(InPlaceReason::HardLinks);
+        let mut report = Report::new(&"a\n".into(), &"d/b".into(), way);
+        report.len = 3 << 20;
+        report.holes = 1 << 20;
+        report.engines = vec![
+            EngineUse {
+                engine: EngineName::Mmap,
+                bytes: 1 << 20,
+                threads: 2,
+                why: "it was tried".into(),
+                stopped: Some("the map ended".into()),
+            },
+            EngineUse {
+                engine: EngineName::Buffered,
+                bytes: 1 << 20,
+                threads: 1,
+                why: "nothing else could go on".into(),
+                stopped: None,
+            },
+        ];
+        report.passed_over = vec![(EngineName::Reflink, "the file system cannot".into())];
+        report.flushes = crate::report::Flushes { started: 1, files: 1, directories: 2 };
+        report.hash = Some(blake3::hash(b""));
+        report.verified = 2 << 20;
+        report.retries = 1;
+        report.backup = Some("d/b~".into());
+        report.leftovers = 1;
+        report.warnings = vec![Warning::Grew { copied: 3 << 20, now: 4 << 20 }];
+        report.elapsed = Duration::from_millis(1500);
+        report
+    }
+
+    #[test]
+    fn an_explanation_says_all_that_a_report_has() {
+        let expected = include_str!("../../fixtures/cli/explained.txt");
+        assert_eq!(super::report(&full_report()), expected);
+    }
+
+    #[test]
+    fn a_line_as_cp_prints_it() {
+        assert_eq!(headline(&full_report()), "'a\\n' -> 'd/b' (backup: 'd/b~')\n");
+    }
+}

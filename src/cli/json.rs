@@ -1,0 +1,285 @@
+//! Results as JSON, one object a line.
+//!
+//! The names of the fields are those of [`Report`](crate::Report); they are a promise to whoever
+//! reads them by machine.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::explain;
+use super::landing::Job;
+use super::output::Failure;
+use crate::error::{Error, Operation};
+use crate::options::Endpoint;
+use crate::report::{EngineUse, InPlaceReason, Report, Skip, Warning, Way};
+use crate::units::ByteRange;
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Event<'a> {
+    Copied(Box<Copied<'a>>),
+    Skipped {
+        #[serde(flatten)]
+        names: Names,
+        why: &'static str,
+    },
+    Failed {
+        #[serde(flatten)]
+        names: Names,
+        operation: &'static str,
+        endpoint: Name,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        endpoint_bytes: Option<Hex>,
+        range: Option<Range>,
+        cause: String,
+        os_error: Option<i32>,
+    },
+}
+
+#[derive(Serialize)]
+struct Copied<'a> {
+    #[serde(flatten)]
+    names: Names,
+    way: &'static str,
+    in_place_because: Option<&'static str>,
+    target_dev: Option<u64>,
+    target_ino: Option<u64>,
+    len: u64,
+    holes: u64,
+    engines: Vec<Engine<'a>>,
+    passed_over: Vec<PassedOver<'a>>,
+    flushes: Flushes,
+    blake3: Option<String>,
+    verified: u64,
+    retries: u32,
+    backup: Option<Name>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backup_bytes: Option<Hex>,
+    leftovers: usize,
+    warnings: Vec<Warned>,
+    elapsed_seconds: f64,
+}
+
+#[derive(Serialize)]
+struct Names {
+    source: Name,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_bytes: Option<Hex>,
+    target: Name,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_bytes: Option<Hex>,
+}
+
+#[derive(Serialize)]
+struct Engine<'a> {
+    engine: &'static str,
+    bytes: u64,
+    threads: usize,
+    why: &'a str,
+    stopped: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct PassedOver<'a> {
+    engine: &'static str,
+    why: &'a str,
+}
+
+#[derive(Serialize)]
+struct Flushes {
+    started: u64,
+    files: u64,
+    directories: u64,
+}
+
+#[derive(Serialize)]
+struct Warned {
+    warning: &'static str,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Range {
+    start: u64,
+    end: u64,
+}
+
+/// A name as text; what is not UTF-8 of it is replaced.
+type Name = String;
+/// The bytes of a name in hexadecimal, where the text has lost some.
+type Hex = String;
+
+/// The line for a copy.
+pub(super) fn copied(report: &Report) -> serde_json::Result<String> {
+    let (way, in_place_because) = match report.way {
+        Way::Created => ("created", None),
+        Way::Replaced => ("replaced", None),
+        Way::InPlace(reason) => ("in_place", Some(in_place(reason))),
+    };
+    line(&Event::Copied(Box::new(Copied {
+        names: names(&report.source, &report.target),
+        way,
+        in_place_because,
+        target_dev: report.target_id.map(|id| id.dev),
+        target_ino: report.target_id.map(|id| id.ino),
+        len: report.len,
+        holes: report.holes,
+        engines: report.engines.iter().map(engine).collect(),
+        passed_over: report
+            .passed_over
+            .iter()
+            .map(|(engine, why)| PassedOver { engine: engine.as_str(), why })
+            .collect(),
+        flushes: Flushes {
+            started: report.flushes.started,
+            files: report.flushes.files,
+            directories: report.flushes.directories,
+        },
+        blake3: report.hash.map(|hash| hash.to_hex().to_string()),
+        verified: report.verified,
+        retries: report.retries,
+        backup: report.backup.as_deref().map(|path| path.to_string_lossy().into_owned()),
+        backup_bytes: report.backup.as_deref().and_then(hex),
+        leftovers: report.leftovers,
+        warnings: report.warnings.iter().map(warned).collect(),
+        elapsed_seconds: report.elapsed.as_secs_f64(),
+    })))
+}
+
+/// The line for an operand that was left alone.
+pub(super) fn skipped(job: &Job, skip: Skip) -> serde_json::Result<String> {
+    let why = match skip {
+        Skip::Exists => "exists",
+        Skip::NotOlder => "not_older",
+        Skip::Declined => "declined",
+    };
+    line(&Event::Skipped { names: names(&job.source, &job.target), why })
+}
+
+/// The line for an operand that failed.
+pub(super) fn failed(job: &Job, failure: &Failure) -> serde_json::Result<String> {
+    let (operation, endpoint, range, os_error) = match failure {
+        Failure::Library(error) => (
+            error.operation,
+            &error.endpoint,
+            error.range,
+            error.os_error().and_then(std::io::Error::raw_os_error),
+        ),
+        Failure::JustCreated(job) => (Operation::Copy, &job.target, None, None),
+    };
+    let cause = match failure {
+        Failure::Library(Error { cause, .. }) => cause.to_string(),
+        Failure::JustCreated(_) => failure.sentence(job),
+    };
+    let (endpoint, endpoint_bytes) = name(endpoint);
+    line(&Event::Failed {
+        names: names(&job.source, &job.target),
+        operation: operation.words(),
+        endpoint,
+        endpoint_bytes,
+        range: range.map(|range: ByteRange| Range { start: range.start(), end: range.end() }),
+        cause,
+        os_error,
+    })
+}
+
+fn warned(warning: &Warning) -> Warned {
+    let text = explain::warning(warning);
+    let warning = match warning {
+        Warning::Grew { .. } => "grew",
+        Warning::Changed => "changed",
+        Warning::ReadBackFromMemory { .. } => "read_back_from_memory",
+    };
+    Warned { warning, text }
+}
+
+const fn in_place(reason: InPlaceReason) -> &'static str {
+    match reason {
+        InPlaceReason::Asked => "asked",
+        InPlaceReason::HardLinks => "hard_links",
+        InPlaceReason::NotRegular => "not_regular",
+        InPlaceReason::MountPoint => "mount_point",
+        InPlaceReason::Directory => "directory",
+        InPlaceReason::Owner => "owner",
+        InPlaceReason::Attributes => "attributes",
+    }
+}
+
+fn engine(used: &EngineUse) -> Engine<'_> {
+    Engine {
+        engine: used.engine.as_str(),
+        bytes: used.bytes,
+        threads: used.threads,
+        why: &used.why,
+        stopped: used.stopped.as_deref(),
+    }
+}
+
+fn names(source: &Endpoint, target: &Endpoint) -> Names {
+    let (source, source_bytes) = name(source);
+    let (target, target_bytes) = name(target);
+    Names { source, source_bytes, target, target_bytes }
+}
+
+fn name(endpoint: &Endpoint) -> (Name, Option<Hex>) {
+    match endpoint {
+        Endpoint::File(path) => (path.to_string_lossy().into_owned(), hex(path)),
+        Endpoint::Standard => ("-".to_owned(), None),
+    }
+}
+
+fn hex(path: &Path) -> Option<Hex> {
+    match path.to_str() {
+        Some(_) => None,
+        None => {
+            let bytes = path.as_os_str().as_encoded_bytes();
+            Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+        }
+    }
+}
+
+fn line(event: &Event<'_>) -> serde_json::Result<String> {
+    let mut line = serde_json::to_string(event)?;
+    line.push('\n');
+    Ok(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::io;
+    use std::os::unix::ffi::OsStrExt;
+
+    use super::*;
+    use crate::cli::explain::tests::full_report;
+
+    #[test]
+    fn a_copy_is_one_line_with_all_that_a_report_has() {
+        assert_eq!(
+            copied(&full_report()).unwrap(),
+            include_str!("../../fixtures/cli/copied.jsonl")
+        );
+    }
+
+    #[test]
+    fn a_failure_names_operation_object_bytes_and_cause() {
+        let not_utf8 = Endpoint::from(Path::new(OsStr::from_bytes(b"a\xff")));
+        let job = Job { source: not_utf8.clone(), target: Endpoint::Standard };
+        let error = Error::new(Operation::Map, &not_utf8, io::Error::from_raw_os_error(13))
+            .at(ByteRange::between(0, 4096));
+        assert_eq!(
+            failed(&job, &Failure::Library(error)).unwrap(),
+            include_str!("../../fixtures/cli/failed.jsonl")
+        );
+    }
+
+    #[test]
+    fn a_skip_says_why() {
+        let job = Job { source: "a".into(), target: "b".into() };
+        assert_eq!(
+            skipped(&job, Skip::NotOlder).unwrap(),
+            "{\"event\":\"skipped\",\"source\":\"a\",\"target\":\"b\",\"why\":\"not_older\"}\n"
+        );
+    }
+}

@@ -1,0 +1,246 @@
+//! Whether and how the target is written: a pure decision from what was asked and what was found.
+
+use crate::error::{Cause, Error, Operation, Result};
+use crate::options::{
+    BackupControl, Content, CopyOptions, Endpoint, Existing, Flush, ObjectId, Update, Verify,
+};
+use crate::report::{InPlaceReason, Skip};
+use crate::sys::file::{Facts, Follow, Kind};
+
+/// What was found of a target that exists, as far as the decision needs it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TargetFacts {
+    pub(super) facts: Facts,
+    pub(super) name: Name,
+}
+
+/// Whether the target has a name that can be given to another file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    /// It can.
+    Free,
+    /// It cannot, for this reason.
+    Bound(InPlaceReason),
+    /// It is the source's own name, however it was spelled.
+    SourcesOwn,
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    Skip(Skip),
+    Write(Step),
+}
+
+/// How the target is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// A new file gets a name that is free.
+    Create,
+    /// A new file with the attributes of the old one takes its name.
+    Replace,
+    /// A new file that has nothing of the old one takes its name.
+    Supersede,
+    /// The existing object is written into.
+    InPlace(InPlaceReason),
+    /// Source and target are one file; a backup of it was asked for (`cp --force --backup a a`).
+    BackUpOnly,
+}
+
+/// Whether a symbolic link that has the target's name is followed.
+pub(super) fn follow(options: &CopyOptions) -> Follow {
+    if options.existing == Existing::Remove || options.backup.control != BackupControl::None {
+        Follow::No
+    } else {
+        Follow::Yes
+    }
+}
+
+/// Decides what to do.
+pub(super) fn decide(
+    options: &CopyOptions,
+    source: (&Endpoint, &Facts),
+    target: (&Endpoint, Option<TargetFacts>),
+) -> Result<Decision> {
+    let (source_name, source) = source;
+    let (target_name, target) = target;
+    let Some(TargetFacts { facts, name }) = target else {
+        return Ok(Decision::Write(Step::Create));
+    };
+    match options.update {
+        Update::None => return Ok(Decision::Skip(Skip::Exists)),
+        Update::NoneFail => {
+            return Err(Error::new(Operation::Copy, target_name, Cause::Exists));
+        }
+        Update::Older if facts.kind == Kind::Regular && source.modified <= facts.modified => {
+            return Ok(Decision::Skip(Skip::NotOlder));
+        }
+        Update::Older | Update::All => {}
+    }
+    let replaces = follow(options) == Follow::No;
+    if same(source.id, facts.id) {
+        let backs_up = options.backup.control != BackupControl::None;
+        if backs_up && options.existing == Existing::Force && name == Name::SourcesOwn {
+            return Ok(Decision::Write(Step::BackUpOnly));
+        }
+        // Another name of the same file can be given to a new one: the source keeps its own.
+        let has_another_name = facts.links > 1 && name != Name::SourcesOwn;
+        if !(replaces && has_another_name) {
+            let cause = Cause::SameObject { other: target_name.clone() };
+            return Err(Error::new(Operation::Copy, source_name, cause));
+        }
+    }
+    check_medium(options, target_name, &facts)?;
+    if replaces {
+        return match name {
+            Name::Bound(reason) if reason != InPlaceReason::NotRegular => {
+                let why = "its name cannot be given to another file";
+                Err(Error::new(Operation::Rename, target_name, Cause::Unsupported(why)))
+            }
+            _ => Ok(Decision::Write(Step::Supersede)),
+        };
+    }
+    Ok(Decision::Write(way(options, &facts, name)))
+}
+
+/// Pipes, terminals and sockets can be neither flushed to a disk nor read back.
+fn check_medium(options: &CopyOptions, target: &Endpoint, facts: &Facts) -> Result<()> {
+    if matches!(facts.kind, Kind::Regular | Kind::BlockDevice) || follow(options) == Follow::No {
+        return Ok(());
+    }
+    if options.flush == Flush::Sync {
+        let why = "it is on no disk";
+        return Err(Error::new(Operation::Flush, target, Cause::Unsupported(why)));
+    }
+    if options.verify != Verify::No {
+        let why = "it cannot be read back";
+        return Err(Error::new(Operation::Verify, target, Cause::Unsupported(why)));
+    }
+    Ok(())
+}
+
+fn way(options: &CopyOptions, facts: &Facts, name: Name) -> Step {
+    if facts.kind != Kind::Regular {
+        Step::InPlace(InPlaceReason::NotRegular)
+    } else if options.existing == Existing::InPlace || options.content == Content::AttributesOnly {
+        Step::InPlace(InPlaceReason::Asked)
+    } else if facts.links > 1 {
+        Step::InPlace(InPlaceReason::HardLinks)
+    } else if let Name::Bound(reason) = name {
+        Step::InPlace(reason)
+    } else {
+        Step::Replace
+    }
+}
+
+fn same(one: ObjectId, other: ObjectId) -> bool {
+    one == other
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::file::Timestamp;
+
+    fn facts(ino: u64) -> Facts {
+        let time = Timestamp { seconds: 100, nanoseconds: 0 };
+        Facts {
+            id: ObjectId { dev: 1, ino },
+            kind: Kind::Regular,
+            len: 10,
+            allocated: 4096,
+            links: 1,
+            uid: 0,
+            gid: 0,
+            mode: 0o644,
+            accessed: time,
+            modified: time,
+            changed: time,
+        }
+    }
+
+    fn decided(options: &CopyOptions, target: Option<(Facts, Name)>) -> Result<Decision> {
+        let target = target.map(|(facts, name)| TargetFacts { facts, name });
+        let (a, b) = (Endpoint::from("a"), Endpoint::from("b"));
+        decide(options, (&a, &facts(1)), (&b, target))
+    }
+
+    fn with(change: impl FnOnce(&mut CopyOptions)) -> CopyOptions {
+        let mut options = CopyOptions::default();
+        change(&mut options);
+        options
+    }
+
+    #[test]
+    fn a_free_name_is_created_and_a_taken_one_replaced() {
+        let plain = CopyOptions::default();
+        assert_eq!(decided(&plain, None).unwrap(), Decision::Write(Step::Create));
+        let taken = Some((facts(2), Name::Free));
+        assert_eq!(decided(&plain, taken).unwrap(), Decision::Write(Step::Replace));
+        let removed = with(|o| o.existing = Existing::Remove);
+        assert_eq!(decided(&removed, taken).unwrap(), Decision::Write(Step::Supersede));
+    }
+
+    #[test]
+    fn other_names_and_other_kinds_are_written_in_place() {
+        let plain = CopyOptions::default();
+        let linked = Facts { links: 2, ..facts(2) };
+        assert_eq!(
+            decided(&plain, Some((linked, Name::Free))).unwrap(),
+            Decision::Write(Step::InPlace(InPlaceReason::HardLinks))
+        );
+        let device = Facts { kind: Kind::BlockDevice, ..facts(2) };
+        assert_eq!(
+            decided(&plain, Some((device, Name::Free))).unwrap(),
+            Decision::Write(Step::InPlace(InPlaceReason::NotRegular))
+        );
+    }
+
+    #[test]
+    fn one_file_is_never_copied_onto_itself() {
+        for existing in [Existing::Replace, Existing::Force, Existing::Remove, Existing::InPlace] {
+            for control in [BackupControl::None, BackupControl::Simple, BackupControl::Numbered] {
+                let options = with(|o| {
+                    o.existing = existing;
+                    o.backup.control = control;
+                });
+                let itself = Some((facts(1), Name::SourcesOwn));
+                let asks_for_backup =
+                    existing == Existing::Force && control != BackupControl::None;
+                match decided(&options, itself) {
+                    Err(error) => assert!(matches!(error.cause, Cause::SameObject { .. })),
+                    Ok(decision) => {
+                        assert!(asks_for_backup, "{existing:?} {control:?}");
+                        assert_eq!(decision, Decision::Write(Step::BackUpOnly));
+                    }
+                }
+                let only_name = Some((facts(1), Name::Free));
+                assert!(decided(&options, only_name).is_err(), "{existing:?} {control:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn another_hard_link_of_the_source_can_only_be_superseded() {
+        let linked = Some((Facts { links: 2, ..facts(1) }, Name::Free));
+        assert!(decided(&CopyOptions::default(), linked).is_err());
+        let removed = with(|o| o.existing = Existing::Remove);
+        assert_eq!(decided(&removed, linked).unwrap(), Decision::Write(Step::Supersede));
+    }
+
+    #[test]
+    fn updates_compare_times_and_names() {
+        let target = Some((facts(2), Name::Free));
+        let skipped = |update| decided(&with(|o| o.update = update), target);
+        assert_eq!(skipped(Update::None).unwrap(), Decision::Skip(Skip::Exists));
+        assert_eq!(skipped(Update::Older).unwrap(), Decision::Skip(Skip::NotOlder));
+        assert!(skipped(Update::NoneFail).is_err());
+        let mut older = facts(2);
+        older.modified.nanoseconds = 0;
+        older.modified.seconds = 99;
+        assert_eq!(
+            decided(&with(|o| o.update = Update::Older), Some((older, Name::Free))).unwrap(),
+            Decision::Write(Step::Replace)
+        );
+    }
+}

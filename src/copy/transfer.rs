@@ -1,0 +1,343 @@
+//! Moves the bytes of an open source into an open target.
+
+use std::num::NonZeroUsize;
+
+use super::source::{Shape, Source, is_no_holes_known};
+use crate::digest::TreeHash;
+use crate::engine::choose::{Choice, Circumstances, Side, choose};
+use crate::engine::drive::{self, Pass};
+use crate::engine::passes::{Compare, ReadOnly};
+use crate::engine::stream::{self, Hashing};
+use crate::engine::{self, Before, Engine, Holes, Job, Outcome, Zeros};
+use crate::error::{Cause, Context, Error, Operation, Result};
+use crate::lock;
+use crate::object::{FileObject, Object};
+use crate::options::{
+    CopyOptions, EngineChoice, EngineName, Flush, Reflink, Sparse, Verify,
+};
+use crate::report::{EngineUse, Event, Flow, Observer};
+use crate::sys::file::Kind;
+use crate::sys::platform::{self, FileSystem};
+use crate::units::ByteRange;
+
+/// What a transfer came to.
+#[derive(Debug, Default)]
+pub(super) struct Moved {
+    pub(super) len: u64,
+    pub(super) holes: u64,
+    pub(super) engines: Vec<EngineUse>,
+    pub(super) passed_over: Vec<(EngineName, String)>,
+    pub(super) write_outs: u64,
+    pub(super) hash: Option<blake3::Hash>,
+}
+
+/// One attempt at moving the bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Transfer<'a> {
+    pub(super) options: &'a CopyOptions,
+    pub(super) observer: &'a dyn Observer,
+    pub(super) source: &'a Source,
+    pub(super) target: &'a FileObject,
+    pub(super) target_kind: Kind,
+    pub(super) before: Before,
+    /// The directory whose file system gets new blocks, to be asked for free space.
+    pub(super) space: Option<&'a std::path::Path>,
+}
+
+/// Files below this are written without asking for free space first: nothing is saved by failing
+/// before so few bytes.
+const SPACE_CHECK_BYTES_MIN: u64 = 1 << 20;
+
+impl Transfer<'_> {
+    /// Moves all bytes, and gives the target its length.
+    pub(super) fn run(&self) -> Result<Moved> {
+        let stream = self.source.shape == Shape::Stream
+            || !matches!(self.target_kind, Kind::Regular | Kind::BlockDevice);
+        if stream { self.stream() } else { self.sized() }
+    }
+
+    fn wants_hash(&self) -> bool {
+        self.options.hash || self.options.verify != Verify::No
+    }
+
+    fn stream(&self) -> Result<Moved> {
+        if let EngineChoice::Only(engine) = self.options.engine
+            && engine != EngineName::Buffered
+        {
+            return Err(self.refused(engine, "one side has no length or no offsets".to_owned()));
+        }
+        let endpoint = self.source.object.endpoint();
+        let sized = self.source.shape == Shape::Sized;
+        let len = sized.then_some(self.source.facts.len);
+        self.started(len)?;
+        if sized {
+            stream::rewind(self.source.object.handle()).context(Operation::Read, endpoint)?;
+        }
+        let hashing = if self.wants_hash() { Hashing::Yes } else { Hashing::No };
+        let source = stream::From { object: &self.source.object, len };
+        let streamed = stream::copy(source, self.target, hashing, self.observer)?;
+        if self.target_kind == Kind::Regular && self.before == Before::Content {
+            self.target.set_len(streamed.len)?;
+        }
+        Ok(Moved {
+            len: streamed.len,
+            hash: streamed.hash,
+            engines: vec![EngineUse {
+                engine: EngineName::Buffered,
+                bytes: streamed.len,
+                threads: 1,
+                why: "one side has no length or no offsets".to_owned(),
+                stopped: None,
+            }],
+            ..Moved::default()
+        })
+    }
+
+    fn sized(&self) -> Result<Moved> {
+        let len = self.source.facts.len;
+        self.started(Some(len))?;
+        let whole = ByteRange::first(len);
+        let tree = self.wants_hash().then(|| TreeHash::new(len));
+        let (holes, zeros) = self.holes()?;
+        let job = Job {
+            source: &self.source.object,
+            target: self.target,
+            holes,
+            zeros,
+            before: self.before,
+            hash: tree.as_ref(),
+            flush: self.options.flush,
+            observer: self.observer,
+        };
+        let mut moved = Moved { len, ..Moved::default() };
+        if !whole.is_empty() {
+            self.climb(&job, whole, &mut moved)?;
+        }
+        // An existing target may have been longer; a block device has the length that it has.
+        if self.target_kind == Kind::Regular && self.before == Before::Content {
+            self.target.set_len(len)?;
+        }
+        if let Some(tree) = &tree {
+            moved.hash = tree.finish();
+        }
+        Ok(moved)
+    }
+
+    /// Tries one engine after the other, each from where the one before stopped.
+    fn climb(&self, job: &Job<'_>, whole: ByteRange, moved: &mut Moved) -> Result<()> {
+        let mut rest = whole;
+        let mut room_made = false;
+        for Choice { engine: name, why } in choose(self.options, self.circumstances()?) {
+            let engine = engine::by_name(name);
+            if name != EngineName::Reflink && !room_made {
+                self.make_room()?;
+                room_made = true;
+            }
+            let pass = self.pass(engine, job, rest);
+            moved.holes += pass.holes;
+            moved.write_outs += pass.write_outs;
+            let stopped = match pass.outcome {
+                Outcome::Done => None,
+                Outcome::Failed { error, .. } => return Err(error),
+                Outcome::Unsupported { copied, ref why } => {
+                    rest = rest.skip(copied);
+                    Some(why.clone())
+                }
+            };
+            match (&stopped, pass.moved) {
+                (Some(why), 0) => moved.passed_over.push((name, why.clone())),
+                _ => moved.engines.push(EngineUse {
+                    engine: name,
+                    bytes: pass.moved,
+                    threads: pass.threads,
+                    why: why.to_owned(),
+                    stopped: stopped.clone(),
+                }),
+            }
+            match stopped {
+                None => return Ok(()),
+                Some(why) if self.options.engine == EngineChoice::Only(name) => {
+                    return Err(self.refused(name, why));
+                }
+                Some(_) => {}
+            }
+        }
+        let why = match moved.passed_over.last() {
+            Some((_, why)) => why.clone(),
+            None => "no engine could go on".to_owned(),
+        };
+        Err(self.refused(EngineName::Reflink, why))
+    }
+
+    fn pass(&self, engine: &dyn Engine, job: &Job<'_>, rest: ByteRange) -> Pass {
+        if engine.name() != EngineName::Reflink {
+            return drive::run(engine, job, rest, self.threads());
+        }
+        // A clone takes the holes with it, and is hashed by reading.
+        let whole = Job { holes: Holes::Ignore, hash: None, flush: Flush::None, ..*job };
+        let mut pass = drive::run(engine, &whole, rest, NonZeroUsize::MIN);
+        if job.hash.is_some() && matches!(pass.outcome, Outcome::Done) {
+            let silent = Renamed { observer: self.observer, rename: |_| Event::Waiting };
+            let reading = Job { flush: Flush::None, observer: &silent, ..*job };
+            pass.outcome = drive::run(&ReadOnly, &reading, rest, self.threads()).outcome;
+        }
+        pass
+    }
+
+    /// Gives the target its length, so that it can be mapped and written at any place, and makes
+    /// sure that there is space.
+    fn make_room(&self) -> Result<()> {
+        let facts = &self.source.facts;
+        if let Some(directory) = self.space
+            && facts.len >= SPACE_CHECK_BYTES_MIN
+        {
+            let needed = match self.options.sparse {
+                Sparse::Auto => facts.allocated.min(facts.len),
+                Sparse::Never => facts.len,
+                Sparse::Always => 0,
+            };
+            let endpoint = self.target.endpoint();
+            let free = lock::free_bytes(directory).context(Operation::Reserve, endpoint)?;
+            if let Some(available) = free.filter(|available| *available < needed) {
+                let cause = Cause::NoSpace { needed, available };
+                return Err(Error::new(Operation::Reserve, endpoint, cause));
+            }
+        }
+        let is_longer = self.before == Before::Content && self.target.len()? >= facts.len;
+        if self.target_kind == Kind::Regular && !is_longer {
+            self.target.set_len(facts.len)?;
+        }
+        Ok(())
+    }
+
+    /// How the source's holes are found, and what becomes of zeros.
+    fn holes(&self) -> Result<(Holes, Zeros)> {
+        let facts = &self.source.facts;
+        let zeros = match self.options.sparse {
+            Sparse::Always => Zeros::Skip,
+            Sparse::Auto | Sparse::Never => Zeros::Store,
+        };
+        let may_have_holes = facts.kind == Kind::Regular && facts.allocated < facts.len;
+        if self.options.sparse == Sparse::Never || !may_have_holes {
+            return Ok((Holes::Ignore, zeros));
+        }
+        match self.source.object.next_data(0) {
+            // Some file systems have said so of data that was not on the disk yet (OpenZFS,
+            // issue 15526). Where there are blocks, their bytes are looked at.
+            Ok(None) if facts.allocated > 0 => Ok((Holes::Ignore, Zeros::Skip)),
+            Ok(_) => Ok((Holes::Seek, zeros)),
+            Err(error) if is_no_holes_known(&error) => Ok((Holes::Ignore, zeros)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn circumstances(&self) -> Result<Circumstances> {
+        let target = self.target.handle();
+        let endpoint = self.target.endpoint();
+        let file_system = platform::file_system(target).context(Operation::Stat, endpoint)?;
+        let id = crate::sys::file::facts(target).context(Operation::Stat, endpoint)?.id;
+        Ok(Circumstances {
+            len: self.source.facts.len,
+            source: Side {
+                file_system: self.source.file_system,
+                regular: self.source.facts.kind == Kind::Regular,
+            },
+            target: Side { file_system, regular: self.target_kind == Kind::Regular },
+            same_device: id.dev == self.source.id().dev,
+            target_blank: self.before == Before::Blank,
+        })
+    }
+
+    fn threads(&self) -> NonZeroUsize {
+        self.options
+            .threads
+            .or_else(|| std::thread::available_parallelism().ok())
+            .unwrap_or(NonZeroUsize::MIN)
+    }
+
+    fn started(&self, len: Option<u64>) -> Result<()> {
+        match self.observer.event(Event::Started { len }) {
+            Flow::Continue => Ok(()),
+            Flow::Stop => Err(drive::stopped(self.target)),
+        }
+    }
+
+    fn refused(&self, engine: EngineName, reason: String) -> Error {
+        let cause = match self.options.reflink {
+            Reflink::Always => Cause::Engine { engine: EngineName::Reflink, reason },
+            _ => Cause::Engine { engine, reason },
+        };
+        Error::new(Operation::Copy, self.source.object.endpoint(), cause)
+    }
+
+    /// Whether the target equals the source's first `len` bytes as they are now.
+    pub(super) fn equals_source(&self, len: u64) -> Result<bool> {
+        let silent = Renamed { observer: self.observer, rename: |_| Event::Waiting };
+        let job = self.plain_job(&self.source.object, self.target, &silent);
+        match drive::run(&Compare, &job, ByteRange::first(len), self.threads()).outcome {
+            Outcome::Done => Ok(true),
+            Outcome::Failed { error, .. } => match error.cause {
+                Cause::Changed | Cause::Shrank { .. } => Ok(false),
+                _ => Err(error),
+            },
+            Outcome::Unsupported { .. } => Ok(false),
+        }
+    }
+
+    /// The hash of the target's first `len` bytes, read anew.
+    pub(super) fn read_back(&self, len: u64) -> Result<Option<blake3::Hash>> {
+        let tree = TreeHash::new(len);
+        let observer = Renamed { observer: self.observer, rename: as_read_back };
+        let job = Job { hash: Some(&tree), ..self.plain_job(self.target, self.target, &observer) };
+        if len > 0 {
+            match drive::run(&ReadOnly, &job, ByteRange::first(len), self.threads()).outcome {
+                Outcome::Done => {}
+                Outcome::Failed { error, .. } => return Err(error),
+                Outcome::Unsupported { .. } => return Ok(None),
+            }
+        }
+        Ok(tree.finish())
+    }
+
+    fn plain_job<'b>(
+        &self,
+        source: &'b dyn Object,
+        target: &'b dyn Object,
+        observer: &'b dyn Observer,
+    ) -> Job<'b> {
+        Job {
+            source,
+            target,
+            holes: Holes::Ignore,
+            zeros: Zeros::Store,
+            before: Before::Content,
+            hash: None,
+            flush: Flush::None,
+            observer,
+        }
+    }
+}
+
+fn as_read_back(event: Event) -> Event {
+    match event {
+        Event::Copied { bytes } => Event::ReadBack { bytes },
+        other => other,
+    }
+}
+
+/// Tells the observer of one pass in the terms of another.
+struct Renamed<'a> {
+    observer: &'a dyn Observer,
+    rename: fn(Event) -> Event,
+}
+
+impl Observer for Renamed<'_> {
+    fn event(&self, event: Event) -> Flow {
+        self.observer.event((self.rename)(event))
+    }
+}
+
+/// Whether the pages of the target can be dropped, so that reading it back reads the medium.
+pub(super) fn has_medium(file_system: FileSystem) -> bool {
+    file_system != FileSystem::Memory
+}

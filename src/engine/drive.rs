@@ -1,0 +1,310 @@
+//! Cuts a range into blocks and has threads copy them with one engine.
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+
+use super::{Engine, Job, Lane, Outcome};
+use crate::digest::{TreeHash, UNIT_BYTES};
+use crate::error::{Cause, Error, Operation, Result};
+use crate::object::Object;
+use crate::options::Flush;
+use crate::report::{Event, Flow, Observer};
+use crate::units::{ByteRange, Granule};
+
+/// What a run of one engine over a range came to.
+#[derive(Debug)]
+pub(crate) struct Pass {
+    /// How it ended. A count of copied bytes in it is a multiple of [`UNIT_BYTES`].
+    pub(crate) outcome: Outcome,
+    /// Bytes stored.
+    pub(crate) moved: u64,
+    /// Bytes left as holes.
+    pub(crate) holes: u64,
+    /// Threads that took part.
+    pub(crate) threads: usize,
+    /// Ranges whose write-out was started.
+    pub(crate) write_outs: u64,
+}
+
+/// Copies `range` with `engine`, on at most `threads` threads, this one included.
+pub(crate) fn run(
+    engine: &dyn Engine,
+    job: &Job<'_>,
+    range: ByteRange,
+    threads: NonZeroUsize,
+) -> Pass {
+    let mut pass =
+        Pass { outcome: Outcome::Done, moved: 0, holes: 0, threads: 1, write_outs: 0 };
+    match engine.prepare(job, range) {
+        Outcome::Done => {}
+        other => {
+            pass.outcome = other;
+            return pass;
+        }
+    }
+    let block_bytes =
+        if job.hash.is_some() { UNIT_BYTES.min(engine.block_bytes()) } else { engine.block_bytes() };
+    let blocks = range.len().div_ceil(block_bytes).max(1);
+    let threads = threads.get().min(engine.threads_max());
+    pass.threads = usize::try_from(blocks).unwrap_or(usize::MAX).min(threads);
+
+    let shared = Shared::new(engine, job, range, block_bytes);
+    std::thread::scope(|scope| {
+        let (sender, follower) = match job.flush {
+            Flush::None => (None, None),
+            Flush::Async | Flush::Sync => {
+                let (sender, receiver) = sync_channel(FOLLOWED_BLOCKS_MAX);
+                (Some(sender), Some(scope.spawn(|| shared.follow(receiver))))
+            }
+        };
+        let others: Vec<_> = (1..pass.threads)
+            .map(|_| {
+                let sender = sender.clone();
+                scope.spawn(|| shared.work(sender))
+            })
+            .collect();
+        let mut lanes = vec![shared.work(sender)];
+        for other in others {
+            match other.join() {
+                Ok(lane) => lanes.push(lane),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        for lane in lanes {
+            pass.moved += lane.moved;
+            pass.holes += lane.holes;
+        }
+        if let Some(follower) = follower {
+            match follower.join() {
+                Ok(count) => pass.write_outs = count,
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+    });
+    pass.outcome = shared.outcome();
+    pass
+}
+
+/// Blocks that may wait for the follower; then the copying waits for it.
+const FOLLOWED_BLOCKS_MAX: usize = 64;
+
+/// Bytes whose write-out may be under way while the next are copied. It bounds the dirty memory
+/// of a flushed copy, and is far more than a device needs to be busy.
+const WRITE_OUT_BYTES_MAX: u64 = 64 << 20;
+
+/// What the threads of one run share.
+struct Shared<'a> {
+    engine: &'a dyn Engine,
+    job: &'a Job<'a>,
+    range: ByteRange,
+    granule: Granule,
+    /// Offset from which the next block is taken.
+    next: Mutex<u64>,
+    stop: AtomicBool,
+    /// The outcome that came first in the file, and the offset where that was.
+    ended: Mutex<Option<(u64, Outcome)>>,
+}
+
+impl<'a> Shared<'a> {
+    fn new(engine: &'a dyn Engine, job: &'a Job<'a>, range: ByteRange, block_bytes: u64) -> Self {
+        // Powers of two by the trait's contract; a hash needs whole units.
+        let granule = Granule::new(block_bytes.next_power_of_two()).unwrap_or(UNIT);
+        Self {
+            engine,
+            job,
+            range,
+            granule,
+            next: Mutex::new(range.start()),
+            stop: AtomicBool::new(false),
+            ended: Mutex::new(None),
+        }
+    }
+
+    /// Takes blocks and copies them until there is none or somebody failed.
+    fn work(&self, follower: Option<SyncSender<ByteRange>>) -> Lane {
+        let mut lane = Lane::default();
+        while !self.stop.load(Ordering::Relaxed) {
+            let block = match self.take(&mut lane) {
+                Ok(Some(block)) => block,
+                Ok(None) => break,
+                Err((offset, error)) => {
+                    self.end(offset, Outcome::failed(error));
+                    break;
+                }
+            };
+            match self.copy_block(block, &mut lane) {
+                Outcome::Done => {}
+                Outcome::Unsupported { copied, why } => {
+                    self.end(block.start() + copied, Outcome::Unsupported { copied, why });
+                    break;
+                }
+                Outcome::Failed { copied, error } => {
+                    self.end(block.start() + copied, Outcome::Failed { copied, error });
+                    break;
+                }
+            }
+            let flow = self.job.observer.event(Event::Copied { bytes: block.len() });
+            if flow == Flow::Stop {
+                self.end(block.end(), Outcome::failed(stopped(self.job.target)));
+                break;
+            }
+            if let Some(follower) = &follower
+                && follower.send(block).is_err()
+            {
+                // The follower failed, and has said so.
+                break;
+            }
+        }
+        lane
+    }
+
+    /// The next block to copy. Holes before it are passed over, unless they have to be hashed.
+    fn take(&self, lane: &mut Lane) -> Result<Option<ByteRange>, (u64, Error)> {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let rest = ByteRange::between(*next, self.range.end());
+        if rest.is_empty() {
+            return Ok(None);
+        }
+        let mut start = rest.start();
+        if self.job.hash.is_none() {
+            let data = self.job.next_data(rest).map_err(|error| (start, error))?;
+            let data_start = data.map_or(rest.end(), |data| data.start());
+            let hole = ByteRange::between(start, data_start);
+            if !hole.is_empty() {
+                lane.hole(self.job, hole).map_err(|error| (start, error))?;
+                start = data_start;
+                *next = start;
+                if self.job.observer.event(Event::Copied { bytes: hole.len() }) == Flow::Stop {
+                    return Err((start, stopped(self.job.target)));
+                }
+            }
+            if start == rest.end() {
+                return Ok(None);
+            }
+        }
+        let end = self.granule.next(start).min(rest.end());
+        *next = end;
+        Ok(Some(ByteRange::between(start, end)))
+    }
+
+    /// Copies the data of a block, passes over its holes, and hashes both.
+    fn copy_block(&self, block: ByteRange, lane: &mut Lane) -> Outcome {
+        lane.hasher = self.job.hash.map(|_| TreeHash::unit(block.start()));
+        let mut rest = block;
+        while !rest.is_empty() {
+            let copied = rest.start() - block.start();
+            let data = match self.job.next_data(rest) {
+                Ok(data) => data.unwrap_or(ByteRange::between(rest.end(), rest.end())),
+                Err(error) => return Outcome::Failed { copied, error },
+            };
+            let hole = ByteRange::between(rest.start(), data.start());
+            if let Err(error) = lane.hole(self.job, hole) {
+                return Outcome::Failed { copied, error };
+            }
+            if !data.is_empty() {
+                let before = data.start() - block.start();
+                match self.engine.copy_segment(self.job, data, lane) {
+                    Outcome::Done => {}
+                    Outcome::Unsupported { copied, why } => {
+                        return Outcome::Unsupported { copied: before + copied, why };
+                    }
+                    Outcome::Failed { copied, error } => {
+                        return Outcome::Failed { copied: before + copied, error };
+                    }
+                }
+            }
+            rest = ByteRange::between(data.end(), block.end());
+        }
+        if let (Some(tree), Some(hasher)) = (self.job.hash, lane.hasher.take()) {
+            tree.put(block.start(), &hasher);
+        }
+        Outcome::Done
+    }
+
+    /// Starts the write-out of each block as it comes; with [`Flush::Sync`] also waits for it,
+    /// some way behind. Returns how many were started.
+    fn follow(&self, blocks: Receiver<ByteRange>) -> u64 {
+        let mut under_way: VecDeque<ByteRange> = VecDeque::new();
+        let mut bytes = 0;
+        let mut count = 0;
+        let mut step = |block: Option<ByteRange>| -> Result<(), (u64, Error)> {
+            let bytes_max = if block.is_some() { WRITE_OUT_BYTES_MAX } else { 0 };
+            if let Some(block) = block {
+                self.job.target.start_write_out(block).map_err(|error| (block.start(), error))?;
+                count += 1;
+                if self.job.flush == Flush::Sync {
+                    under_way.push_back(block);
+                    bytes += block.len();
+                }
+            }
+            while bytes > bytes_max
+                && let Some(oldest) = under_way.pop_front()
+            {
+                self.job.target.wait_write_out(oldest).map_err(|error| (oldest.start(), error))?;
+                bytes -= oldest.len();
+                let event = Event::WrittenOut { bytes: oldest.len() };
+                if self.job.observer.event(event) == Flow::Stop {
+                    return Err((oldest.start(), stopped(self.job.target)));
+                }
+            }
+            Ok(())
+        };
+        let blocks = blocks.into_iter().map(Some).chain([None]);
+        for block in blocks {
+            if let Err((offset, error)) = step(block) {
+                self.end(offset, Outcome::failed(error));
+                break;
+            }
+        }
+        count
+    }
+
+    /// Notes that the run ends at `offset`, unless it has already ended before that.
+    fn end(&self, offset: u64, outcome: Outcome) {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if ended.as_ref().is_none_or(|(earlier, _)| offset < *earlier) {
+            *ended = Some((offset, outcome));
+        }
+    }
+
+    /// The outcome of the run.
+    ///
+    /// Blocks are taken in order, so that everything before the first place that failed was taken
+    /// by a thread that did not fail, and is copied. The count is rounded down to whole units,
+    /// because the next engine has to hash those from their start.
+    fn outcome(self) -> Outcome {
+        let Some((offset, outcome)) = self.ended.into_inner().unwrap_or_else(PoisonError::into_inner)
+        else {
+            return Outcome::Done;
+        };
+        let copied = UNIT.floor(offset).saturating_sub(self.range.start());
+        match outcome {
+            Outcome::Done => Outcome::Done,
+            Outcome::Unsupported { why, .. } => Outcome::Unsupported { copied, why },
+            Outcome::Failed { error, .. } => Outcome::Failed { copied, error },
+        }
+    }
+}
+
+/// [`UNIT_BYTES`] as an alignment.
+const UNIT: Granule = match Granule::new(UNIT_BYTES) {
+    Some(unit) => unit,
+    None => panic!("a unit is a power of two"),
+};
+
+/// The error of a copy that the observer stopped.
+pub(crate) fn stopped(target: &dyn Object) -> Error {
+    Error::new(Operation::Copy, target.endpoint(), Cause::Stopped)
+}
+
+/// Asks an observer whether to go on while nothing happens.
+pub(crate) fn may_go_on(observer: &dyn Observer, target: &dyn Object) -> Result<()> {
+    match observer.event(Event::Waiting) {
+        Flow::Continue => Ok(()),
+        Flow::Stop => Err(stopped(target)),
+    }
+}

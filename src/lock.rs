@@ -1,0 +1,55 @@
+//! Free space, and the advisory lock that tells a live temporary from a dead one.
+//!
+//! All use of `fs2` is here, called as `fs2::FileExt::...`, because std has methods of the same
+//! names. Its `allocate` and `duplicate` are not used: the first reports a wrong error, the second
+//! loses close-on-exec.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use crate::sys::file;
+
+/// What an attempt to lock came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Locked {
+    /// The lock is held until the file is closed, which the end of the process does, too.
+    Held,
+    /// Another process holds it.
+    Busy,
+    /// The file system has no locks.
+    Unsupported,
+}
+
+/// Locks the file exclusively against other runs, without waiting (flock(2)).
+///
+/// # Errors
+///
+/// Any but those that [`Locked`] tells.
+pub(crate) fn try_lock(file: &File) -> io::Result<Locked> {
+    match fs2::FileExt::try_lock_exclusive(file) {
+        Ok(()) => Ok(Locked::Held),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Locked::Busy),
+        Err(error) => match error.raw_os_error() {
+            Some(libc::ENOLCK | libc::ENOSYS | libc::EOPNOTSUPP | libc::EINVAL) => {
+                Ok(Locked::Unsupported)
+            }
+            _ => Err(error),
+        },
+    }
+}
+
+/// Bytes that this user may still fill on the file system of `directory`; `None` where it does
+/// not tell (some FUSE and all unlimited tmpfs say that there are no blocks at all).
+///
+/// # Errors
+///
+/// Those of statvfs(3).
+pub(crate) fn free_bytes(directory: &Path) -> io::Result<Option<u64>> {
+    let space = fs2::statvfs(directory)?;
+    if space.total_space() == 0 {
+        return Ok(None);
+    }
+    // The blocks that are set aside for the superuser are free to it.
+    Ok(Some(if file::is_superuser() { space.free_space() } else { space.available_space() }))
+}

@@ -1,0 +1,355 @@
+//! Attributes of open objects: what a copy takes over from its source, and what it keeps of the
+//! file that it replaces.
+//!
+//! A `chown` strips setuid, setgid and capabilities, an ACL sets permission bits, and `chmod`
+//! cuts an ACL. So the order is always: owner, extended attributes, ACL, mode. Times come last of
+//! all ([`stamp_times`]), when no map is left whose stores could set them again (mmap(2)).
+
+mod acl;
+mod plan;
+mod xattr;
+
+#[cfg(test)]
+mod tests;
+
+use std::ffi::{CStr, OsStr};
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::error::{Context, Operation, Result};
+use crate::options::{Endpoint, Keep, Preserve, Quoted};
+use crate::sys::attributes::{self, Names};
+
+pub(crate) use crate::metadata::plan::{ModeAtEnd, new_file_mode};
+pub(crate) use crate::sys::attributes::Attributes;
+
+const SETUID: u32 = 0o4000;
+const SETGID: u32 = 0o2000;
+const GROUP_EXECUTE: u32 = 0o010;
+
+/// An open object, and the name that errors give it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Named<'a> {
+    pub(crate) file: &'a File,
+    pub(crate) endpoint: &'a Endpoint,
+}
+
+/// Why a new file cannot take the place of an old one: it cannot be given what the old one has.
+#[derive(Debug)]
+pub(crate) enum Unkeepable {
+    /// Its owner or group.
+    Owner(io::Error),
+    /// Its permissions or extended attributes.
+    Attributes(io::Error),
+}
+
+/// Gives `new`, just made and private, what `old` would keep if it were overwritten as GNU cp
+/// does it: owner, group, permission bits, ACL, extended attributes.
+///
+/// Not kept is what a program may do beyond its user: setuid, setgid (of an executable) and
+/// capabilities, which `write` takes away as well. (cp run by root leaves setuid and setgid on a
+/// file with other content; mycp does not.) Nor is a signature of the old content.
+///
+/// Where `preserve` wants the mode of the source, ACL and mode of `old` are left out and `new`
+/// stays private until [`apply_preserved`].
+///
+/// # Errors
+///
+/// The caller has to write into `old` instead. No byte need have been copied to learn that.
+pub(crate) fn keep_of_replaced(
+    old: &File,
+    new: &File,
+    preserve: &Preserve,
+) -> Result<(), Unkeepable> {
+    let old_attributes = Attributes::of(old).map_err(Unkeepable::Attributes)?;
+    let new_attributes = Attributes::of(new).map_err(Unkeepable::Attributes)?;
+    if owners(&old_attributes) != owners(&new_attributes) {
+        let (uid, gid) = owners(&old_attributes);
+        attributes::set_owner(new, Some(uid), Some(gid)).map_err(Unkeepable::Owner)?;
+    }
+    keep_attributes(old, &old_attributes, new, preserve).map_err(Unkeepable::Attributes)
+}
+
+fn keep_attributes(
+    old: &File,
+    old_attributes: &Attributes,
+    new: &File,
+    preserve: &Preserve,
+) -> io::Result<()> {
+    let old_names = attributes::names(old)?;
+    let new_names = attributes::names(new)?;
+    xattr::copy_surviving(old, &old_names, new, &new_names)?;
+    if preserve.mode != Keep::No {
+        return Ok(());
+    }
+    let acl = acl_of(old, &old_names)?;
+    set_acl(new, acl.as_deref(), &new_names)?;
+    let mode = without_privilege(old_attributes.mode);
+    // Not without need: an NFSv4 ACL has just set it, and would be cut by setting it again.
+    if Attributes::of(new)?.mode == mode { Ok(()) } else { attributes::set_mode(new, mode) }
+}
+
+/// Gives `target` what `preserve` wants of the source, times excepted.
+///
+/// `source_attributes` are those that the source had when it was opened. `at_end` is from
+/// [`new_file_mode`] for a file that was made with its mode, and [`ModeAtEnd::AsItIs`] else.
+///
+/// As GNU cp: an owner that an ordinary user may not set is no failure, even with [`Keep::Must`],
+/// but costs the copy its setuid, setgid and sticky bits; the group alone is set where that can
+/// be. To root it is a failure.
+///
+/// # Errors
+///
+/// The first attribute that could not be set and had to be ([`Keep::Must`]). The others have been
+/// set as far as they could, so that a target written in place is not left more open than
+/// need be.
+pub(crate) fn apply_preserved(
+    source: Named<'_>,
+    source_attributes: &Attributes,
+    target: Named<'_>,
+    preserve: &Preserve,
+    at_end: ModeAtEnd,
+) -> Result<()> {
+    let Preserve { mode, ownership, xattr, context, .. } = *preserve;
+    if [mode, ownership, xattr, context] == [Keep::No; 4] {
+        return Ok(());
+    }
+    let owner = match ownership {
+        Keep::No => Owner::Kept,
+        Keep::Try | Keep::Must => set_owner(source_attributes, target, preserve)?,
+    };
+    let names = if [mode, xattr, context] == [Keep::No; 3] {
+        Names::default()
+    } else {
+        let keep = mode.max(xattr).max(context);
+        insist(keep, attributes::names(source.file)).context(Operation::Stat, source.endpoint)?
+    };
+    let copied = if xattr::any_wanted(&names, preserve) {
+        while_writable(target, || xattr::copy_preserved(source, &names, target, preserve))
+    } else {
+        Ok(())
+    };
+    let permitted = match (mode, at_end) {
+        (Keep::No, ModeAtEnd::AsItIs) => Ok(()),
+        (Keep::No, ModeAtEnd::Widened(wanted)) => {
+            let mode = wanted & !attributes::file_mode_mask();
+            insist(ownership, attributes::set_mode(target.file, mode))
+                .context(Operation::SetMode, target.endpoint)
+        }
+        (Keep::Try | Keep::Must, _) => {
+            let wanted = match owner {
+                Owner::Kept => source_attributes.mode,
+                Owner::Refused => source_attributes.mode & 0o777,
+            };
+            set_permissions(source, &names, target, wanted, mode)
+        }
+    };
+    copied.and(permitted)
+}
+
+/// Gives `target` the times that the source had when it was opened.
+///
+/// To be called when the content is complete, no map of it is left and it is flushed: a store
+/// through a map sets the time as late as that.
+pub(crate) fn stamp_times(
+    source_attributes: &Attributes,
+    target: Named<'_>,
+    keep: Keep,
+) -> Result<()> {
+    if keep == Keep::No {
+        return Ok(());
+    }
+    let Attributes { accessed, modified, .. } = *source_attributes;
+    insist(keep, attributes::set_times(target.file, accessed, modified))
+        .context(Operation::SetTimes, target.endpoint)
+}
+
+/// Takes from an existing target what a program may do beyond its user, before it is written in
+/// place: setuid, setgid (of an executable), capabilities.
+///
+/// `write` takes them away, except setuid and setgid if the caller is root; stores through a map
+/// take nothing away from anybody (seen on Linux 6.18, ext4).
+pub(crate) fn drop_privileged_bits(target: Named<'_>) -> Result<()> {
+    let Named { file, endpoint } = target;
+    let metadata = file.metadata().context(Operation::Stat, endpoint)?;
+    if !metadata.is_file() {
+        return Ok(());
+    }
+    let mode = Attributes::from(&metadata).mode;
+    let harmless = without_privilege(mode);
+    if mode != harmless {
+        or_by_truncation(file, attributes::set_mode(file, harmless))
+            .context(Operation::SetMode, endpoint)?;
+    }
+    let names = attributes::names(file).context(Operation::Stat, endpoint)?;
+    if names.contains(attributes::CAPABILITY) {
+        or_by_truncation(file, attributes::remove_value(file, attributes::CAPABILITY))
+            .map_err(|error| attribute_error(attributes::CAPABILITY, error))
+            .context(Operation::SetAttributes, endpoint)?;
+    }
+    Ok(())
+}
+
+/// Where the caller may write to a file but does not own it, lets the kernel strip it: it does so
+/// for any change of the length, even to what it is.
+fn or_by_truncation(file: &File, stripped: io::Result<()>) -> io::Result<()> {
+    match stripped {
+        Err(error) if attributes::is_forbidden(&error) => file.set_len(file.metadata()?.len()),
+        other => other,
+    }
+}
+
+/// `mode` after the file's content has been replaced. As in the kernel, setgid without group
+/// execution is no privilege but the old mark of mandatory locking, and stays.
+const fn without_privilege(mode: u32) -> u32 {
+    if mode & GROUP_EXECUTE == 0 { mode & !SETUID } else { mode & !(SETUID | SETGID) }
+}
+
+const fn owners(attributes: &Attributes) -> (u32, u32) {
+    (attributes.uid, attributes.gid)
+}
+
+/// Whether the target has owner and group of the source, or was not asked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    Kept,
+    Refused,
+}
+
+fn set_owner(
+    source_attributes: &Attributes,
+    target: Named<'_>,
+    preserve: &Preserve,
+) -> Result<Owner> {
+    let Named { file, endpoint } = target;
+    let before = Attributes::of(file).context(Operation::Stat, endpoint)?;
+    let (uid, gid) = owners(source_attributes);
+    if owners(&before) == (uid, gid) {
+        return Ok(Owner::Kept);
+    }
+    if preserve.mode != Keep::No && before.mode & !0o700 != 0 {
+        // An existing file: what its old group may do is not for the new group to do, until the
+        // mode is set.
+        match attributes::set_mode(file, before.mode & 0o700) {
+            // Who may not set the mode may not set the owner either, and learns it there.
+            Err(error) if !attributes::is_forbidden(&error) => {
+                insist::<()>(preserve.ownership, Err(error))
+                    .context(Operation::SetMode, endpoint)?;
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+    match attributes::set_owner(file, Some(uid), Some(gid)) {
+        Ok(()) => Ok(Owner::Kept),
+        Err(error) => {
+            let refused = attributes::is_owner_refused(&error);
+            if refused {
+                // The group at least, where that can be; the owner's refusal is what counts.
+                attributes::set_owner(file, None, Some(gid)).unwrap_or_default();
+            }
+            let bearable = preserve.ownership == Keep::Try || (refused && !attributes::is_root());
+            if bearable { Ok(Owner::Refused) } else { Err(error) }
+        }
+    }
+    .context(Operation::SetOwner, endpoint)
+}
+
+/// Gives `target` the ACL of the source, or none, and the permission bits `mode`.
+fn set_permissions(
+    source: Named<'_>,
+    source_names: &Names,
+    target: Named<'_>,
+    mode: u32,
+    keep: Keep,
+) -> Result<()> {
+    let acl = insist(keep, acl_of(source.file, source_names))
+        .context(Operation::Stat, source.endpoint)?;
+    let listed =
+        insist(keep, attributes::names(target.file)).context(Operation::Stat, target.endpoint)?;
+    let (mode, missing) = match (set_acl(target.file, acl.as_deref(), &listed), acl) {
+        (Ok(()), _) => (mode, Ok(())),
+        // It says what the mode says.
+        (Err(error), Some(acl))
+            if attributes::is_unsupported(bare(&error)) && !acl::is_extended(&acl) =>
+        {
+            (mode, Ok(()))
+        }
+        (Err(error), Some(acl)) => (acl::mode_without(&acl, mode), Err(error)),
+        (Err(error), None) => (mode, Err(error)),
+    };
+    // The mode even so: without its ACL the copy has the narrower one.
+    let set = insist(keep, attributes::set_mode(target.file, mode));
+    set.and(insist(keep, missing)).context(Operation::SetMode, target.endpoint)
+}
+
+/// The ACL of an object in the kernel's form; `None` when it has none but its mode.
+fn acl_of(file: &File, names: &Names) -> io::Result<Option<Vec<u8>>> {
+    if names.contains(attributes::ACL) {
+        attributes::value(file, attributes::ACL)
+            .map_err(|error| attribute_error(attributes::ACL, error))
+    } else {
+        Ok(None)
+    }
+}
+
+/// Sets the ACL; without one removes that which it has, inherited from its directory perhaps.
+fn set_acl(file: &File, acl: Option<&[u8]>, listed: &Names) -> io::Result<()> {
+    match acl {
+        Some(acl) => attributes::set_value(file, attributes::ACL, acl),
+        None if listed.contains(attributes::ACL) => attributes::remove_value(file, attributes::ACL),
+        None => Ok(()),
+    }
+    .map_err(|error| attribute_error(attributes::ACL, error))
+}
+
+/// Runs `action` while the owner of `target` may write to it, which `user.*` attributes need
+/// (xattr(7)) even through a handle that is open for writing.
+fn while_writable(target: Named<'_>, action: impl FnOnce() -> Result<()>) -> Result<()> {
+    let Named { file, endpoint } = target;
+    let mode = Attributes::of(file).context(Operation::Stat, endpoint)?.mode;
+    if mode & 0o200 != 0 || attributes::is_root() {
+        return action();
+    }
+    if attributes::set_mode(file, mode | 0o200).is_err() {
+        // Not the owner; the attributes will tell.
+        return action();
+    }
+    let outcome = action();
+    let restored = attributes::set_mode(file, mode).context(Operation::SetMode, endpoint);
+    outcome.and(restored)
+}
+
+/// `result`, unless it may fail: with [`Keep::Try`] a refusal leaves the value that stands for
+/// nothing. What is broken is reported even then.
+fn insist<T: Default>(keep: Keep, result: io::Result<T>) -> io::Result<T> {
+    match result {
+        Err(error) if keep != Keep::Must && is_refused(&error) => Ok(T::default()),
+        result => result,
+    }
+}
+
+/// An error of one extended attribute, behind which the system's error is its source.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", Quoted(Path::new(.name)))]
+struct AttributeError {
+    name: std::ffi::OsString,
+    source: io::Error,
+}
+
+fn attribute_error(name: &CStr, source: io::Error) -> io::Error {
+    let name = OsStr::from_bytes(name.to_bytes()).to_owned();
+    io::Error::new(source.kind(), AttributeError { name, source })
+}
+
+/// The system's error in one that may name an attribute.
+fn bare(error: &io::Error) -> &io::Error {
+    let named = error.get_ref().and_then(|inner| inner.downcast_ref::<AttributeError>());
+    named.map_or(error, |named| &named.source)
+}
+
+/// Whether the error says that an attribute cannot be had, and not that something broke.
+pub(crate) fn is_refused(error: &io::Error) -> bool {
+    attributes::is_refused(bare(error))
+}

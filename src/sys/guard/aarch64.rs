@@ -1,0 +1,99 @@
+//! The guarded copy on 64-bit ARM.
+
+use super::RawFault;
+use libc::c_void;
+
+pub(super) const SUPPORTED: bool = true;
+
+// 64 bytes a step, and a byte a step for the rest. A step that faults has moved no pointer, so
+// the handler sends the thread from the first loop to the second, which comes to the byte.
+std::arch::global_asm!(
+    ".pushsection .text.mycp_guarded_copy, \"ax\", @progbits",
+    ".p2align 4",
+    ".globl mycp_guarded_copy",
+    ".hidden mycp_guarded_copy",
+    ".type mycp_guarded_copy, @function",
+    "mycp_guarded_copy:",
+    ".cfi_startproc",
+    ".globl mycp_guarded_first",
+    ".hidden mycp_guarded_first",
+    "mycp_guarded_first:",
+    "2: cmp x2, #64",
+    "b.lo mycp_guarded_bytes",
+    "ldp q0, q1, [x1]",
+    "ldp q2, q3, [x1, #32]",
+    "stp q0, q1, [x0]",
+    "stp q2, q3, [x0, #32]",
+    "add x1, x1, #64",
+    "add x0, x0, #64",
+    "sub x2, x2, #64",
+    "b 2b",
+    ".globl mycp_guarded_bytes",
+    ".hidden mycp_guarded_bytes",
+    "mycp_guarded_bytes:",
+    "cbz x2, mycp_guarded_end",
+    "ldrb w4, [x1]",
+    "strb w4, [x0]",
+    "add x1, x1, #1",
+    "add x0, x0, #1",
+    "sub x2, x2, #1",
+    "b mycp_guarded_bytes",
+    ".globl mycp_guarded_end",
+    ".hidden mycp_guarded_end",
+    "mycp_guarded_end:",
+    "mov x0, #0",
+    "ret",
+    ".globl mycp_guarded_stopped",
+    ".hidden mycp_guarded_stopped",
+    "mycp_guarded_stopped:",
+    "str x2, [x3]",
+    "str x9, [x3, #8]",
+    "str x10, [x3, #16]",
+    "mov x0, #1",
+    "ret",
+    ".cfi_endproc",
+    ".size mycp_guarded_copy, . - mycp_guarded_copy",
+    ".popsection",
+);
+
+unsafe extern "C" {
+    #[link_name = "mycp_guarded_copy"]
+    pub(super) fn copy(
+        target: *mut u8,
+        source: *const u8,
+        len: usize,
+        fault: *mut RawFault,
+    ) -> usize;
+    #[link_name = "mycp_guarded_first"]
+    static FIRST: u8;
+    #[link_name = "mycp_guarded_bytes"]
+    static BYTES: u8;
+    #[link_name = "mycp_guarded_end"]
+    static END: u8;
+    #[link_name = "mycp_guarded_stopped"]
+    static STOPPED: u8;
+}
+
+/// Sends a thread that was interrupted in the loop to its way out; false for any other.
+///
+/// # Safety
+///
+/// `context` must be what the kernel passed to a signal handler.
+pub(super) unsafe fn recover(context: *mut c_void, address: usize, code: usize) -> bool {
+    // SAFETY: the caller vouches for it; nothing else refers to it while the handler runs.
+    let context = unsafe { &mut *context.cast::<libc::ucontext_t>() };
+    let machine = &mut context.uc_mcontext;
+    let program_counter = machine.pc;
+    let first = &raw const FIRST as u64;
+    let bytes = &raw const BYTES as u64;
+    if (first..bytes).contains(&program_counter) {
+        machine.pc = bytes;
+    } else if (bytes..&raw const END as u64).contains(&program_counter) {
+        machine.regs[9] = address as u64;
+        machine.regs[10] = code as u64;
+        machine.pc = &raw const STOPPED as u64;
+    } else {
+        return false;
+    }
+    true
+}

@@ -1,0 +1,14 @@
+//! Where there is no guarded copy.
+
+use super::RawFault;
+use libc::c_void;
+
+pub(super) const SUPPORTED: bool = false;
+
+pub(super) unsafe fn copy(_: *mut u8, _: *const u8, _: usize, _: *mut RawFault) -> usize {
+    unreachable!("a token cannot be made where there is no guarded copy")
+}
+
+pub(super) unsafe fn recover(_: *mut c_void, _: usize, _: usize) -> bool {
+    false
+}

@@ -1,0 +1,276 @@
+//! What only Linux has, or has in its own way.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+
+use rustix::fs::{Advice, FallocateFlags, RenameFlags, SeekFrom};
+use rustix::io::Errno;
+
+use crate::units::ByteRange;
+
+/// What kind of file system holds an object, as far as the choice of engine cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileSystem {
+    /// ext2, ext3, ext4.
+    Ext,
+    Xfs,
+    Btrfs,
+    /// tmpfs, ramfs: memory.
+    Memory,
+    /// NFS, CIFS, 9p, Ceph: bytes live elsewhere.
+    Network,
+    Fuse,
+    /// procfs, sysfs and the like: lengths are not to be trusted.
+    Pseudo,
+    Other,
+}
+
+/// The kind of file system that holds the object.
+pub(crate) fn file_system(handle: impl AsFd) -> io::Result<FileSystem> {
+    let magic = u64::try_from(rustix::fs::fstatfs(handle)?.f_type).unwrap_or(0) & 0xffff_ffff;
+    // linux/magic.h, statfs(2)
+    Ok(match magic {
+        0xef53 => FileSystem::Ext,
+        0x5846_5342 => FileSystem::Xfs,
+        0x9123_683e => FileSystem::Btrfs,
+        0x0102_1994 | 0x8584_58f6 => FileSystem::Memory,
+        0x6969 | 0xff53_4d42 | 0xfe53_4d42 | 0x517b | 0x0102_1997 | 0x00c3_6400 => {
+            FileSystem::Network
+        }
+        0x6573_5546 => FileSystem::Fuse,
+        // proc, sysfs, debugfs, tracefs, cgroup, cgroup2, securityfs, selinuxfs, bpf, pstore,
+        // configfs, efivarfs
+        0x9fa0 | 0x6265_6572 | 0x6462_6720 | 0x7472_6163 | 0x0027_e0eb | 0x6367_7270
+        | 0x7363_6673 | 0xf97c_ff8c | 0xcafe_4a11 | 0x6165_676c | 0x6265_6570 | 0xde5e_81e4 => {
+            FileSystem::Pseudo
+        }
+        _ => FileSystem::Other,
+    })
+}
+
+/// The number of the mount that a name is on; equal for a directory and the names in it unless
+/// something is mounted on the name. `None` where the kernel does not tell.
+pub(crate) fn mount_id(directory: impl AsFd, name: &std::ffi::OsStr) -> Option<u64> {
+    use rustix::fs::{AtFlags, StatxFlags, statx};
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH;
+    let answer = statx(directory, std::path::Path::new(name), flags, StatxFlags::MNT_ID).ok()?;
+    let has_it = answer.stx_mask & StatxFlags::MNT_ID.bits() != 0;
+    has_it.then_some(answer.stx_mnt_id)
+}
+
+/// Shares the source's blocks with the target: `FICLONE` (ioctl_ficlone(2)).
+pub(crate) fn clone_file(source: &File, target: &File) -> io::Result<()> {
+    Ok(rustix::fs::ioctl_ficlone(target, source)?)
+}
+
+/// Copies in the kernel; fewer bytes than asked for are no error, and 0 is not always the end.
+pub(crate) fn copy_file_range(
+    source: &File,
+    target: &File,
+    offset: u64,
+    len: usize,
+) -> io::Result<usize> {
+    let mut source_offset = offset;
+    let mut target_offset = offset;
+    Ok(rustix::io::retry_on_intr(|| {
+        rustix::fs::copy_file_range(
+            source,
+            Some(&mut source_offset),
+            target,
+            Some(&mut target_offset),
+            len,
+        )
+    })?)
+}
+
+/// The first stretch of data at or behind `offset`; `None` when there is none to the end.
+///
+/// # Errors
+///
+/// `EINVAL` and `EOPNOTSUPP` mean that the file system does not know its holes.
+pub(crate) fn next_data(file: &File, offset: u64) -> io::Result<Option<ByteRange>> {
+    let start = match rustix::fs::seek(file, SeekFrom::Data(offset)) {
+        Ok(start) => start,
+        // "or there are no more data beyond the offset" (lseek(2)): the only errno that ends
+        // the search. Any other one is a failure, never the end of the data.
+        Err(Errno::NXIO) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let end = match rustix::fs::seek(file, SeekFrom::Hole(start)) {
+        Ok(end) => end,
+        // The file was cut between the two calls.
+        Err(Errno::NXIO) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Some(ByteRange::between(start, end)))
+}
+
+/// Makes blocks for `range`, and the file longer if it ends before.
+///
+/// # Errors
+///
+/// `EOPNOTSUPP` where the file system cannot.
+pub(crate) fn reserve(file: &File, range: ByteRange) -> io::Result<()> {
+    allocate(file, FallocateFlags::empty(), range)
+}
+
+/// Makes a hole of `range`; the length stays.
+pub(crate) fn punch_hole(file: &File, range: ByteRange) -> io::Result<()> {
+    allocate(file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, range)
+}
+
+fn allocate(file: &File, flags: FallocateFlags, range: ByteRange) -> io::Result<()> {
+    if range.is_empty() {
+        // fallocate(2): EINVAL for a length of 0.
+        return Ok(());
+    }
+    Ok(rustix::io::retry_on_intr(|| {
+        rustix::fs::fallocate(file, flags, range.start(), range.len())
+    })?)
+}
+
+/// Starts the write-out of the dirty pages of `range`, without waiting for its end.
+pub(crate) fn start_write_out(file: &File, range: ByteRange) -> io::Result<()> {
+    sync_file_range(file, range, libc::SYNC_FILE_RANGE_WRITE)
+}
+
+/// Waits until the pages of `range` have been handed to the device. Says nothing about the
+/// device's own cache or the metadata: [`sync_all`] does that.
+pub(crate) fn wait_write_out(file: &File, range: ByteRange) -> io::Result<()> {
+    sync_file_range(
+        file,
+        range,
+        libc::SYNC_FILE_RANGE_WAIT_BEFORE
+            | libc::SYNC_FILE_RANGE_WRITE
+            | libc::SYNC_FILE_RANGE_WAIT_AFTER,
+    )
+}
+
+fn sync_file_range(file: &File, range: ByteRange, flags: libc::c_uint) -> io::Result<()> {
+    let offset = i64::try_from(range.start()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let len = i64::try_from(range.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    if len == 0 {
+        // A length of 0 means "to the end of the file" (sync_file_range(2)).
+        return Ok(());
+    }
+    // SAFETY: no memory is passed; the descriptor is open for as long as `file` is borrowed.
+    let result = unsafe { libc::sync_file_range(file.as_raw_fd(), offset, len, flags) };
+    if result == 0 { Ok(()) } else { Err(errno_of_libc()) }
+}
+
+/// Content, length and all attributes on the disk.
+pub(crate) fn sync_all(file: impl AsFd) -> io::Result<()> {
+    Ok(rustix::fs::fsync(file)?)
+}
+
+/// Content, and what is needed to read it, on the disk.
+pub(crate) fn sync_data(file: impl AsFd) -> io::Result<()> {
+    Ok(rustix::fs::fdatasync(file)?)
+}
+
+/// Drops the clean pages of the file from the page cache.
+pub(crate) fn drop_cache(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::fadvise(file, 0, None, Advice::DontNeed)?)
+}
+
+/// How many of the first `len` bytes of the file are in the page cache.
+///
+/// Asked with `cachestat` (Linux 6.5); where the kernel has no such call, by mapping the file
+/// and `mincore`, piece by piece.
+pub(crate) fn cached_bytes(file: &File, len: u64) -> io::Result<u64> {
+    const CACHESTAT: libc::c_long = 451;
+    #[repr(C)]
+    struct Range {
+        offset: u64,
+        len: u64,
+    }
+    // linux/mman.h: struct cachestat
+    #[repr(C)]
+    #[derive(Default)]
+    struct Statistics {
+        cached: u64,
+        dirty: u64,
+        writeback: u64,
+        evicted: u64,
+        recently_evicted: u64,
+    }
+    if len == 0 {
+        return Ok(0);
+    }
+    let range = Range { offset: 0, len };
+    let mut statistics = Statistics::default();
+    // SAFETY: both pointers lead to live structures of the layout that the kernel expects, and the
+    // second may be written.
+    let result = unsafe {
+        libc::syscall(CACHESTAT, file.as_raw_fd(), &raw const range, &raw mut statistics, 0)
+    };
+    if result == 0 {
+        return Ok(statistics.cached.saturating_mul(rustix::param::page_size() as u64).min(len));
+    }
+    let error = errno_of_libc();
+    if error.raw_os_error() == Some(libc::ENOSYS) {
+        return resident_bytes(file, len);
+    }
+    Err(error)
+}
+
+/// [`cached_bytes`] for older kernels: what `mincore` says of maps that are not touched.
+fn resident_bytes(file: &File, len: u64) -> io::Result<u64> {
+    const WINDOW_BYTES: u64 = 64 << 20;
+    let page_bytes = rustix::param::page_size();
+    let mut pages = 0;
+    let mut rest = ByteRange::first(len);
+    while !rest.is_empty() {
+        let (window, tail) = rest.split_at(WINDOW_BYTES);
+        let window_len =
+            usize::try_from(window.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let map = memmap2::MmapOptions::new()
+            .offset(window.start())
+            .len(window_len)
+            .map_raw_read_only(file)?;
+        let mut resident = vec![0_u8; window_len.div_ceil(page_bytes)];
+        // SAFETY: the range is one whole map, which lives to the end of the block, and begins at
+        // a page because the window does; the vector has a byte for each of its pages.
+        let result = unsafe {
+            libc::mincore(map.as_mut_ptr().cast(), window_len, resident.as_mut_ptr())
+        };
+        if result != 0 {
+            return Err(errno_of_libc());
+        }
+        pages += resident.iter().filter(|&&page| page & 1 != 0).count() as u64;
+        rest = tail;
+    }
+    Ok(pages.saturating_mul(page_bytes as u64).min(len))
+}
+
+/// Tells the kernel that the file is read from begin to end.
+pub(crate) fn expect_sequential(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::fadvise(file, 0, None, Advice::Sequential)?)
+}
+
+/// Renames within one directory unless the new name is taken (`EEXIST`).
+///
+/// # Errors
+///
+/// `EINVAL` or `ENOSYS` where the file system or kernel cannot do that in one step.
+pub(crate) fn rename_no_replace(
+    directory: impl AsFd,
+    from: &std::ffi::OsStr,
+    to: &std::ffi::OsStr,
+) -> io::Result<()> {
+    let directory = directory.as_fd();
+    Ok(rustix::fs::renameat_with(
+        directory,
+        std::path::Path::new(from),
+        directory,
+        std::path::Path::new(to),
+        RenameFlags::NOREPLACE,
+    )?)
+}
+
+/// The error of a libc call that has just failed.
+#[expect(clippy::disallowed_methods, reason = "the one place that may ask, right after the call")]
+pub(super) fn errno_of_libc() -> io::Error {
+    io::Error::last_os_error()
+}

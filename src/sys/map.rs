@@ -1,0 +1,449 @@
+//! One mapping, whose bytes are only ever copied in and out, by the guarded copy.
+//!
+//! There is no `&[u8]` of it: other threads and processes may change the bytes, or take the pages
+//! away, at any time, and neither is allowed to a Rust reference.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+
+use libc::c_void;
+use memmap2::{MmapOptions, MmapRaw};
+use rustix::io::Errno;
+use rustix::mm::{MprotectFlags, MsyncFlags};
+
+use crate::error::Cause;
+use crate::units::{ByteRange, Granule};
+
+use super::guard::{self, FaultGuard, Hardware, Interrupted};
+
+/// What a mapping of a file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Reading.
+    Read,
+    /// Reading, and writing into the file (`MAP_SHARED`). The file must be open for both.
+    ReadWrite,
+    /// Reading, and writing into pages of one's own (`MAP_PRIVATE`).
+    CopyOnWrite,
+}
+
+/// What may be done with the bytes of a map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protection {
+    /// Nothing.
+    None,
+    /// They may be read.
+    Read,
+    /// They may be read and written.
+    ReadWrite,
+}
+
+/// What the kernel is told about the use of a range (`madvise(2)`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Advice {
+    /// Nothing special.
+    Normal,
+    /// It is read from begin to end: read far ahead, and drop what lies behind early.
+    Sequential,
+    /// It is read here and there: do not read ahead.
+    Random,
+    /// It is needed soon: start to read it.
+    WillNeed,
+    /// Make all of it present for reading now. Not a hint: it waits, and a page that cannot be
+    /// had is an error (`EFAULT`), not a signal. Linux 5.14.
+    PopulateRead,
+    /// Make all of it present for writing now, with blocks for its holes; else as
+    /// [`PopulateRead`](Self::PopulateRead).
+    PopulateWrite,
+    /// Its pages may leave this map; the file keeps what was written.
+    DontNeed,
+}
+
+/// How `msync(2)` is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Msync {
+    /// `MS_SYNC`. On Linux it waits until the bytes, and what is needed to read them, are on the
+    /// disk; it promises neither times nor mode nor the file's name. On macOS it waits for the
+    /// drive, whose cache may still lose them: [`Flush::Sync`](crate::Flush::Sync) goes further.
+    Sync,
+    /// `MS_ASYNC`. Starts write-out, but **does nothing** on Linux, since 2.6.19: there
+    /// [`Flush::Async`](crate::Flush::Async) starts it.
+    Async,
+    /// `MS_SYNC | MS_INVALIDATE`: other maps of the file see the bytes, too. They always do on
+    /// Linux, where the flag adds nothing but `EBUSY` for ranges that are locked in memory.
+    SyncInvalidate,
+    /// `MS_ASYNC | MS_INVALIDATE`.
+    AsyncInvalidate,
+}
+
+/// The side of a copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// What is read.
+    Source,
+    /// What is written.
+    Target,
+}
+
+/// A map that could not be touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// Which of the two memories it was.
+    pub(crate) side: Side,
+    /// Bytes that were copied before.
+    pub(crate) copied: usize,
+    /// Where in that memory it was, as the hardware told: perhaps rounded down to a page.
+    pub(crate) at: usize,
+    /// What was wrong.
+    pub(crate) reason: FaultReason,
+}
+
+/// What is wrong with a byte of a map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FaultReason {
+    /// The kernel could not provide its page: [`cause_of_fault`] tells why.
+    Missing,
+    /// Its memory is broken.
+    HardwareMemory,
+    /// [`Mapping::protect`] forbids the access; nothing was tried.
+    Protected,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Shared,
+    Private,
+}
+
+/// A mapped range of a file, or memory of no file.
+///
+/// While it lives, the SIGBUS handler is installed.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    memory: MmapRaw,
+    kind: Kind,
+    protection: Protection,
+    // Behind `memory`: fields are dropped in order, and the map goes before its guard.
+    guard: FaultGuard,
+}
+
+impl Mapping {
+    /// Maps `len` bytes of `file` from any `offset` on; `len` is not 0.
+    ///
+    /// The range may go past the end of the file: touching pages there is a [`Fault`].
+    pub(crate) fn file(file: &File, offset: u64, len: usize, access: Access) -> io::Result<Self> {
+        assert!(len > 0, "a mapping has at least one byte, because mmap refuses one of none");
+        let guard = FaultGuard::install()?;
+        let mut options = MmapOptions::new();
+        options.offset(offset).len(len);
+        let (memory, kind, protection) = match access {
+            Access::Read => (options.map_raw_read_only(file)?, Kind::Shared, Protection::Read),
+            Access::ReadWrite => (options.map_raw(file)?, Kind::Shared, Protection::ReadWrite),
+            Access::CopyOnWrite => {
+                // SAFETY: `map_copy` is unsafe because its result can be dereferenced while the
+                // file changes; it becomes a bare pointer at once, and never is.
+                let memory = unsafe { options.map_copy(file)? };
+                (memory.into(), Kind::Private, Protection::ReadWrite)
+            }
+        };
+        Ok(Self { memory, kind, protection, guard })
+    }
+
+    /// Maps `len` bytes of zeros that belong to no file; `len` is not 0.
+    pub(crate) fn anonymous(len: usize) -> io::Result<Self> {
+        assert!(len > 0, "a mapping has at least one byte, because mmap refuses one of none");
+        let guard = FaultGuard::install()?;
+        let memory = MmapOptions::new().len(len).map_anon()?.into();
+        Ok(Self { memory, kind: Kind::Private, protection: Protection::ReadWrite, guard })
+    }
+
+    /// Number of bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.memory.len()
+    }
+
+    /// Copies the bytes from `at` on to `into`.
+    pub(crate) fn read_at(&self, at: usize, into: &mut [u8]) -> Result<(), Fault> {
+        self.check(at, into.len());
+        self.permit(Protection::Read, Side::Source, at)?;
+        // SAFETY: `at` was checked to be inside of the mapping.
+        let source = unsafe { self.memory.as_ptr().add(at) };
+        // SAFETY:
+        // - the source is mapped for `into.len()` bytes (`check`) and readable (`permit`), and
+        //   stays so: `protect` and `drop` need the mapping for themselves;
+        // - the target is an exclusive reference, initialised and writable;
+        // - bytes in both ranges that others change are allowed by `guard::copy`.
+        unsafe { guard::copy(&self.guard, source, into.as_mut_ptr(), into.len()) }.map_err(
+            |interrupted| match self.offset_of(interrupted.address) {
+                Some(at) => fault(Side::Source, at, interrupted),
+                None => fault(Side::Target, interrupted.copied, interrupted),
+            },
+        )
+    }
+
+    /// Copies `from` to the bytes from `at` on.
+    pub(crate) fn write_at(&self, at: usize, from: &[u8]) -> Result<(), Fault> {
+        self.check(at, from.len());
+        self.permit(Protection::ReadWrite, Side::Target, at)?;
+        // SAFETY: `at` was checked to be inside of the mapping.
+        let target = unsafe { self.memory.as_mut_ptr().add(at) };
+        // SAFETY:
+        // - the source is a reference, and readable;
+        // - the target is mapped for `from.len()` bytes (`check`) and writable (`permit`), and
+        //   stays so: `protect` and `drop` need the mapping for themselves;
+        // - no reference to its bytes exists anywhere, so they may be overwritten.
+        unsafe { guard::copy(&self.guard, from.as_ptr(), target, from.len()) }.map_err(
+            |interrupted| match self.offset_of(interrupted.address) {
+                Some(at) => fault(Side::Target, at, interrupted),
+                None => fault(Side::Source, interrupted.copied, interrupted),
+            },
+        )
+    }
+
+    /// Copies `len` bytes from one mapping to another, forwards.
+    pub(crate) fn copy_between(
+        source: &Self,
+        source_at: usize,
+        target: &Self,
+        target_at: usize,
+        len: usize,
+    ) -> Result<(), Fault> {
+        source.check(source_at, len);
+        target.check(target_at, len);
+        source.permit(Protection::Read, Side::Source, source_at)?;
+        target.permit(Protection::ReadWrite, Side::Target, target_at)?;
+        // SAFETY: `source_at` was checked to be inside of the mapping.
+        let from = unsafe { source.memory.as_ptr().add(source_at) };
+        // SAFETY: `target_at` was checked to be inside of the mapping.
+        let to = unsafe { target.memory.as_mut_ptr().add(target_at) };
+        // SAFETY: as in `read_at` for the source and as in `write_at` for the target.
+        unsafe { guard::copy(&source.guard, from, to, len) }.map_err(|interrupted| {
+            match source.offset_of(interrupted.address) {
+                Some(at) => fault(Side::Source, at, interrupted),
+                None => {
+                    let at = target.offset_of(interrupted.address);
+                    fault(Side::Target, at.unwrap_or(target_at + interrupted.copied), interrupted)
+                }
+            }
+        })
+    }
+
+    /// Tells the kernel how a range is used.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` where this system or this kind of mapping does not know the advice;
+    /// `PermissionDenied` where the protection forbids to populate; for the populating two,
+    /// `EFAULT` when a page cannot be had.
+    pub(crate) fn advise(&self, range: Range<usize>, advice: Advice) -> io::Result<()> {
+        // memmap2's own check, as of 0.9.12, lets a range through that ends behind the map.
+        self.check(range.start, range.len());
+        let needed = match advice {
+            Advice::PopulateRead => Protection::Read,
+            Advice::PopulateWrite => Protection::ReadWrite,
+            _ => Protection::None,
+        };
+        if self.protection < needed {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        if advice == Advice::DontNeed && self.kind == Kind::Private {
+            // It would throw away what was written (madvise(2)).
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let populates = needed != Protection::None;
+        let advice = translate(advice).ok_or(io::ErrorKind::Unsupported)?;
+        let (start, len) = self.pages(range.start, range.len());
+        if len == 0 {
+            return Ok(());
+        }
+        // SAFETY: the range is inside of the mapping, to the page, so no other memory is touched;
+        // the only advice that changes bytes, MADV_DONTNEED on private pages, was refused.
+        let result = unsafe { rustix::mm::madvise(start, len, advice) };
+        match result {
+            // Kernels before 5.14 do not know the number, and there is nothing else about the
+            // arguments that they could mean.
+            Err(Errno::INVAL) if populates => Err(io::ErrorKind::Unsupported.into()),
+            other => Ok(other?),
+        }
+    }
+
+    /// Calls `msync` for the pages of a range.
+    ///
+    /// # Errors
+    ///
+    /// What `msync` returns; an error of write-out is returned once, and must not be retried.
+    pub(crate) fn flush(&self, at: usize, len: usize, how: Msync) -> io::Result<()> {
+        self.check(at, len);
+        let flags = match how {
+            Msync::Sync => MsyncFlags::SYNC,
+            Msync::Async => MsyncFlags::ASYNC,
+            Msync::SyncInvalidate => MsyncFlags::SYNC | MsyncFlags::INVALIDATE,
+            Msync::AsyncInvalidate => MsyncFlags::ASYNC | MsyncFlags::INVALIDATE,
+        };
+        let (start, len) = self.pages(at, len);
+        // SAFETY: the range is inside of the mapping, to the page; no byte of it changes, and no
+        // reference to one exists.
+        Ok(unsafe { rustix::mm::msync(start, len, flags) }?)
+    }
+
+    /// Changes what may be done with all of its bytes.
+    ///
+    /// It needs the mapping for itself, so that no copy is under way, which would die of SIGSEGV.
+    ///
+    /// # Errors
+    ///
+    /// What `mprotect` returns: `EACCES` when the file was not opened for that.
+    pub(crate) fn protect(&mut self, protection: Protection) -> io::Result<()> {
+        let flags = match protection {
+            Protection::None => MprotectFlags::empty(),
+            Protection::Read => MprotectFlags::READ,
+            Protection::ReadWrite => MprotectFlags::READ | MprotectFlags::WRITE,
+        };
+        let (start, len) = self.pages(0, self.len());
+        // SAFETY: the pages are this mapping's; no reference to their bytes exists, and copies are
+        // held off by the exclusive borrow here and by `permit` afterwards.
+        unsafe { rustix::mm::mprotect(start, len, flags) }?;
+        self.protection = protection;
+        Ok(())
+    }
+
+    fn check(&self, at: usize, len: usize) {
+        assert!(
+            at <= self.len() && len <= self.len() - at,
+            "{len} bytes from {at} on do not lie in a mapping of {} bytes",
+            self.len()
+        );
+    }
+
+    fn permit(&self, needed: Protection, side: Side, at: usize) -> Result<(), Fault> {
+        if self.protection < needed {
+            return Err(Fault { side, copied: 0, at, reason: FaultReason::Protected });
+        }
+        Ok(())
+    }
+
+    /// The pages of a checked range: the address of the first, and the length from there on.
+    fn pages(&self, at: usize, len: usize) -> (*mut c_void, usize) {
+        let address = self.memory.as_mut_ptr() as usize + at;
+        let lead_in = address % rustix::param::page_size();
+        // The lead-in of a mapping whose offset is not a page's belongs to it, too.
+        (self.memory.as_mut_ptr().wrapping_add(at).wrapping_sub(lead_in).cast(), len + lead_in)
+    }
+
+    /// Where an address lies in the mapping, if it does, to the page.
+    fn offset_of(&self, address: usize) -> Option<usize> {
+        let start = self.memory.as_ptr() as usize;
+        let page = start - start % rustix::param::page_size();
+        (page..start + self.len()).contains(&address).then(|| address.saturating_sub(start))
+    }
+}
+
+fn fault(side: Side, at: usize, interrupted: Interrupted) -> Fault {
+    let reason = match interrupted.hardware {
+        Hardware::Broken => FaultReason::HardwareMemory,
+        Hardware::Unsuspected => FaultReason::Missing,
+    };
+    Fault { side, copied: interrupted.copied, at, reason }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn translate(advice: Advice) -> Option<rustix::mm::Advice> {
+    use rustix::mm::Advice as Call;
+    Some(match advice {
+        Advice::Normal => Call::Normal,
+        Advice::Sequential => Call::Sequential,
+        Advice::Random => Call::Random,
+        Advice::WillNeed => Call::WillNeed,
+        Advice::PopulateRead => Call::LinuxPopulateRead,
+        Advice::PopulateWrite => Call::LinuxPopulateWrite,
+        Advice::DontNeed => Call::LinuxDontNeed,
+    })
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn translate(advice: Advice) -> Option<rustix::mm::Advice> {
+    use rustix::mm::Advice as Call;
+    Some(match advice {
+        Advice::Normal => Call::Normal,
+        Advice::Sequential => Call::Sequential,
+        Advice::Random => Call::Random,
+        Advice::WillNeed => Call::WillNeed,
+        Advice::DontNeed => Call::DontNeed,
+        Advice::PopulateRead | Advice::PopulateWrite => return None,
+    })
+}
+
+/// Why a page of `file` could not be touched, found out by calls that return errors.
+///
+/// `offset` is the file's byte that corresponds to [`Fault::at`], and `file` the side that the
+/// fault was on.
+pub(crate) fn cause_of_fault(file: &File, offset: u64, fault: &Fault) -> Cause {
+    match fault.reason {
+        FaultReason::HardwareMemory => return Cause::HardwareMemory,
+        FaultReason::Protected => return Cause::Os(io::ErrorKind::PermissionDenied.into()),
+        FaultReason::Missing => {}
+    }
+    let len = match super::file::facts(file) {
+        Ok(facts) => facts.len,
+        Err(error) => return Cause::Os(error),
+    };
+    if offset >= len {
+        return Cause::Shrank { len };
+    }
+    let page = page_of(offset);
+    let learnt = match (read_page(file, page), fault.side) {
+        (Ok(()), Side::Target) => reserve_page(file, page),
+        (read, _) => read,
+    };
+    match learnt {
+        // It can be had by now, or the file system will not say.
+        Ok(()) => Cause::Inaccessible,
+        Err(error) => Cause::Os(error),
+    }
+}
+
+fn page_of(offset: u64) -> ByteRange {
+    let page = Granule::new(rustix::param::page_size() as u64);
+    let bytes = page.map_or(1, Granule::bytes);
+    let start = page.map_or(offset, |page| page.floor(offset));
+    ByteRange::between(start, start.saturating_add(bytes))
+}
+
+/// Reads all of a page: where blocks are smaller, any of them may be the one that fails.
+fn read_page(file: &File, page: ByteRange) -> io::Result<()> {
+    let mut rest = page;
+    let mut block = [0; 512];
+    while !rest.is_empty() {
+        match super::file::read_at(file, rest.start(), &mut block)? {
+            0 => break,
+            count => rest = rest.skip(count as u64),
+        }
+    }
+    Ok(())
+}
+
+/// Makes blocks for a page inside of the file, which fails as the store into it did: no space, no
+/// quota. A write of the byte itself would overwrite what others store there.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn reserve_page(file: &File, page: ByteRange) -> io::Result<()> {
+    use rustix::fs::FallocateFlags;
+    let reserved = rustix::io::retry_on_intr(|| {
+        rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, page.start(), page.len())
+    });
+    match reserved {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) | Ok(()) => free_space(file),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn reserve_page(file: &File, _: ByteRange) -> io::Result<()> {
+    free_space(file)
+}
+
+/// An error if the file system has no block left.
+fn free_space(file: &File) -> io::Result<()> {
+    if rustix::fs::fstatvfs(file)?.f_bavail == 0 { Err(Errno::NOSPC.into()) } else { Ok(()) }
+}

@@ -1,0 +1,14 @@
+//! System calls as safe functions that return `io::Result` and know nothing of copying.
+//!
+//! All `unsafe` code and all `cfg(target_os)` of the crate is below this module. One `platform`
+//! is picked here; each has the same functions.
+
+pub(crate) mod attributes;
+pub(crate) mod file;
+pub(crate) mod guard;
+pub(crate) mod map;
+pub(crate) mod signals;
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[path = "linux.rs"]
+pub(crate) mod platform;
