@@ -112,13 +112,20 @@ fn merge_top(stack: &mut Vec<ChainingValue>) -> ChainingValue {
 mod tests {
     use super::*;
 
+    const UNIT: usize = 2 << 20;
+
     fn content(len: usize) -> Vec<u8> {
-        (0..len).map(|i| (i % 251) as u8).collect()
+        (0..251).cycle().take(len).collect()
+    }
+
+    #[test]
+    fn the_tests_use_the_real_unit() {
+        assert_eq!(UNIT as u64, UNIT_BYTES);
     }
 
     fn in_units(bytes: &[u8], order: impl Fn(usize) -> Vec<usize>) -> blake3::Hash {
         let tree = TreeHash::new(bytes.len() as u64);
-        let units: Vec<&[u8]> = bytes.chunks(UNIT_BYTES as usize).collect();
+        let units: Vec<&[u8]> = bytes.chunks(UNIT).collect();
         for index in order(units.len()) {
             let offset = index as u64 * UNIT_BYTES;
             let mut hasher = TreeHash::unit(offset);
@@ -130,9 +137,9 @@ mod tests {
 
     #[test]
     fn units_in_any_order_give_the_hash_of_the_whole() {
-        let unit = UNIT_BYTES as usize;
-        for len in [0, 1, 1024, unit - 1, unit, unit + 1, 2 * unit, 3 * unit + 7, 7 * unit, 8 * unit]
-        {
+        let around = [UNIT - 1, UNIT, UNIT + 1];
+        let several = [2 * UNIT, 3 * UNIT + 7, 7 * UNIT, 8 * UNIT];
+        for len in [0, 1, 1024].into_iter().chain(around).chain(several) {
             let bytes = content(len);
             let whole = blake3::hash(&bytes);
             assert_eq!(in_units(&bytes, |n| (0..n).collect()), whole, "{len} in order");
@@ -145,7 +152,7 @@ mod tests {
         let tree = TreeHash::new(3 * UNIT_BYTES);
         for offset in [0, 2 * UNIT_BYTES] {
             let mut hasher = TreeHash::unit(offset);
-            hasher.update(&content(UNIT_BYTES as usize));
+            hasher.update(&content(UNIT));
             tree.put(offset, &hasher);
         }
         assert_eq!(tree.finish(), None);

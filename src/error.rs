@@ -82,7 +82,9 @@ pub enum Operation {
 }
 
 impl Operation {
-    const fn words(self) -> &'static str {
+    /// What was tried, as a verb: "open", "set the length of".
+    #[must_use]
+    pub const fn words(self) -> &'static str {
         match self {
             Self::Open => "open",
             Self::Create => "create",
@@ -199,10 +201,8 @@ impl Error {
         match (self.operation, &self.cause) {
             (Operation::Copy, Cause::IsDirectory) => Some("directories are not copied yet"),
             (_, Cause::DanglingLink) => Some("--remove-destination replaces the link"),
-            (Operation::Open, Cause::Os(error))
-                if error.kind() == io::ErrorKind::PermissionDenied =>
-            {
-                None
+            (_, Cause::NoSpace { .. }) => {
+                Some("--in-place needs no second copy of an existing target")
             }
             (_, Cause::Engine { .. }) => Some("--engine=auto takes one that can"),
             (_, Cause::Changed | Cause::Shrank { .. }) => {

@@ -1,5 +1,7 @@
 //! Copies files through memory maps: fast, whole, and on the disk when asked.
 
+#[doc(hidden)]
+pub mod cli;
 mod copy;
 mod digest;
 mod engine;
@@ -15,7 +17,7 @@ mod units;
 
 pub use copy::{Copier, copy};
 pub use error::{Cause, Error, Operation, Result};
+pub use mapped::{FaultGuard, Restored};
 pub use options::*;
 pub use report::*;
-pub use mapped::{FaultGuard, Restored};
 pub use units::{ByteRange, Granule};

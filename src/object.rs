@@ -137,9 +137,8 @@ impl Object for FileObject {
     }
 
     fn map(&self, range: ByteRange, access: Access) -> Result<Mapping> {
-        let len = usize::try_from(range.len()).map_err(|_| {
-            self.failed(Operation::Map, range, io::ErrorKind::OutOfMemory.into())
-        })?;
+        let len = usize::try_from(range.len())
+            .map_err(|_| self.failed(Operation::Map, range, io::ErrorKind::OutOfMemory.into()))?;
         Mapping::file(&self.file, range.start(), len, access)
             .map_err(|error| self.failed(Operation::Map, range, error))
     }

@@ -1,1 +1,42 @@
 //! All integration tests, in one binary.
+//!
+//! They run the program `mycp` and look at what it leaves. `MYCP_UNDER_TEST=/bin/cp cargo test`
+//! runs them against another program (mycp's own options are left out then), which shows that a
+//! test can fail. `MYCP_TEST_SEED` repeats the random choices of a failed test, `MYCP_TEST_SCALE`
+//! multiplies their number. `cargo test -- --include-ignored`, as root, runs those that mount
+//! file systems, too.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::cast_possible_truncation,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, reads its environment, and looks at files by their names"
+)]
+
+mod tidy;
+
+#[cfg(target_os = "linux")]
+mod support;
+
+#[cfg(target_os = "linux")]
+mod attributes;
+#[cfg(target_os = "linux")]
+mod flush_injection;
+#[cfg(target_os = "linux")]
+mod full_disk;
+#[cfg(target_os = "linux")]
+mod fuse_faults;
+#[cfg(target_os = "linux")]
+mod kill;
+#[cfg(target_os = "linux")]
+mod limits;
+#[cfg(target_os = "linux")]
+mod moving_source;
+#[cfg(target_os = "linux")]
+mod same_object;
+#[cfg(target_os = "linux")]
+mod sparse;
+#[cfg(target_os = "linux")]
+mod special_files;

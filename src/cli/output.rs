@@ -177,7 +177,8 @@ impl Output {
     }
 }
 
-/// A message on standard error, in one write so that lines of several programs do not mix; where that fails there is nobody left to tell.
+/// A message on standard error, in one write so that lines of several programs do not mix; where
+/// that fails there is nobody left to tell.
 pub(super) fn say(text: &(impl Display + ?Sized)) {
     io::stderr().write_all(format!("mycp: {text}\n").as_bytes()).ok();
 }

@@ -1,5 +1,6 @@
 //! How far a copy has come: counted without cost, drawn on standard error when asked.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -7,7 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{
+    HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 
 use super::args::ProgressWhen;
 use super::landing::Job;
@@ -20,9 +23,8 @@ const BETWEEN_DRAWS: Duration = Duration::from_millis(1000 / DRAWS_PER_SECOND as
 /// Between two lines where there is no terminal: often enough to see that it lives.
 const BETWEEN_LINES: Duration = Duration::from_secs(1);
 
-const BAR: &str =
-    "{msg:24!} {bytes}/{total_bytes} {wide_bar} {percent}% {bytes_per_sec} {eta} left";
-const BAR_WITHOUT_END: &str = "{msg:24!} {bytes} {spinner} {bytes_per_sec} {elapsed}";
+const BAR: &str = "{msg:24!} {bytes}/{total_bytes} {wide_bar} {percent}% {speed}/s {left} left";
+const BAR_WITHOUT_END: &str = "{msg:24!} {bytes} {speed}/s {elapsed}";
 
 /// What bytes of a copy are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +149,7 @@ impl Progress {
         let painter = match (when, terminal) {
             (ProgressWhen::Never, _) | (ProgressWhen::Auto, false) => None,
             (ProgressWhen::Auto | ProgressWhen::Always, true) => {
-                Some(Painter::start(&counters, Canvas::bar())?)
+                Some(Painter::start(&counters, Canvas::Bar(ProgressBar::hidden()))?)
             }
             (ProgressWhen::Always, false) => {
                 Some(Painter::start(&counters, Canvas::Lines { last: Instant::now() })?)
@@ -269,13 +271,6 @@ enum Canvas {
     Lines { last: Instant },
 }
 
-impl Canvas {
-    fn bar() -> Self {
-        let target = ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND);
-        Self::Bar(ProgressBar::with_draw_target(None, target))
-    }
-}
-
 impl Screen {
     fn show(&mut self, job: &Job, starts: u64) {
         let target = job.target.path().and_then(|path| path.file_name());
@@ -310,7 +305,12 @@ impl Screen {
         (job.starts, job.drawn) = (starts, true);
         let standing = counters.standing();
         match &mut self.canvas {
-            Canvas::Bar(bar) => draw_bar(bar, &standing, begins.then_some(job.name.as_str())),
+            Canvas::Bar(bar) => {
+                if begins {
+                    *bar = new_bar(&job.name, &standing);
+                }
+                bar.set_position(standing.done);
+            }
             Canvas::Lines { last } => {
                 if last.elapsed() >= BETWEEN_LINES {
                     *last = Instant::now();
@@ -321,30 +321,32 @@ impl Screen {
     }
 }
 
-fn draw_bar(bar: &ProgressBar, standing: &Standing, begins: Option<&str>) {
-    if let Some(name) = begins {
-        bar.reset();
-        bar.set_message(name.to_owned());
-        let template = match standing.total {
-            Some(total) => {
-                bar.set_length(total);
-                BAR
-            }
-            None => {
-                bar.unset_length();
-                BAR_WITHOUT_END
-            }
-        };
+/// A bar for the copy that stands so. Everything is set before it is drawn for the first time.
+fn new_bar(name: &str, standing: &Standing) -> ProgressBar {
+    let target = ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND);
+    let bar = ProgressBar::with_draw_target(standing.total, target)
+        .with_message(name.to_owned())
+        .with_elapsed(standing.elapsed);
+    let template = if standing.total.is_some() { BAR } else { BAR_WITHOUT_END };
+    match ProgressStyle::with_template(template) {
+        // The means since the start: indicatif's own begin with what came before the first look.
+        Ok(style) => bar.with_style(style.with_key("speed", speed).with_key("left", left)),
         // The templates are constants; a test builds them.
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
+        Err(_) => bar,
     }
-    if standing.done < bar.position() {
-        // Read back from the start.
-        bar.reset_eta();
-    }
-    bar.set_position(standing.done);
+}
+
+fn speed(state: &ProgressState, f: &mut dyn fmt::Write) {
+    // A key has no way to report an error, and none can come from writing to memory.
+    write!(f, "{}", HumanBytes(per_second(state.pos(), state.elapsed()))).ok();
+}
+
+fn left(state: &ProgressState, f: &mut dyn fmt::Write) {
+    let rest = state.len().unwrap_or(0).saturating_sub(state.pos());
+    match rest.checked_div(per_second(state.pos(), state.elapsed())) {
+        Some(seconds) => write!(f, "{:#}", HumanDuration(Duration::from_secs(seconds))).ok(),
+        None => f.write_str("?").ok(),
+    };
 }
 
 /// The figures stay right when a thread that held the lock panicked.

@@ -28,7 +28,11 @@ pub(super) fn backup_name(
         },
     };
     let mut name = place.name.clone();
-    if number == 0 { name.push(&backup.suffix) } else { name.push(format!(".~{number}~")) }
+    if number == 0 {
+        name.push(&backup.suffix)
+    } else {
+        name.push(format!(".~{number}~"))
+    }
     Ok(Some(name))
 }
 
@@ -64,9 +68,7 @@ pub(super) fn back_up(
     }
     let directory = &place.directory;
     let result = match file::link_at(directory, &place.name, name) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            replace_backup(place, name)
-        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => replace_backup(place, name),
         // No hard links here: then the name is without a file for a moment.
         Err(error) if cannot_link(&error) => file::rename_at(directory, &place.name, name),
         result => result,

@@ -205,8 +205,7 @@ mod tests {
                     o.backup.control = control;
                 });
                 let itself = Some((facts(1), Name::SourcesOwn));
-                let asks_for_backup =
-                    existing == Existing::Force && control != BackupControl::None;
+                let asks_for_backup = existing == Existing::Force && control != BackupControl::None;
                 match decided(&options, itself) {
                     Err(error) => assert!(matches!(error.cause, Cause::SameObject { .. })),
                     Ok(decision) => {

@@ -4,13 +4,13 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use super::Copier;
 use super::backup::{back_up, backup_name};
 use super::decide::Step;
 use super::source::{Change, Source};
 use super::stage::{Publish, Staged};
 use super::target::{Found, Place};
 use super::transfer::{Moved, Transfer, has_medium};
-use super::Copier;
 use crate::engine::Before;
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::metadata::{self, ModeAtEnd, Named, Unkeepable};
@@ -212,10 +212,8 @@ impl<'a> Run<'a> {
             self.take_over(moved);
         }
         let named = Named { file: object.handle(), endpoint: self.target };
-        let source = Named {
-            file: self.source.object.handle(),
-            endpoint: self.source.object.endpoint(),
-        };
+        let source =
+            Named { file: self.source.object.handle(), endpoint: self.source.object.endpoint() };
         let attributes = attributes_of(&self.source.facts);
         let preserve = &self.options.preserve;
         // A device that is written to keeps its own attributes.
@@ -347,8 +345,7 @@ impl<'a> Run<'a> {
 
     fn flush_directory(&mut self, place: &Place) -> Result<()> {
         if self.options.flush == Flush::Sync {
-            platform::sync_all(&place.directory)
-                .context(Operation::FlushDirectory, self.target)?;
+            platform::sync_all(&place.directory).context(Operation::FlushDirectory, self.target)?;
             self.report.flushes.directories += 1;
         }
         Ok(())
@@ -359,9 +356,7 @@ impl<'a> Run<'a> {
     fn open_target(&self) -> Result<File> {
         let file = match (self.target, self.found.facts().map(|facts| facts.kind)) {
             (Endpoint::Standard, _) => file::standard_output(),
-            (Endpoint::File(path), Some(Kind::Pipe | Kind::CharDevice)) => {
-                self.open_waiting(path)
-            }
+            (Endpoint::File(path), Some(Kind::Pipe | Kind::CharDevice)) => self.open_waiting(path),
             (Endpoint::File(path), _) => match file::open_for_writing(path, OpenAs::ReadWrite) {
                 // A map needs both; everything else does without reading.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {

@@ -73,8 +73,7 @@ impl Source {
             Kind::Regular if self.facts.len == 0 => self.shape_of_empty()?,
             Kind::Regular => Shape::Sized,
             Kind::BlockDevice => {
-                self.facts.len =
-                    file::device_len(handle).context(Operation::Stat, endpoint)?;
+                self.facts.len = file::device_len(handle).context(Operation::Stat, endpoint)?;
                 Shape::Sized
             }
             Kind::CharDevice | Kind::Pipe | Kind::Symlink => Shape::Stream,

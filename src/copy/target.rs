@@ -77,7 +77,8 @@ pub(super) fn look(endpoint: &Endpoint, follow: Follow) -> Result<Found> {
     // The links below /proc/PID/fd lead to open files, which may have no name (any more).
     match file::canonical(path) {
         Ok(real) => {
-            let there = file::facts_of_path(&real, Follow::No).context(Operation::Stat, endpoint)?;
+            let there =
+                file::facts_of_path(&real, Follow::No).context(Operation::Stat, endpoint)?;
             match there {
                 Some(facts) if facts.id == behind.id => Found::named(&real, facts, endpoint),
                 _ => Ok(Found::Unnamed(behind)),

@@ -1,7 +1,5 @@
 //! Moves the bytes of an open source into an open target.
 
-use std::num::NonZeroUsize;
-
 use super::source::{Shape, Source, is_no_holes_known};
 use crate::digest::TreeHash;
 use crate::engine::choose::{Choice, Circumstances, Side, choose};
@@ -12,9 +10,7 @@ use crate::engine::{self, Before, Engine, Holes, Job, Outcome, Zeros};
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::lock;
 use crate::object::{FileObject, Object};
-use crate::options::{
-    CopyOptions, EngineChoice, EngineName, Flush, Reflink, Sparse, Verify,
-};
+use crate::options::{CopyOptions, EngineChoice, EngineName, Flush, Reflink, Sparse, Verify};
 use crate::report::{EngineUse, Event, Flow, Observer};
 use crate::sys::file::Kind;
 use crate::sys::platform::{self, FileSystem};
@@ -47,6 +43,9 @@ pub(super) struct Transfer<'a> {
 /// Files below this are written without asking for free space first: nothing is saved by failing
 /// before so few bytes.
 const SPACE_CHECK_BYTES_MIN: u64 = 1 << 20;
+
+/// Files up to this get their length from the one write that fills them, a system call less.
+const ONE_WRITE_BYTES_MAX: u64 = 64 << 10;
 
 impl Transfer<'_> {
     /// Moves all bytes, and gives the target its length.
@@ -130,7 +129,7 @@ impl Transfer<'_> {
         for Choice { engine: name, why } in choose(self.options, self.circumstances()?) {
             let engine = engine::by_name(name);
             if name != EngineName::Reflink && !room_made {
-                self.make_room()?;
+                self.make_room(name, job)?;
                 room_made = true;
             }
             let pass = self.pass(engine, job, rest);
@@ -171,22 +170,22 @@ impl Transfer<'_> {
 
     fn pass(&self, engine: &dyn Engine, job: &Job<'_>, rest: ByteRange) -> Pass {
         if engine.name() != EngineName::Reflink {
-            return drive::run(engine, job, rest, self.threads());
+            return drive::run(engine, job, rest, self.options.threads);
         }
         // A clone takes the holes with it, and is hashed by reading.
         let whole = Job { holes: Holes::Ignore, hash: None, flush: Flush::None, ..*job };
-        let mut pass = drive::run(engine, &whole, rest, NonZeroUsize::MIN);
+        let mut pass = drive::run(engine, &whole, rest, None);
         if job.hash.is_some() && matches!(pass.outcome, Outcome::Done) {
             let silent = Renamed { observer: self.observer, rename: |_| Event::Waiting };
             let reading = Job { flush: Flush::None, observer: &silent, ..*job };
-            pass.outcome = drive::run(&ReadOnly, &reading, rest, self.threads()).outcome;
+            pass.outcome = drive::run(&ReadOnly, &reading, rest, self.options.threads).outcome;
         }
         pass
     }
 
     /// Gives the target its length, so that it can be mapped and written at any place, and makes
     /// sure that there is space.
-    fn make_room(&self) -> Result<()> {
+    fn make_room(&self, engine: EngineName, job: &Job<'_>) -> Result<()> {
         let facts = &self.source.facts;
         if let Some(directory) = self.space
             && facts.len >= SPACE_CHECK_BYTES_MIN
@@ -203,8 +202,12 @@ impl Transfer<'_> {
                 return Err(Error::new(Operation::Reserve, endpoint, cause));
             }
         }
+        // A small file gets its length from its one write.
+        let one_write = facts.len <= ONE_WRITE_BYTES_MAX
+            && engine == EngineName::Buffered
+            && (job.before, job.holes, job.zeros) == (Before::Blank, Holes::Ignore, Zeros::Store);
         let is_longer = self.before == Before::Content && self.target.len()? >= facts.len;
-        if self.target_kind == Kind::Regular && !is_longer {
+        if self.target_kind == Kind::Regular && !is_longer && !one_write {
             self.target.set_len(facts.len)?;
         }
         Ok(())
@@ -248,13 +251,6 @@ impl Transfer<'_> {
         })
     }
 
-    fn threads(&self) -> NonZeroUsize {
-        self.options
-            .threads
-            .or_else(|| std::thread::available_parallelism().ok())
-            .unwrap_or(NonZeroUsize::MIN)
-    }
-
     fn started(&self, len: Option<u64>) -> Result<()> {
         match self.observer.event(Event::Started { len }) {
             Flow::Continue => Ok(()),
@@ -274,7 +270,7 @@ impl Transfer<'_> {
     pub(super) fn equals_source(&self, len: u64) -> Result<bool> {
         let silent = Renamed { observer: self.observer, rename: |_| Event::Waiting };
         let job = self.plain_job(&self.source.object, self.target, &silent);
-        match drive::run(&Compare, &job, ByteRange::first(len), self.threads()).outcome {
+        match drive::run(&Compare, &job, ByteRange::first(len), self.options.threads).outcome {
             Outcome::Done => Ok(true),
             Outcome::Failed { error, .. } => match error.cause {
                 Cause::Changed | Cause::Shrank { .. } => Ok(false),
@@ -290,7 +286,7 @@ impl Transfer<'_> {
         let observer = Renamed { observer: self.observer, rename: as_read_back };
         let job = Job { hash: Some(&tree), ..self.plain_job(self.target, self.target, &observer) };
         if len > 0 {
-            match drive::run(&ReadOnly, &job, ByteRange::first(len), self.threads()).outcome {
+            match drive::run(&ReadOnly, &job, ByteRange::first(len), self.options.threads).outcome {
                 Outcome::Done => {}
                 Outcome::Failed { error, .. } => return Err(error),
                 Outcome::Unsupported { .. } => return Ok(None),

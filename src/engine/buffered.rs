@@ -28,7 +28,9 @@ impl Engine for Buffered {
         while !rest.is_empty() {
             match copy_some(job, rest, lane) {
                 Ok(count) => rest = rest.skip(count),
-                Err(error) => return Outcome::Failed { copied: rest.start() - segment.start(), error },
+                Err(error) => {
+                    return Outcome::Failed { copied: rest.start() - segment.start(), error };
+                }
             }
         }
         Outcome::Done

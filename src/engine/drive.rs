@@ -29,15 +29,15 @@ pub(crate) struct Pass {
     pub(crate) write_outs: u64,
 }
 
-/// Copies `range` with `engine`, on at most `threads` threads, this one included.
+/// Copies `range` with `engine`, on at most `threads` threads, this one included; without a number,
+/// on as many as there are cores.
 pub(crate) fn run(
     engine: &dyn Engine,
     job: &Job<'_>,
     range: ByteRange,
-    threads: NonZeroUsize,
+    threads: Option<NonZeroUsize>,
 ) -> Pass {
-    let mut pass =
-        Pass { outcome: Outcome::Done, moved: 0, holes: 0, threads: 1, write_outs: 0 };
+    let mut pass = Pass { outcome: Outcome::Done, moved: 0, holes: 0, threads: 1, write_outs: 0 };
     match engine.prepare(job, range) {
         Outcome::Done => {}
         other => {
@@ -45,11 +45,18 @@ pub(crate) fn run(
             return pass;
         }
     }
-    let block_bytes =
-        if job.hash.is_some() { UNIT_BYTES.min(engine.block_bytes()) } else { engine.block_bytes() };
+    let block_bytes = if job.hash.is_some() {
+        UNIT_BYTES.min(engine.block_bytes())
+    } else {
+        engine.block_bytes()
+    };
     let blocks = range.len().div_ceil(block_bytes).max(1);
-    let threads = threads.get().min(engine.threads_max());
-    pass.threads = usize::try_from(blocks).unwrap_or(usize::MAX).min(threads);
+    let threads_max = usize::try_from(blocks).unwrap_or(usize::MAX).min(engine.threads_max());
+    if threads_max > 1 {
+        // Asked for only here: on Linux it takes reading several files of the control group.
+        let threads = threads.or_else(|| std::thread::available_parallelism().ok());
+        pass.threads = threads.map_or(1, NonZeroUsize::get).min(threads_max);
+    }
 
     let shared = Shared::new(engine, job, range, block_bytes);
     std::thread::scope(|scope| {
@@ -277,7 +284,8 @@ impl<'a> Shared<'a> {
     /// by a thread that did not fail, and is copied. The count is rounded down to whole units,
     /// because the next engine has to hash those from their start.
     fn outcome(self) -> Outcome {
-        let Some((offset, outcome)) = self.ended.into_inner().unwrap_or_else(PoisonError::into_inner)
+        let Some((offset, outcome)) =
+            self.ended.into_inner().unwrap_or_else(PoisonError::into_inner)
         else {
             return Outcome::Done;
         };

@@ -59,14 +59,17 @@ impl Engine for Kernel {
                     };
                 }
                 Err(error) => {
-                    let error =
-                        Error::new(Operation::Copy, job.source.endpoint(), error).at(rest);
+                    let error = Error::new(Operation::Copy, job.source.endpoint(), error).at(rest);
                     return Outcome::Failed { copied, error };
                 }
             }
         }
         // What the kernel copied unseen is hashed by reading it.
-        if lane.hasher.is_some() { ReadOnly.copy_segment(job, segment, lane) } else { Outcome::Done }
+        if lane.hasher.is_some() {
+            ReadOnly.copy_segment(job, segment, lane)
+        } else {
+            Outcome::Done
+        }
     }
 }
 

@@ -120,11 +120,8 @@ impl Maps {
             let mut fault = None;
             let stored = lane.deliver(job, rest.start(), len, |offset, bytes| {
                 self.target.write_at(self.index(offset), bytes).map_err(|found| {
-                    let error = Error::new(
-                        Operation::Write,
-                        job.target.endpoint(),
-                        Cause::Inaccessible,
-                    );
+                    let error =
+                        Error::new(Operation::Write, job.target.endpoint(), Cause::Inaccessible);
                     fault = Some((self.index(offset), found));
                     error
                 })
@@ -171,4 +168,3 @@ impl Maps {
         }
     }
 }
-

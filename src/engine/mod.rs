@@ -13,7 +13,6 @@ mod kernel;
 mod mapped;
 mod reflink;
 
-
 use crate::digest::TreeHash;
 use crate::error::{Error, Result};
 use crate::object::Object;
@@ -30,15 +29,9 @@ pub(crate) enum Outcome {
     /// All of it.
     Done,
     /// This engine cannot go on; another may, behind the first `copied` bytes.
-    Unsupported {
-        copied: u64,
-        why: String,
-    },
+    Unsupported { copied: u64, why: String },
     /// It failed behind the first `copied` bytes, and would with any engine.
-    Failed {
-        copied: u64,
-        error: Error,
-    },
+    Failed { copied: u64, error: Error },
 }
 
 impl Outcome {
@@ -166,12 +159,12 @@ impl Lane {
         self.hasher.is_some() || job.zeros == Zeros::Skip
     }
 
-    /// The buffer, `len` bytes of it or as many as it has.
+    /// The buffer, `len` bytes of it or as many as it may have.
     fn buffer(&mut self, len: u64) -> &mut [u8] {
-        if self.buffer.is_empty() {
-            self.buffer = vec![0; BUFFER_BYTES];
-        }
         let len = usize::try_from(len).unwrap_or(usize::MAX).min(BUFFER_BYTES);
+        if self.buffer.len() < len {
+            self.buffer.resize(len, 0);
+        }
         &mut self.buffer[..len]
     }
 

@@ -192,13 +192,7 @@ pub(crate) fn rename_at(directory: impl AsFd, from: &OsStr, to: &OsStr) -> io::R
 /// Gives the object a second name, which must be free.
 pub(crate) fn link_at(directory: impl AsFd, from: &OsStr, to: &OsStr) -> io::Result<()> {
     let directory = directory.as_fd();
-    Ok(rustix::fs::linkat(
-        directory,
-        Path::new(from),
-        directory,
-        Path::new(to),
-        AtFlags::empty(),
-    )?)
+    Ok(rustix::fs::linkat(directory, Path::new(from), directory, Path::new(to), AtFlags::empty())?)
 }
 
 /// Removes a name that is not a directory's.

@@ -164,11 +164,6 @@ pub(crate) fn sync_all(file: impl AsFd) -> io::Result<()> {
     Ok(rustix::fs::fsync(file)?)
 }
 
-/// Content, and what is needed to read it, on the disk.
-pub(crate) fn sync_data(file: impl AsFd) -> io::Result<()> {
-    Ok(rustix::fs::fdatasync(file)?)
-}
-
 /// Drops the clean pages of the file from the page cache.
 pub(crate) fn drop_cache(file: &File) -> io::Result<()> {
     Ok(rustix::fs::fadvise(file, 0, None, Advice::DontNeed)?)
@@ -223,8 +218,7 @@ fn resident_bytes(file: &File, len: u64) -> io::Result<u64> {
     let mut rest = ByteRange::first(len);
     while !rest.is_empty() {
         let (window, tail) = rest.split_at(WINDOW_BYTES);
-        let window_len =
-            usize::try_from(window.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let window_len = usize::try_from(window.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
         let map = memmap2::MmapOptions::new()
             .offset(window.start())
             .len(window_len)
@@ -232,9 +226,8 @@ fn resident_bytes(file: &File, len: u64) -> io::Result<u64> {
         let mut resident = vec![0_u8; window_len.div_ceil(page_bytes)];
         // SAFETY: the range is one whole map, which lives to the end of the block, and begins at
         // a page because the window does; the vector has a byte for each of its pages.
-        let result = unsafe {
-            libc::mincore(map.as_mut_ptr().cast(), window_len, resident.as_mut_ptr())
-        };
+        let result =
+            unsafe { libc::mincore(map.as_mut_ptr().cast(), window_len, resident.as_mut_ptr()) };
         if result != 0 {
             return Err(errno_of_libc());
         }
@@ -242,11 +235,6 @@ fn resident_bytes(file: &File, len: u64) -> io::Result<u64> {
         rest = tail;
     }
     Ok(pages.saturating_mul(page_bytes as u64).min(len))
-}
-
-/// Tells the kernel that the file is read from begin to end.
-pub(crate) fn expect_sequential(file: &File) -> io::Result<()> {
-    Ok(rustix::fs::fadvise(file, 0, None, Advice::Sequential)?)
 }
 
 /// Renames within one directory unless the new name is taken (`EEXIST`).

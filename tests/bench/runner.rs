@@ -1,0 +1,375 @@
+//! Runs competitors that do the same work, round by round, and keeps what each run took.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+
+use crate::args::{Size, Suite};
+use crate::rivals::Competitor;
+use crate::statistics::{self, InRound, Spread};
+use crate::sys::{self, Reaped};
+use crate::workspace::{self, Workspace};
+
+/// Competitors that do the same work, and how often.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) suite: Suite,
+    /// Which kind of this work, where a suite has more than one.
+    pub(crate) variant: &'static str,
+    pub(crate) size: Size,
+    pub(crate) competitors: Vec<Competitor>,
+    /// The competitor that all are compared with, by name.
+    pub(crate) baseline: &'static str,
+    /// The command of mycp that all are compared with, by name.
+    pub(crate) ours: &'static str,
+    pub(crate) target: TargetBefore,
+    pub(crate) sharing: Sharing,
+    pub(crate) rounds: u32,
+    /// Runs of each competitor in a round.
+    pub(crate) spawns: u32,
+}
+
+/// What is at the target's name when a run starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TargetBefore {
+    Nothing,
+    /// A file of the source's size with other content, all of it on the disk.
+    Other,
+}
+
+/// What it means when the target has its blocks in common with the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    /// That the competitor did less than the others, whose figures are not compared with it.
+    Spoils,
+    /// What was asked for.
+    Wanted,
+}
+
+/// One run, from before the process was made until it was reaped.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Sample {
+    pub(crate) round: u32,
+    pub(crate) seconds: f64,
+    pub(crate) user_seconds: f64,
+    pub(crate) system_seconds: f64,
+    pub(crate) peak_bytes: u64,
+    pub(crate) minor_faults: u64,
+    pub(crate) major_faults: u64,
+}
+
+impl Sample {
+    /// The time that passed.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.seconds
+    }
+}
+
+/// What became of a competitor.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) competitor: Competitor,
+    pub(crate) samples: Vec<Sample>,
+    /// Whether a target shared blocks with the source.
+    pub(crate) cloned: bool,
+    /// Why it was dropped.
+    pub(crate) failure: Option<String>,
+    /// Its figures are not compared with those of others.
+    pub(crate) spoiled: bool,
+}
+
+impl Entry {
+    /// One figure a round.
+    pub(crate) fn rounds(&self, figure: fn(&Sample) -> f64) -> Vec<InRound> {
+        let of = |sample: &Sample| InRound::new(sample.round, figure(sample));
+        statistics::by_round(&self.samples.iter().map(of).collect::<Vec<_>>())
+    }
+
+    /// The spread of a figure over the rounds.
+    pub(crate) fn spread(&self, figure: fn(&Sample) -> f64) -> Option<Spread> {
+        let values: Vec<f64> = self.rounds(figure).iter().map(|one| one.value).collect();
+        Spread::of(&values)
+    }
+
+    /// The mean of a figure over all counted runs.
+    pub(crate) fn mean(&self, figure: fn(&Sample) -> f64) -> Option<f64> {
+        statistics::mean(&self.samples.iter().map(figure).collect::<Vec<_>>())
+    }
+
+    /// The greatest resident set of all counted runs.
+    pub(crate) fn peak(&self) -> Option<Size> {
+        self.samples.iter().map(|sample| Size(sample.peak_bytes)).max()
+    }
+
+    /// How long it took as a part of how long `other` took, in the same rounds.
+    pub(crate) fn ratio(&self, other: &Self) -> Option<Spread> {
+        if self.spoiled || other.spoiled {
+            return None;
+        }
+        statistics::ratio(&self.rounds(Sample::seconds), &other.rounds(Sample::seconds))
+    }
+
+    /// The least time as a part of `other`'s least time: what is left when all that disturbs,
+    /// which can only slow down, stayed away once from either.
+    pub(crate) fn least_ratio(&self, other: &Self) -> Option<f64> {
+        if self.spoiled || other.spoiled {
+            return None;
+        }
+        let (own, other) = (self.spread(Sample::seconds)?, other.spread(Sample::seconds)?);
+        (other.least > 0.0).then(|| own.least / other.least)
+    }
+
+    /// Whether the times differ by so much that something disturbed half of the rounds.
+    pub(crate) fn is_unsteady(&self) -> bool {
+        const STEADY_MAX: f64 = 1.25;
+        self.spread(Sample::seconds).is_some_and(|times| times.median > times.least * STEADY_MAX)
+    }
+}
+
+/// What became of a group.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    pub(crate) suite: Suite,
+    pub(crate) variant: &'static str,
+    pub(crate) size: Size,
+    pub(crate) baseline: &'static str,
+    pub(crate) ours: &'static str,
+    pub(crate) spawns: u32,
+    /// No smaller peak could be seen, see [`Runner::peak_floor`].
+    pub(crate) peak_floor: Size,
+    pub(crate) entries: Vec<Entry>,
+    /// Why nothing was run.
+    pub(crate) skipped: Option<String>,
+}
+
+impl Measured {
+    /// The competitor of this name.
+    pub(crate) fn entry(&self, name: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.competitor.name == name)
+    }
+}
+
+/// Another order for each round, the same ones in each run.
+///
+/// A virtual machine gives free memory back every few seconds, and the copy that comes next is two
+/// to four times slower. In a fixed order the rounds can fall into step with that, so that it
+/// always hits the same competitor: cp was seen 1.7 times slower than cp.
+#[derive(Debug)]
+struct Shuffler(u64);
+
+impl Default for Shuffler {
+    fn default() -> Self {
+        Self(0x9E37_79B9_7F4A_7C15)
+    }
+}
+
+impl Shuffler {
+    fn shuffle(&mut self, order: &mut [usize]) {
+        for last in (1..order.len()).rev() {
+            self.0 = workspace::xorshift(self.0);
+            let choices = u64::try_from(last).map_or(u64::MAX, |last| last + 1);
+            // The upper bits are the better ones.
+            let chosen = usize::try_from((self.0 >> 16) % choices).unwrap_or(last);
+            order.swap(last, chosen);
+        }
+    }
+}
+
+/// Starts processes, and reads what they wrote when they fail.
+#[derive(Debug)]
+pub(crate) struct Runner {
+    complaints: File,
+    search_path: OsString,
+}
+
+/// A round of many runs ends when a competitor has had this long.
+const BATCH_TIME_MAX: Duration = Duration::from_secs(1);
+
+impl Runner {
+    /// One that lets children search `search_path`.
+    pub(crate) fn new(search_path: &OsStr) -> Result<Self> {
+        let descriptor = rustix::fs::memfd_create("complaints", rustix::fs::MemfdFlags::CLOEXEC)
+            .context("cannot make a file in memory")?;
+        Ok(Self { complaints: File::from(descriptor), search_path: search_path.to_owned() })
+    }
+
+    /// The peak that the kernel reports of a process that needs next to nothing.
+    ///
+    /// Until it executes the program a child runs in this process's memory, and the peak of that
+    /// is counted as its own (`exec` does not start it anew): no smaller one can be seen.
+    fn peak_floor(&self) -> Result<Size> {
+        let (_, used) = self.time(&[OsString::from("/bin/true")])?;
+        Ok(Size(used.peak_bytes))
+    }
+
+    /// Runs all of `group` in `workspace`; what it cannot measure is told in the answer.
+    pub(crate) fn measure(
+        &self,
+        group: Group,
+        workspace: &mut Workspace,
+        in_memory: bool,
+    ) -> Result<Measured> {
+        let mut measured = Measured {
+            suite: group.suite,
+            variant: group.variant,
+            size: group.size,
+            baseline: group.baseline,
+            ours: group.ours,
+            spawns: group.spawns,
+            peak_floor: Size(0),
+            entries: Vec::new(),
+            skipped: None,
+        };
+        let targets = if group.target == TargetBefore::Other { 2 } else { 1 };
+        measured.skipped = workspace.lacks_room(group.size, targets, in_memory);
+        if measured.skipped.is_some() {
+            return Ok(measured);
+        }
+        let source = workspace.source(group.size)?;
+        let start = |competitor: &Competitor| Entry {
+            competitor: competitor.clone(),
+            samples: Vec::new(),
+            cloned: false,
+            failure: None,
+            spoiled: false,
+        };
+        measured.entries = group.competitors.iter().map(start).collect();
+        let mut order: Vec<usize> = (0..measured.entries.len()).collect();
+        let mut shuffler = Shuffler::default();
+        for round in 0..=group.rounds {
+            workspace::warm(&source)?;
+            shuffler.shuffle(&mut order);
+            for &place in &order {
+                let entry = &mut measured.entries[place];
+                if entry.failure.is_none() {
+                    self.batch(&group, entry, round, &source, workspace)?;
+                }
+            }
+        }
+        measured.peak_floor = self.peak_floor()?;
+        workspace.clear_large()?;
+        Ok(measured)
+    }
+
+    /// All runs of one competitor in one round.
+    fn batch(
+        &self,
+        group: &Group,
+        entry: &mut Entry,
+        round: u32,
+        source: &Path,
+        workspace: &mut Workspace,
+    ) -> Result<()> {
+        let mut spent = Duration::ZERO;
+        let directory = workspace.next_batch(group.size)?;
+        for spawn in 0..group.spawns {
+            if spent >= BATCH_TIME_MAX && spawn > 0 {
+                break;
+            }
+            workspace.clear_large()?;
+            let target = directory.join(format!("copy-{spawn}"));
+            if group.target == TargetBefore::Other {
+                workspace::fill(&target, group.size, 2)?;
+            }
+            let (seconds, used) = self.time(&entry.competitor.command(source, &target))?;
+            spent += seconds;
+            if sys::interrupted() {
+                bail!("interrupted");
+            }
+            let checked = self.check(group, round, used, source, &target);
+            if let Err(reason) = checked {
+                entry.failure = Some(format!("{reason:#}"));
+                return Ok(());
+            }
+            entry.cloned |= File::open(&target).is_ok_and(|file| sys::shares_blocks(&file));
+            entry.spoiled |= entry.cloned && group.sharing == Sharing::Spoils;
+            // The first round pays for pages, programs and code that nobody has touched yet.
+            if round > 0 {
+                entry.samples.push(Sample {
+                    round,
+                    seconds: seconds.as_secs_f64(),
+                    user_seconds: used.user.as_secs_f64(),
+                    system_seconds: used.system.as_secs_f64(),
+                    peak_bytes: used.peak_bytes,
+                    minor_faults: used.minor_faults,
+                    major_faults: used.major_faults,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn check(
+        &self,
+        group: &Group,
+        round: u32,
+        used: Reaped,
+        source: &Path,
+        target: &Path,
+    ) -> Result<()> {
+        if !used.status.success() {
+            bail!("{}: {}", ending(used), self.complaint());
+        }
+        workspace::check_length(target, group.size)?;
+        if round == 0 { workspace::check_content(source, target) } else { Ok(()) }
+    }
+
+    /// Runs one command line and returns what it took.
+    fn time(&self, words: &[OsString]) -> Result<(Duration, Reaped)> {
+        let (program, arguments) = words.split_first().context("no program to run")?;
+        self.complaints.set_len(0).context("cannot empty a file")?;
+        (&self.complaints).rewind().context("cannot rewind a file")?;
+        let complaints = self.complaints.try_clone().context("cannot copy a descriptor")?;
+        let mut command = Command::new(program);
+        // An environment of its own: cargo sets LD_LIBRARY_PATH, which makes programs that load
+        // many libraries look for each in several places first.
+        command
+            .args(arguments)
+            .env_clear()
+            .env("PATH", &self.search_path)
+            .env("HOME", "/nonexistent")
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(complaints);
+        let started = Instant::now();
+        let child = command
+            .spawn()
+            .with_context(|| format!("cannot run '{}'", Path::new(program).display()))?;
+        let used = sys::reap(libc::pid_t::try_from(child.id())?).context("cannot wait")?;
+        Ok((started.elapsed(), used))
+    }
+
+    /// The last line that the last child wrote to its standard error.
+    fn complaint(&self) -> String {
+        let mut text = Vec::new();
+        let mut file = &self.complaints;
+        let read = file.rewind().and_then(|()| file.take(1 << 16).read_to_end(&mut text));
+        let text = String::from_utf8_lossy(&text);
+        let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        match (read, lines.next_back()) {
+            (Ok(_), Some(line)) => line.chars().filter(|c| !c.is_control()).take(160).collect(),
+            _ => "it said nothing".to_owned(),
+        }
+    }
+}
+
+fn ending(used: Reaped) -> String {
+    match (used.status.code(), used.status.signal()) {
+        (Some(code), _) => format!("exit status {code}"),
+        (None, Some(signal)) => format!("killed by signal {signal}"),
+        (None, None) => "ended oddly".to_owned(),
+    }
+}
+
+/// One line to standard error; a closed one ends nothing.
+pub(crate) fn say(line: &str) {
+    drop(writeln!(io::stderr(), "{line}"));
+}

@@ -1,0 +1,339 @@
+//! The program as a user sees it: command lines in, words and exit status out.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// A directory with the files that the transcripts speak of.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(TempDir::new().unwrap());
+        place.write("a", b"old content of a\n");
+        place.write("b", b"old content of b\n");
+        fs::create_dir(place.path("d")).unwrap();
+        fs::create_dir(place.path("x")).unwrap();
+        place.write("x/a", b"old content of x/a\n");
+        place
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, content: &[u8]) {
+        fs::write(self.path(name), content).unwrap();
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap()
+    }
+
+    fn names(&self, directory: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.path(directory)).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mycp"));
+        command.args(words).current_dir(self.0.path()).env_clear().env("COLUMNS", "100");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> Output {
+        self.command(words).output().unwrap()
+    }
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[track_caller]
+fn assert_silent_success(output: &Output) {
+    assert_eq!(text(&output.stderr), "");
+    assert_eq!(text(&output.stdout), "");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+/// Runs every command of a transcript and compares the whole with what was pinned.
+#[track_caller]
+fn assert_transcript(pinned: &str) {
+    let mut actual = String::new();
+    for line in pinned.lines().filter_map(|line| line.strip_prefix("$ mycp")) {
+        let words: Vec<_> =
+            line.split_whitespace().map(|word| if word == "''" { "" } else { word }).collect();
+        let output = Place::new().run(&words);
+        writeln!(actual, "$ mycp{line}").unwrap();
+        text(&output.stdout).lines().for_each(|line| writeln!(actual, "> {line}").unwrap());
+        text(&output.stderr).lines().for_each(|line| writeln!(actual, "! {line}").unwrap());
+        writeln!(actual, "= {}\n", output.status.code().unwrap()).unwrap();
+    }
+    // In the order in which it was pinned, so that the first difference is easy to find.
+    for (actual, pinned) in actual.lines().zip(pinned.lines()) {
+        assert_eq!(actual, pinned);
+    }
+    assert_eq!(actual, pinned);
+}
+
+#[test]
+fn the_help_is_as_it_was_reviewed() {
+    let place = Place::new();
+    for (word, pinned) in [
+        ("-h", include_str!("../fixtures/help/short.txt")),
+        ("--help", include_str!("../fixtures/help/long.txt")),
+    ] {
+        let output = place.run(&[word]);
+        assert_eq!(text(&output.stdout), pinned);
+        assert_eq!((text(&output.stderr), output.status.code()), ("", Some(0)));
+    }
+}
+
+#[test]
+fn each_option_has_one_line_of_short_help() {
+    for line in include_str!("../fixtures/help/short.txt").lines() {
+        assert!(line.chars().count() <= 100, "{line}");
+        if let Some(option) = line.strip_prefix("  ").filter(|line| line.trim().starts_with('-')) {
+            let (_, help) = option.trim_start().split_once("  ").unwrap();
+            assert!(help.trim().chars().count() <= 60, "{line}");
+        }
+    }
+}
+
+#[test]
+fn the_version_goes_to_standard_output() {
+    let output = Place::new().run(&["--version"]);
+    assert_eq!(text(&output.stdout), concat!("mycp ", env!("CARGO_PKG_VERSION"), "\n"));
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_before_anything_is_touched() {
+    assert_transcript(include_str!("../fixtures/cli/refused.txt"));
+}
+
+#[test]
+fn each_operand_is_copied_or_told_of() {
+    assert_transcript(include_str!("../fixtures/cli/copied.txt"));
+}
+
+#[test]
+fn options_of_tree_copies_are_not_taken_and_ignored() {
+    let place = Place::new();
+    for word in ["-r", "-R", "-a", "-d", "-l", "-s", "-x", "-H", "-L", "-P", "--parents"] {
+        let output = place.run(&[word, "a", "new"]);
+        assert_eq!(output.status.code(), Some(1), "{word}");
+        assert!(text(&output.stderr).starts_with("mycp: unexpected argument"), "{word}");
+        assert!(!place.path("new").exists());
+    }
+}
+
+#[test]
+fn a_refused_manifest_leaves_the_files_alone() {
+    let place = Place::new();
+    assert_eq!(place.run(&["--manifest=a", "a", "b"]).status.code(), Some(1));
+    fs::hard_link(place.path("a"), place.path("alias")).unwrap();
+    assert_eq!(place.run(&["--manifest=alias", "a", "b"]).status.code(), Some(1));
+    assert_eq!(place.read("a"), b"old content of a\n");
+    assert_eq!(place.read("b"), b"old content of b\n");
+    assert_eq!(place.run(&["--manifest=d/new", "a", "d/new"]).status.code(), Some(1));
+    assert!(!place.path("d/new").exists());
+}
+
+#[test]
+fn a_manifest_lists_what_was_copied_under_the_targets_names() {
+    let place = Place::new();
+    place
+        .write("m", b"something longer than what is written in its place, so that it shows.......");
+    place.write("back\\slash", b"");
+    let words = ["--manifest=m", "--flush=sync", "a", "back\\slash", "b", "d"];
+    assert_silent_success(&place.run(&words));
+    let hash = |content: &[u8]| blake3::hash(content).to_hex();
+    assert_eq!(
+        text(&place.read("m")),
+        format!(
+            "{}  d/a\n\\{}  d/back\\\\slash\n{}  d/b\n",
+            hash(b"old content of a\n"),
+            hash(b""),
+            hash(b"old content of b\n")
+        )
+    );
+}
+
+#[test]
+fn a_full_standard_output_is_a_failure_and_the_copy_is_made() {
+    for option in ["-v", "--explain", "--json", "--help", "--version"] {
+        let place = Place::new();
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = place.command(&[option, "a", "new"]).stdout(full).output().unwrap();
+        assert_eq!(
+            text(&output.stderr),
+            "mycp: cannot write standard output: No space left on device (os error 28)\n"
+        );
+        assert_eq!(output.status.code(), Some(1), "{option}");
+        assert_eq!(place.path("new").exists(), !["--help", "--version"].contains(&option));
+    }
+}
+
+#[test]
+fn an_explanation_names_the_engine_and_the_way() {
+    let place = Place::new();
+    let output = place.run(&["--debug", "a", "new"]);
+    let explained = text(&output.stdout);
+    assert!(explained.starts_with("'a' -> 'new'\n  created: "), "{explained}");
+    assert!(explained.contains("\n  length: 17 bytes; "), "{explained}");
+    assert!(explained.contains("\n  engine "), "{explained}");
+    assert_eq!((text(&output.stderr), output.status.code()), ("", Some(0)));
+}
+
+#[test]
+fn a_copy_as_json_is_one_object_a_line() {
+    let place = Place::new();
+    let output = place.run(&["--json", "a", "nothing", "b", "d"]);
+    let lines: Vec<serde_json::Value> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["copied", "failed", "copied"]);
+    assert_eq!(lines[0]["target"], "d/a");
+    assert_eq!(lines[0]["len"], 17);
+    assert_eq!(lines[0]["way"], "created");
+    assert_eq!(lines[1]["os_error"], 2);
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn the_answers_of_a_user_are_lines_of_standard_input() {
+    let place = Place::new();
+    place.write("d/a", b"kept");
+    place.write("d/b", b"replaced");
+    let mut child = place.command(&["-iv", "a", "b", "d"]).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"no\nyes\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(text(&output.stderr), "mycp: overwrite 'd/a'? mycp: overwrite 'd/b'? ");
+    assert_eq!(text(&output.stdout), "'b' -> 'd/b'\n");
+    assert_eq!(place.read("d/a"), b"kept");
+    assert_eq!(place.read("d/b"), b"old content of b\n");
+    // POSIX: a no makes the exit status of cp -i greater than zero.
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn the_environment_chooses_the_backup() {
+    let place = Place::new();
+    let mut command = place.command(&["-bv", "a", "b"]);
+    let output = command.env("SIMPLE_BACKUP_SUFFIX", ".orig").output().unwrap();
+    assert_eq!(text(&output.stdout), "'a' -> 'b' (backup: 'b.orig')\n");
+    let mut command = place.command(&["-b", "a", "b"]);
+    let output = command.env("VERSION_CONTROL", "sometimes").output().unwrap();
+    assert_eq!(
+        text(&output.stderr),
+        "mycp: invalid value 'sometimes' for '$VERSION_CONTROL': it can be none, off, simple, \
+         never, existing, nil, numbered or t\nTry 'mycp --help' for more information.\n"
+    );
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn progress_is_shown_off_a_terminal_only_when_it_must_be() {
+    let place = Place::new();
+    assert_silent_success(&place.run(&["--progress", "a", "new"]));
+    let output = place.run(&["--progress=always", "a", "new"]);
+    let line = text(&output.stderr);
+    assert!(line.starts_with("mycp: 'a' -> 'new': 17 of 17 bytes (100%) copied, "), "{line}");
+    assert_eq!(line.lines().count(), 1);
+    assert_eq!(output.status.code(), Some(0));
+}
+
+/// Starts a copy from standard input and waits until the target's directory shows that it runs.
+fn endless_copy(place: &Place, words: &[&str]) -> Child {
+    let mut child = place.command(words).stdin(Stdio::piped()).spawn().unwrap();
+    let input = child.stdin.as_mut().unwrap();
+    input.write_all(&[7; 100_000]).unwrap();
+    child
+}
+
+fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill").args(["-s", name, &child.id().to_string()]).status();
+    assert!(status.unwrap().success());
+}
+
+#[test]
+fn sigusr1_prints_where_it_stands() {
+    let place = Place::new();
+    let mut child = endless_copy(&place, &["-", "new"]);
+    let mut errors = BufReader::new(child.stderr.take().unwrap());
+    // The pipe holds less than was written: the copy has begun, and its handlers are set.
+    signal(&child, "USR1");
+    child.stdin.as_mut().unwrap().write_all(&[7; 1000]).unwrap();
+    let mut line = String::new();
+    errors.read_line(&mut line).unwrap();
+    assert!(line.starts_with("mycp: '-' -> 'new': "), "{line}");
+    assert!(line.contains(" bytes copied, "), "{line}");
+    drop(child.stdin.take());
+    let mut rest = String::new();
+    errors.read_to_string(&mut rest).unwrap();
+    assert_eq!((rest.as_str(), child.wait().unwrap().code()), ("", Some(0)));
+    assert_eq!(place.read("new").len(), 101_000);
+}
+
+#[test]
+fn a_signal_ends_the_copy_leaves_no_file_and_is_what_the_shell_sees() {
+    for (name, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
+        let place = Place::new();
+        let child = endless_copy(&place, &["-", "b"]);
+        signal(&child, name);
+        let mut child = child;
+        // Kept open: the end must come from the signal, not from the end of input.
+        let input = child.stdin.take();
+        let output = child.wait_with_output().unwrap();
+        drop(input);
+        assert_eq!(output.status.signal(), Some(number), "{}", text(&output.stderr));
+        let message = text(&output.stderr);
+        assert!(message.starts_with("mycp: ") && message.ends_with(": interrupted\n"), "{message}");
+        assert!(place.read("b") == b"old content of b\n");
+        assert_eq!(place.names("."), ["a", "b", "d", "x"]);
+    }
+}
+
+#[test]
+fn a_hangup_that_was_ignored_stays_ignored() {
+    let place = Place::new();
+    let program = env!("CARGO_BIN_EXE_mycp");
+    let mut child = Command::new("sh")
+        .args(["-c", &format!("trap '' HUP; exec '{program}' - new")])
+        .current_dir(Path::new(place.0.path()))
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.as_mut().unwrap().write_all(&[7; 100_000]).unwrap();
+    signal(&child, "HUP");
+    drop(child.stdin.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(place.read("new").len(), 100_000);
+}
+
+#[test]
+fn a_limit_on_file_sizes_is_an_error_that_names_the_file() {
+    let place = Place::new();
+    place.write("big", &[7; 100_000]);
+    let program = env!("CARGO_BIN_EXE_mycp");
+    let output = Command::new("sh")
+        .args(["-c", &format!("ulimit -f 8; exec '{program}' big new")])
+        .current_dir(place.0.path())
+        .output()
+        .unwrap();
+    let message = text(&output.stderr);
+    assert!(message.ends_with("File too large (os error 27)\n"), "{message}");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!place.path("new").exists());
+}

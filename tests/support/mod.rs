@@ -1,0 +1,75 @@
+//! What the tests share: a place to work in, the program under test, seeded chance.
+
+pub(crate) mod fuse;
+pub(crate) mod mounts;
+pub(crate) mod sandbox;
+
+pub(crate) use sandbox::{Ended, Run, Sandbox, assert_same_bytes, is_mycp, same_content};
+
+use std::time::Duration;
+
+/// The engines that copy any regular file, as `--engine` takes them.
+pub(crate) const ENGINES: [&str; 4] = ["auto", "mmap", "buffered", "kernel"];
+
+/// A file of `len` bytes, the same for the same seed.
+pub(crate) fn content(seed: u64, len: usize) -> Vec<u8> {
+    let mut chance = Chance { state: seed };
+    let mut bytes = Vec::with_capacity(len + 8);
+    while bytes.len() < len {
+        bytes.extend_from_slice(&chance.next().to_le_bytes());
+    }
+    bytes.truncate(len);
+    bytes
+}
+
+/// Random numbers that a failed test can repeat.
+#[derive(Debug)]
+pub(crate) struct Chance {
+    state: u64,
+}
+
+impl Chance {
+    /// Starts from `MYCP_TEST_SEED`, or else from the clock; a failing test prints the seed.
+    pub(crate) fn new(test: &str) -> Self {
+        let seed = match std::env::var("MYCP_TEST_SEED") {
+            Ok(text) => text.parse().expect("MYCP_TEST_SEED is a number"),
+            Err(_) => {
+                let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+                now.unwrap().as_nanos() as u64
+            }
+        };
+        // The test harness shows this only when the test fails.
+        eprintln!("{test}: MYCP_TEST_SEED={seed} repeats it");
+        Self { state: seed }
+    }
+
+    /// The next number (splitmix64).
+    pub(crate) fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `end`.
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    /// A time shorter than `limit`.
+    pub(crate) fn shorter_than(&mut self, limit: Duration) -> Duration {
+        Duration::from_nanos(self.below(limit.as_nanos().max(1) as u64))
+    }
+
+    /// One of `things`.
+    pub(crate) fn pick<'a, T>(&mut self, things: &'a [T]) -> &'a T {
+        &things[self.below(things.len() as u64) as usize]
+    }
+}
+
+/// `count`, times `MYCP_TEST_SCALE` where that is more than 1.
+pub(crate) fn scaled(count: u64) -> u64 {
+    let scale = std::env::var("MYCP_TEST_SCALE").ok().and_then(|text| text.parse().ok());
+    count * scale.unwrap_or(1_u64).max(1)
+}
