@@ -69,6 +69,8 @@ pub enum Operation {
     SetAttributes,
     /// Give it its final name.
     Rename,
+    /// Make it another name of a file that was copied before.
+    Link,
     /// Keep the replaced content under another name.
     BackUp,
     /// Remove its name.
@@ -106,6 +108,7 @@ impl Operation {
             Self::SetTimes => "set the times of",
             Self::SetAttributes => "set the attributes of",
             Self::Rename => "rename",
+            Self::Link => "link",
             Self::BackUp => "back up",
             Self::Remove => "remove",
             Self::Lock => "lock",

@@ -15,7 +15,7 @@ mod report;
 mod sys;
 mod units;
 
-pub use copy::{Copier, copy};
+pub use copy::{Copier, Links, copy};
 pub use error::{Cause, Error, Operation, Result};
 pub use mapped::{FaultGuard, Restored};
 pub use options::*;

@@ -104,6 +104,8 @@ pub enum Way {
     Created,
     /// A whole file took the name over.
     Replaced,
+    /// It became another name of a target that the source was copied to before.
+    Linked,
     /// It was written into, for this reason.
     InPlace(InPlaceReason),
 }

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use crate::support::{ENGINES, Run, Sandbox, assert_same_bytes, content};
+use crate::support::{ENGINES, Run, Sandbox, assert_same_bytes, content, is_mycp};
 
 const LEN: usize = 5 << 20;
 
@@ -56,6 +56,11 @@ fn a_target_written_in_place_reports_the_file_size_limit_too() {
     }
 }
 
+/// Whether so little is left that the program cannot even say its version.
+fn is_too_little(sandbox: &Sandbox, resource: Resource, limit: u64) -> bool {
+    is_mycp() && !limited(sandbox.run(["--version"]), resource, limit).end().is_good()
+}
+
 /// With little address space maps and threads fail; then a copy is made by other means, or an
 /// error says what is missing.
 #[test]
@@ -63,22 +68,22 @@ fn little_address_space_gives_a_copy_or_an_error() {
     let bytes = content(41, 20 << 20);
     for engine in ENGINES {
         let mut copies = 0;
-        for mib in [16, 24, 32, 48, 64, 96, 256] {
+        for mib in [6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 32, 48, 64, 96, 256] {
             let sandbox = Sandbox::new();
             sandbox.write("source", &bytes);
             sandbox.write("target", b"old");
             let engine = format!("--engine={engine}");
             let run = sandbox.run([&*engine, "source", "target"]);
             let ended = limited(run, Resource::As, mib << 20).end();
-            // Below some size the dynamic loader does not get the program started (127).
-            if ended.status.code() != Some(127) {
-                let ended = ended.orderly();
-                copies += u32::from(ended.is_good());
-                assert!(ended.is_good() || !ended.errors.is_empty(), "{mib} MiB: silent: {ended}");
-                let expected = if ended.is_good() { &bytes[..] } else { b"old" };
-                assert_same_bytes(&sandbox.read("target"), expected, &ended.description);
-                sandbox.assert_tidy(&ended.description);
+            if is_too_little(&sandbox, Resource::As, mib << 20) {
+                continue;
             }
+            let ended = ended.orderly();
+            copies += u32::from(ended.is_good());
+            assert!(ended.is_good() || !ended.errors.is_empty(), "{mib} MiB: silent: {ended}");
+            let expected = if ended.is_good() { &bytes[..] } else { b"old" };
+            assert_same_bytes(&sandbox.read("target"), expected, &ended.description);
+            sandbox.assert_tidy(&ended.description);
         }
         assert!(copies > 0, "{engine}: 256 MiB of address space are not enough");
     }
@@ -96,14 +101,15 @@ fn few_descriptors_give_a_copy_or_an_error() {
             let engine = format!("--engine={engine}");
             let run = sandbox.run([&*engine, "--flush=sync", "source", "target"]);
             let ended = limited(run, Resource::Nofile, descriptors).end();
-            if ended.status.code() != Some(127) {
-                let ended = ended.orderly();
-                copies += u32::from(ended.is_good());
-                let expected = if ended.is_good() { &bytes[..] } else { b"old" };
-                assert_same_bytes(&sandbox.read("target"), expected, &ended.description);
-                let left = sandbox.leftovers();
-                assert!(left.is_empty(), "{descriptors} descriptors: {left:?} left by {ended}");
+            if is_too_little(&sandbox, Resource::Nofile, descriptors) {
+                continue;
             }
+            let ended = ended.orderly();
+            copies += u32::from(ended.is_good());
+            let expected = if ended.is_good() { &bytes[..] } else { b"old" };
+            assert_same_bytes(&sandbox.read("target"), expected, &ended.description);
+            let left = sandbox.leftovers();
+            assert!(left.is_empty(), "{descriptors} descriptors: {left:?} left by {ended}");
         }
         assert!(copies > 0, "{engine}: 64 descriptors are not enough");
     }

@@ -17,8 +17,8 @@
 
 mod tidy;
 
-#[cfg(target_os = "linux")]
-mod support;
+#[cfg(unix)]
+mod cli;
 
 #[cfg(target_os = "linux")]
 mod attributes;
@@ -29,9 +29,13 @@ mod full_disk;
 #[cfg(target_os = "linux")]
 mod fuse_faults;
 #[cfg(target_os = "linux")]
+mod guard;
+#[cfg(target_os = "linux")]
 mod kill;
 #[cfg(target_os = "linux")]
 mod limits;
+#[cfg(target_os = "linux")]
+mod mapped_io;
 #[cfg(target_os = "linux")]
 mod moving_source;
 #[cfg(target_os = "linux")]
@@ -40,3 +44,5 @@ mod same_object;
 mod sparse;
 #[cfg(target_os = "linux")]
 mod special_files;
+#[cfg(target_os = "linux")]
+mod support;

@@ -9,20 +9,17 @@ use crate::support::mounts::Mounts;
 use crate::support::{Ended, Sandbox, assert_same_bytes, content};
 
 /// What is given before the operands.
-const WAYS: [&[&str]; 22] = [
+const WAYS: [&[&str]; 19] = [
     &[],
     &["-f"],
     &["-T"],
     &["-p"],
-    &["-P"],
-    &["-d"],
     &["-n"],
     &["-u"],
     &["-b"],
     &["--backup=numbered"],
     &["-f", "-b"],
     &["--remove-destination"],
-    &["--remove-destination", "-P"],
     &["--remove-destination", "-b"],
     &["--in-place"],
     &["--attributes-only"],
@@ -102,7 +99,6 @@ fn by_a_link_to_the_directory() {
     every_way("a", "absolute/a", skips_or_backs_up);
 }
 
-/// `-d` and `-P` copy the link itself, which replaces a target that is a regular file.
 #[test]
 fn by_a_symbolic_link_to_the_source() {
     let replaces_the_link =
@@ -115,7 +111,7 @@ fn by_a_symbolic_link_to_the_source() {
 #[test]
 fn by_a_symbolic_link_as_the_source() {
     for source in ["soft", "soft-to-soft", "here/soft"] {
-        for way in WAYS.iter().filter(|way| !way.iter().any(|o| *o == "-P" || *o == "-d")) {
+        for way in WAYS {
             let sandbox = directory();
             let ended = sandbox.mycp(way.iter().copied().chain([source, "a"])).orderly();
             assert_unharmed(&sandbox, &ended);
@@ -137,7 +133,7 @@ fn by_a_hard_link() {
 fn by_a_descriptor() {
     for target in ["/dev/stdin", "/proc/self/fd/0", "/dev/fd/0"] {
         for (source, target) in [("a", target), (target, "a")] {
-            for way in WAYS.iter().filter(|way| !way.contains(&"-P") && !way.contains(&"-d")) {
+            for way in WAYS {
                 let sandbox = directory();
                 let file = std::fs::File::options().read(true).write(true).open(sandbox.path("a"));
                 let run = sandbox.run(way.iter().copied().chain([source, target]));

@@ -72,18 +72,43 @@ fn a_file_of_proc_replaces_a_longer_target() {
     assert_same_bytes(&sandbox.read("target"), &expected, &ended.description);
 }
 
+/// What the test does with a FIFO.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Reads,
+    Writes,
+}
+
+/// Opens a FIFO in a thread that nobody joins: it waits for ever when the program does not open
+/// the other end. What `work` returns has to come soon after the program's end.
+fn at_the_other_end<T: Send + 'static>(
+    sandbox: &Sandbox,
+    side: Side,
+    work: impl FnOnce(File) -> T + Send + 'static,
+) -> impl FnOnce() -> T {
+    let (path, write) = (sandbox.path("pipe"), side == Side::Writes);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let pipe = File::options().read(!write).write(write).open(path).unwrap();
+        drop(sender.send(work(pipe)));
+    });
+    move || {
+        let soon = std::time::Duration::from_secs(10);
+        receiver.recv_timeout(soon).expect("the program did not open and close the FIFO")
+    }
+}
+
 #[test]
 fn a_fifo_is_read_to_its_end() {
     let bytes = content(71, LEN);
     let sandbox = Sandbox::new();
     make_fifo(&sandbox, "pipe");
-    let ended = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut pipe = File::options().write(true).open(sandbox.path("pipe")).unwrap();
-            pipe.write_all(&bytes).unwrap();
-        });
-        sandbox.mycp(["pipe", "target"]).good()
+    let written = bytes.clone();
+    let writer = at_the_other_end(&sandbox, Side::Writes, move |mut pipe| {
+        pipe.write_all(&written).unwrap();
     });
+    let ended = sandbox.mycp(["pipe", "target"]).good();
+    writer();
     assert_same_bytes(&sandbox.read("target"), &bytes, &ended.description);
     assert!(sandbox.metadata("target").is_file(), "{ended}");
 }
@@ -94,17 +119,15 @@ fn a_fifo_as_target_is_written_and_stays_a_fifo() {
     let sandbox = Sandbox::new();
     make_fifo(&sandbox, "pipe");
     sandbox.write("source", &bytes);
-    std::thread::scope(|scope| {
-        let reader = scope.spawn(|| {
-            let mut seen = Vec::new();
-            File::open(sandbox.path("pipe")).unwrap().read_to_end(&mut seen).unwrap();
-            seen
-        });
-        let ended = sandbox.mycp(["source", "pipe"]).good();
-        assert_same_bytes(&reader.join().unwrap(), &bytes, &ended.description);
-        assert!(sandbox.metadata("pipe").file_type().is_fifo(), "{ended}");
-        sandbox.assert_tidy(&ended.description);
+    let reader = at_the_other_end(&sandbox, Side::Reads, |mut pipe| {
+        let mut seen = Vec::new();
+        pipe.read_to_end(&mut seen).unwrap();
+        seen
     });
+    let ended = sandbox.mycp(["source", "pipe"]).good();
+    assert!(sandbox.metadata("pipe").file_type().is_fifo(), "{ended}");
+    assert_same_bytes(&reader(), &bytes, &ended.description);
+    sandbox.assert_tidy(&ended.description);
 }
 
 /// A reader that goes away is a failed write (EPIPE), not SIGPIPE.
@@ -113,13 +136,11 @@ fn a_fifo_whose_reader_goes_away_is_an_error() {
     let sandbox = Sandbox::new();
     make_fifo(&sandbox, "pipe");
     sandbox.write("source", &content(73, LEN));
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut some = [0; 100];
-            File::open(sandbox.path("pipe")).unwrap().read_exact(&mut some).unwrap();
-        });
-        sandbox.mycp(["source", "pipe"]).failed().says("Broken pipe");
+    let reader = at_the_other_end(&sandbox, Side::Reads, |mut pipe| {
+        pipe.read_exact(&mut [0; 100]).unwrap();
     });
+    sandbox.mycp(["source", "pipe"]).failed().says("Broken pipe");
+    reader();
 }
 
 #[test]

@@ -105,6 +105,10 @@ pub(super) fn decide(
 
 /// Pipes, terminals and sockets can be neither flushed to a disk nor read back.
 fn check_medium(options: &CopyOptions, target: &Endpoint, facts: &Facts) -> Result<()> {
+    if options.verify != Verify::No && *target == Endpoint::Standard {
+        let why = "where it begins is not known";
+        return Err(Error::new(Operation::Verify, target, Cause::Unsupported(why)));
+    }
     if matches!(facts.kind, Kind::Regular | Kind::BlockDevice) || follow(options) == Follow::No {
         return Ok(());
     }

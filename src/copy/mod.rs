@@ -2,6 +2,7 @@
 
 mod backup;
 mod decide;
+mod links;
 mod run;
 mod source;
 mod stage;
@@ -10,6 +11,8 @@ mod transfer;
 
 use std::time::Instant;
 
+pub use links::Links;
+
 use decide::{Decision, Name, TargetFacts};
 use run::Run;
 use source::Source;
@@ -17,7 +20,7 @@ use target::{Found, Mounted, Place};
 
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::object::Object;
-use crate::options::{CopyOptions, Endpoint, Flush};
+use crate::options::{CopyOptions, Endpoint, Flush, Keep};
 use crate::report::{Consent, Done, InPlaceReason, Observer, Report, Skip};
 use crate::sys::file::{self, Facts};
 use crate::sys::platform;
@@ -44,6 +47,7 @@ use crate::sys::platform;
 pub struct Copier<'a> {
     options: &'a CopyOptions,
     observer: &'a dyn Observer,
+    links: Option<&'a Links>,
 }
 
 /// Copies `source` to `target` with the default options: whole or not at all, by the engine that
@@ -77,13 +81,20 @@ impl<'a> Copier<'a> {
     /// A copier with these options that nobody watches.
     #[must_use]
     pub fn new(options: &'a CopyOptions) -> Self {
-        Self { options, observer: &() }
+        Self { options, observer: &(), links: None }
     }
 
     /// The same, watched by `observer`.
     #[must_use]
     pub fn observer(self, observer: &'a dyn Observer) -> Self {
         Self { observer, ..self }
+    }
+
+    /// The same, with a table of the run's hard links, which
+    /// [`Preserve::links`](crate::Preserve::links) needs.
+    #[must_use]
+    pub fn links(self, links: &'a Links) -> Self {
+        Self { links: Some(links), ..self }
     }
 
     /// Copies `source` to `target`, the very object: a directory as target is an error.
@@ -102,7 +113,18 @@ impl<'a> Copier<'a> {
         if found.facts().is_some() && self.observer.may_replace(target) == Consent::Refused {
             return Ok(Done::Skipped(Skip::Declined));
         }
-        let mut report = Run::new(self, source, &found, target).write(step)?;
+        let id = source.id();
+        let links = self
+            .links
+            .filter(|_| source.facts.links > 1 && self.options.preserve.links != Keep::No);
+        let run = Run::new(self, source, &found, target);
+        let mut report = match links.and_then(|links| links.first(id)) {
+            Some(first) => run.link(step, &first)?,
+            None => run.write(step)?,
+        };
+        if let Some(links) = links {
+            links.note(id, &report);
+        }
         report.elapsed = started.elapsed();
         Ok(Done::Copied(Box::new(report)))
     }

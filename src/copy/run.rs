@@ -7,6 +7,7 @@ use std::path::Path;
 use super::Copier;
 use super::backup::{back_up, backup_name};
 use super::decide::Step;
+use super::links::{First, link_to};
 use super::source::{Change, Source};
 use super::stage::{Publish, Staged};
 use super::target::{Found, Place};
@@ -56,7 +57,7 @@ impl<'a> Run<'a> {
         target: &'a Endpoint,
     ) -> Self {
         let report = Report::new(source.object.endpoint(), target, Way::Created);
-        let Copier { options, observer } = *copier;
+        let Copier { options, observer, .. } = *copier;
         Self { options, observer, source, found, target, report }
     }
 
@@ -78,6 +79,31 @@ impl<'a> Run<'a> {
             }
         }
         Ok(self.report)
+    }
+
+    /// Makes the target another name of `first`.
+    pub(super) fn link(mut self, step: Step, first: &First) -> Result<Report> {
+        let (Found::Nothing(place) | Found::Named { place, .. }) = self.found else {
+            return self.write(step);
+        };
+        self.back_up(place)?;
+        link_to(place, &first.target, self.target)?;
+        self.flush_directory(place)?;
+        self.report.way = Way::Linked;
+        self.report.len = first.len;
+        self.report.hash = first.hash;
+        Ok(self.report)
+    }
+
+    /// Keeps what is replaced under another name, if that was asked for.
+    fn back_up(&mut self, place: &Place) -> Result<()> {
+        if self.found.facts().is_some()
+            && let Some(name) = backup_name(place, &self.options.backup, self.target)?
+        {
+            let source = (self.source.object.endpoint(), self.source.id());
+            self.report.backup = Some(back_up(place, &name, source, self.target)?);
+        }
+        Ok(())
     }
 
     /// Puts a file like the target in its place; where that cannot be, writes into it.
@@ -143,11 +169,8 @@ impl<'a> Run<'a> {
         };
         self.fill(filling)?;
         check_close(staged.object())?;
-        if how == Publish::OverExisting
-            && let Some(name) = backup_name(place, &self.options.backup, self.target)?
-        {
-            let source = (self.source.object.endpoint(), self.source.id());
-            self.report.backup = Some(back_up(place, &name, source, self.target)?);
+        if how == Publish::OverExisting {
+            self.back_up(place)?;
         }
         let (object, leftovers) = staged.publish(how)?;
         self.report.leftovers = leftovers;
@@ -195,7 +218,7 @@ impl<'a> Run<'a> {
             Some(_) => Publish::OverExisting,
         };
         let options = CopyOptions { backup: Default::default(), ..self.options.clone() };
-        let inner = Copier { options: &options, observer: self.observer };
+        let inner = Copier { options: &options, observer: self.observer, links: None };
         let source = Source::open(self.source.object.endpoint())?;
         let mut run = Run::new(&inner, source, self.found, self.target);
         run.replace(&backup, None, how)?;

@@ -10,7 +10,9 @@ use crate::engine::{self, Before, Engine, Holes, Job, Outcome, Zeros};
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::lock;
 use crate::object::{FileObject, Object};
-use crate::options::{CopyOptions, EngineChoice, EngineName, Flush, Reflink, Sparse, Verify};
+use crate::options::{
+    CopyOptions, Endpoint, EngineChoice, EngineName, Flush, Reflink, Sparse, Verify,
+};
 use crate::report::{EngineUse, Event, Flow, Observer};
 use crate::sys::file::Kind;
 use crate::sys::platform::{self, FileSystem};
@@ -50,7 +52,9 @@ const ONE_WRITE_BYTES_MAX: u64 = 64 << 10;
 impl Transfer<'_> {
     /// Moves all bytes, and gives the target its length.
     pub(super) fn run(&self) -> Result<Moved> {
+        // Standard output goes on where it stands, even if it is a file.
         let stream = self.source.shape == Shape::Stream
+            || *self.target.endpoint() == Endpoint::Standard
             || !matches!(self.target_kind, Kind::Regular | Kind::BlockDevice);
         if stream { self.stream() } else { self.sized() }
     }
@@ -75,7 +79,9 @@ impl Transfer<'_> {
         let hashing = if self.wants_hash() { Hashing::Yes } else { Hashing::No };
         let source = stream::From { object: &self.source.object, len };
         let streamed = stream::copy(source, self.target, hashing, self.observer)?;
-        if self.target_kind == Kind::Regular && self.before == Before::Content {
+        let is_file = self.target_kind == Kind::Regular;
+        let is_named = *self.target.endpoint() != Endpoint::Standard;
+        if is_file && is_named && self.before == Before::Content {
             self.target.set_len(streamed.len)?;
         }
         Ok(Moved {

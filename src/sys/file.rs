@@ -195,6 +195,11 @@ pub(crate) fn link_at(directory: impl AsFd, from: &OsStr, to: &OsStr) -> io::Res
     Ok(rustix::fs::linkat(directory, Path::new(from), directory, Path::new(to), AtFlags::empty())?)
 }
 
+/// Gives what `path` names another name in `directory`, which must be free.
+pub(crate) fn link_into(path: &Path, directory: impl AsFd, name: &OsStr) -> io::Result<()> {
+    Ok(rustix::fs::linkat(CWD, path, directory, Path::new(name), AtFlags::empty())?)
+}
+
 /// Removes a name that is not a directory's.
 pub(crate) fn unlink_at(directory: impl AsFd, name: &OsStr) -> io::Result<()> {
     Ok(rustix::fs::unlinkat(directory, Path::new(name), AtFlags::empty())?)

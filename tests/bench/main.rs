@@ -1,9 +1,9 @@
 //! Copies files with mycp and with every other copier at hand, and says who took how long.
 //!
 //! `cargo bench --bench copy -- [OPTION]... DIRECTORY...`, one directory for each file system.
-//! Whole processes are timed, from just before one is made until it is reaped. Competitors that do the
-//! same work take turns, without pauses, in another order each round; the first round is dropped,
-//! and what is compared is the median of the quotients within each round: a virtual
+//! Whole processes are timed, from just before one is made until it is reaped. Competitors that do
+//! the same work take turns, without pauses, in another order each round; the first round is
+//! dropped, and what is compared is the median of the quotients within each round: a virtual
 //! machine drifts by more than copiers differ, and it takes back memory that stays free for
 //! seconds. Sources are warm, targets are removed before each run, and after it they are checked:
 //! one that fails, or clones where bytes should move, is named and not compared.

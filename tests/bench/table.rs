@@ -9,9 +9,10 @@ use crate::runner::{Entry, Measured, Sample};
 use crate::statistics::{self, Spread};
 
 const COLUMNS: &str = "\
-| size | competitor | median s | min..max s | GiB/s | to cp | min..max | least to cp | to mycp | user s | sys s \
-| peak MiB | minor faults | note |
-| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |";
+| size | competitor | median s | min..max s | GiB/s | to cp | min..max | least to cp | to mycp \
+| user s | sys s | peak MiB | minor faults | note |
+| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: \
+| ---: | ---: | ---: | ---: | --- |";
 
 /// What smaller copies take is the process, no rate.
 const RATED_MIN: Size = Size(1 << 20);

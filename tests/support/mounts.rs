@@ -130,10 +130,17 @@ pub(crate) struct LoopDevice {
 impl LoopDevice {
     /// One over `image`.
     pub(crate) fn new(image: &Path) -> Self {
-        let output = words("losetup --find --show").arg(image).output().unwrap();
-        assert!(output.status.success(), "losetup: {}", String::from_utf8_lossy(&output.stderr));
-        let path = String::from_utf8(output.stdout).unwrap();
-        Self { path: path.trim_end().into() }
+        // Another test may take the device that was found free.
+        for _ in 0..20 {
+            let output = words("losetup --find --show").arg(image).output().unwrap();
+            if output.status.success() {
+                let path = String::from_utf8(output.stdout).unwrap();
+                return Self { path: path.trim_end().into() };
+            }
+            eprintln!("losetup: {}", String::from_utf8_lossy(&output.stderr));
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        panic!("no loop device for {}", image.display());
     }
 }
 
