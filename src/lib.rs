@@ -1,4 +1,94 @@
 //! Copies files through memory maps: fast, whole, and on the disk when asked.
+//!
+//! The program `mycp` takes cp's operands and options; this library is what it is made of.
+//! [`copy()`] copies one file, [`Copier`] does it with [`CopyOptions`] and an [`Observer`], and
+//! [`mapped`] reads and writes files through maps that return errors instead of raising SIGBUS.
+//!
+//! ```
+//! use mycp::{Copier, CopyOptions, Done, Endpoint, Flush, Verify};
+//!
+//! let directory = tempfile::tempdir()?;
+//! let source = directory.path().join("photograph");
+//! std::fs::write(&source, [7; 100_000])?;
+//!
+//! let options =
+//!     CopyOptions { flush: Flush::Sync, verify: Verify::Medium, ..CopyOptions::default() };
+//! let (source, target) = (Endpoint::from(source), Endpoint::from(directory.path().join("copy")));
+//! match Copier::new(&options).copy(&source, &target)? {
+//!     Done::Copied(report) => assert_eq!(report.verified, 100_000),
+//!     Done::Skipped(skip) => panic!("{skip:?}"),
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # The way of a byte
+//!
+//! 1. `main` hands the arguments to `cli`, which turns words into a request: pairs of
+//!    [`Endpoint`]s, and [`CopyOptions`].
+//! 2. [`Copier::copy`] opens the source and notes what it is (`copy::source`), looks at what has
+//!    the target's name (`copy::target`), and decides without touching anything (`copy::decide`):
+//!    skip, refuse, create, replace, or write in place.
+//! 3. `copy::stage` makes a temporary beside the target, and `copy::transfer` asks
+//!    `engine::choose` which engines to try, in which order.
+//! 4. `engine::drive` cuts the source into blocks of 2 MiB and hands them to threads. For each
+//!    block it finds the data between the holes and gives it to an engine: `mapped` maps both
+//!    sides (`sys::map`) and copies from map to map (`sys::guard`); `buffered` reads and writes;
+//!    `kernel` and `reflink` have the kernel do it. The block is hashed by the thread that copied
+//!    it (`digest`), and a follower starts its write-out while the next are copied.
+//! 5. Back in `copy::run` the source is looked at again: did it change? The attributes are set
+//!    (`metadata`), the bytes are read back if that was asked for, the times are stamped, the file
+//!    is flushed, the temporary takes the target's name in one step, and the directory is flushed.
+//! 6. A [`Report`] says what was done; `cli` prints it.
+//!
+//! # Floors
+//!
+//! A module imports only from floors below its own; a test holds this table.
+//!
+//! | floor | modules | |
+//! | --- | --- | --- |
+//! | 8 | `main` | arguments in, exit status out |
+//! | 7 | `cli` | words to requests, results to words |
+//! | 5 | `copy` | one object to another: look, decide, stage, move, verify, publish |
+//! | 4 | `engine` | one range one way; cutting, threads, choice |
+//! | 3 | `object`, `mapped`, `metadata`, `digest`, `lock` | things with bytes, their attributes, their hash; free space and advisory locks |
+//! | 2 | `sys` | all `unsafe` and all `cfg(target_os)`; safe functions that return `io::Result` |
+//! | 1 | `error`, `report` | what failed; what was done; the observer |
+//! | 0 | `units`, `options` | plain values |
+//!
+//! (Floor 6 is for what copies many objects.) `digest` stands below `engine`, because blocks are
+//! hashed while they are copied; reading back is a pass of `engine`.
+//!
+//! # What carries the weight
+//!
+//! - **An engine's outcome has no count when it is done** (`engine::Outcome`): all of it, or how
+//!   far it came and why. The next engine goes on from there, so that a short copy cannot pass for
+//!   a whole one.
+//! - **No reference to mapped memory exists.** Maps are copied in and out by one routine in
+//!   assembly whose instructions are known to the SIGBUS handler: a fault in it makes it return how
+//!   far it came and where it stopped. No thread registers anything, and a fault anywhere else goes
+//!   to the handler that was there before ([`FaultGuard`]).
+//! - **A name never shows half a file.** The temporary `.NAME.mycp-XXXXXX` is locked while its run
+//!   lives; the next run finds an unlocked one dead and removes it. The numbers are tried in order,
+//!   so that no directory is read for that.
+//! - **The source is compared with itself.** Size, modification and change time at the end must be
+//!   those of the begin, and a write that was under way at the begin is waited for, since it had set
+//!   the times already. One that only grew is told from one that was rewritten by comparing.
+//! - **Nothing that can fail is left to a destructor**, but for the removal of a temporary whose
+//!   copy has failed already; the next run repeats it.
+//!
+//! # Flushing
+//!
+//! [`Flush::Sync`] of one file, in order: blocks are stored, each one's write-out starts when it is
+//! full (`sync_file_range`), at most 64 MiB behind; attributes; read-back, if asked for; times;
+//! `fsync`; rename; `fsync` of the directory. The target is opened once and flushed through the
+//! descriptor that was written to, since Linux reports a failed write-out once for each open file
+//! description. An error on this way fails the copy; no flush is tried again.
+//!
+//! # Platforms
+//!
+//! Linux on x86-64 and 64-bit ARM has everything. `sys` is written so that other systems get a file
+//! beside `sys/linux.rs` with the same functions; there is none yet, and the crate does not build
+//! elsewhere.
 
 #[doc(hidden)]
 pub mod cli;

@@ -27,7 +27,7 @@ use progress::Progress;
 use request::{Refusal, Request};
 use watch::Watcher;
 
-use crate::copy::{Copier, Links};
+use crate::copy::Copier;
 use crate::options::{BackupControl, Endpoint};
 use crate::report::Done;
 
@@ -96,14 +96,7 @@ fn say_try_help() {
 
 fn carry_out(request: Request) -> ExitCode {
     let mut output = Output::new(request.output);
-    match (Run {
-        request: &request,
-        output: &mut output,
-        created: Created::default(),
-        links: Links::new(),
-    })
-    .all()
-    {
+    match (Run { request: &request, output: &mut output, created: Created::default() }).all() {
         Ok(()) => {}
         Err(error) => output.error(error.as_ref()),
     }
@@ -115,7 +108,6 @@ struct Run<'a> {
     request: &'a Request,
     output: &'a mut Output,
     created: Created,
-    links: Links,
 }
 
 impl Run<'_> {
@@ -158,7 +150,7 @@ impl Run<'_> {
         }
         progress.begin(job);
         let watcher = Watcher { progress, job, replacing: self.request.replacing };
-        let copier = Copier::new(&self.request.options).observer(&watcher).links(&self.links);
+        let copier = Copier::new(&self.request.options).observer(&watcher);
         let done = copier.copy(&job.source, &job.target);
         progress.end();
         match done {

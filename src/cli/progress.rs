@@ -80,7 +80,10 @@ impl Counters {
                 self.done.fetch_add(bytes, Ordering::Relaxed);
             }
             (Event::ReadBack { bytes }, _) => {
-                self.read_back.fetch_add(bytes, Ordering::Relaxed);
+                if self.read_back.fetch_add(bytes, Ordering::Relaxed) == 0 {
+                    // Its speed is its own.
+                    *lock(&self.started) = Instant::now();
+                }
             }
             (Event::Copied { .. } | Event::WrittenOut { .. } | Event::Waiting, _) => {}
         }
@@ -391,6 +394,18 @@ mod tests {
         ];
         let standing = counted(Flush::None, &events);
         assert_eq!((standing.done, standing.total), (8, Some(80)));
+    }
+
+    #[test]
+    fn reading_back_is_counted_by_itself() {
+        let events = [
+            Event::Started { len: Some(100) },
+            Event::Copied { bytes: 100 },
+            Event::ReadBack { bytes: 20 },
+            Event::ReadBack { bytes: 10 },
+        ];
+        let standing = counted(Flush::None, &events);
+        assert_eq!((standing.done, standing.counted), (30, "read back"));
     }
 
     #[test]

@@ -13,6 +13,9 @@ mod kernel;
 mod mapped;
 mod reflink;
 
+#[cfg(test)]
+mod tests;
+
 use crate::digest::TreeHash;
 use crate::error::{Error, Result};
 use crate::object::Object;

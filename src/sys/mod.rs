@@ -12,3 +12,6 @@ pub(crate) mod signals;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[path = "linux.rs"]
 pub(crate) mod platform;
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+compile_error!("mycp runs on Linux only so far: src/sys/linux.rs has no counterpart here yet");

@@ -75,7 +75,7 @@ impl Tree {
         }
     }
 
-    /// The file of this inode, of which the numbers come from the kernel.
+    /// How the kernel is to treat an opened file.
     fn open_flags(&self) -> FopenFlags {
         match self.faults.direct_io {
             true => FopenFlags::FOPEN_DIRECT_IO,
@@ -116,6 +116,10 @@ pub(crate) struct FaultyFileSystem {
 impl FaultyFileSystem {
     /// One with these files.
     pub(crate) fn new(files: &[(&str, &[u8])], faults: Faults) -> Self {
+        // Where that is allowed, so that nothing stays mounted when the tests are killed.
+        if rustix::process::geteuid().is_root() {
+            super::mounts::enter_own_namespace();
+        }
         let sandbox = Sandbox::new();
         let mut tree = Tree { faults, ..Tree::default() };
         for (name, bytes) in files {

@@ -154,7 +154,7 @@ impl Drop for LoopDevice {
 }
 
 /// Moves the calling thread, and what it starts from now on, into a mount namespace of its own.
-fn enter_own_namespace() {
+pub(super) fn enter_own_namespace() {
     thread_local!(static ENTERED: Cell<bool> = const { Cell::new(false) });
     if ENTERED.replace(true) {
         return;
