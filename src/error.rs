@@ -229,7 +229,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot {} {}", self.operation.words(), self.endpoint)?;
         match self.range {
-            Some(range) => write!(f, " bytes {range}"),
+            Some(range) if !range.is_empty() => write!(f, " bytes {range}"),
+            Some(range) => write!(f, " at byte {}", range.start()),
             None => Ok(()),
         }
     }

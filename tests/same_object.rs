@@ -159,8 +159,8 @@ fn by_standard_output() {
 #[ignore = "needs root: mounts file systems"]
 fn by_a_bind_mount_of_the_directory() {
     for way in WAYS {
-        let mut mounts = Mounts::new();
         let sandbox = directory();
+        let mut mounts = Mounts::new();
         mounts.bind(sandbox.root(), &sandbox.path("d"));
         for (source, target) in [("a", "d/a"), ("d/a", "a"), ("d/a", "d/d/../a")] {
             let ended = sandbox.mycp(way.iter().copied().chain([source, target])).orderly();
@@ -174,8 +174,8 @@ fn by_a_bind_mount_of_the_directory() {
 #[ignore = "needs root: mounts file systems"]
 fn by_a_bind_mount_of_the_file() {
     for way in WAYS {
-        let mut mounts = Mounts::new();
         let sandbox = directory();
+        let mut mounts = Mounts::new();
         sandbox.write("bound", b"");
         mounts.bind(&sandbox.path("a"), &sandbox.path("bound"));
         for (source, target) in [("a", "bound"), ("bound", "a"), ("hard", "bound")] {

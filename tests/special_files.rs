@@ -369,8 +369,8 @@ fn what_may_not_be_read_or_written_is_an_error() {
 fn a_bind_mounted_file_as_target_is_written_in_place() {
     for engine in ENGINES {
         let bytes = content(84, LEN);
-        let mut mounts = Mounts::new();
         let sandbox = Sandbox::new();
+        let mut mounts = Mounts::new();
         sandbox.write("source", &bytes);
         sandbox.write("real", b"old");
         sandbox.write("target", b"");

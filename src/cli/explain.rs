@@ -31,6 +31,7 @@ impl Display for Explanation<'_> {
         match report.way {
             Way::Created => writeln!(f, "  created: a whole file under a new name")?,
             Way::Replaced => writeln!(f, "  replaced: a whole file took the name over")?,
+            Way::Linked => writeln!(f, "  linked: another name of a target copied before")?,
             Way::InPlace(reason) => writeln!(f, "  written in place: {}", reason.as_str())?,
         }
         let seconds = report.elapsed.as_secs_f64();

@@ -115,6 +115,7 @@ pub(super) fn copied(report: &Report) -> serde_json::Result<String> {
     let (way, in_place_because) = match report.way {
         Way::Created => ("created", None),
         Way::Replaced => ("replaced", None),
+        Way::Linked => ("linked", None),
         Way::InPlace(reason) => ("in_place", Some(in_place(reason))),
     };
     line(&Event::Copied(Box::new(Copied {

@@ -27,7 +27,7 @@ use progress::Progress;
 use request::{Refusal, Request};
 use watch::Watcher;
 
-use crate::copy::Copier;
+use crate::copy::{Copier, Links};
 use crate::options::{BackupControl, Endpoint};
 use crate::report::Done;
 
@@ -96,7 +96,14 @@ fn say_try_help() {
 
 fn carry_out(request: Request) -> ExitCode {
     let mut output = Output::new(request.output);
-    match (Run { request: &request, output: &mut output, created: Created::default() }).all() {
+    match (Run {
+        request: &request,
+        output: &mut output,
+        created: Created::default(),
+        links: Links::new(),
+    })
+    .all()
+    {
         Ok(()) => {}
         Err(error) => output.error(error.as_ref()),
     }
@@ -108,6 +115,7 @@ struct Run<'a> {
     request: &'a Request,
     output: &'a mut Output,
     created: Created,
+    links: Links,
 }
 
 impl Run<'_> {
@@ -150,7 +158,7 @@ impl Run<'_> {
         }
         progress.begin(job);
         let watcher = Watcher { progress, job, replacing: self.request.replacing };
-        let copier = Copier::new(&self.request.options).observer(&watcher);
+        let copier = Copier::new(&self.request.options).observer(&watcher).links(&self.links);
         let done = copier.copy(&job.source, &job.target);
         progress.end();
         match done {

@@ -74,7 +74,10 @@ pub(super) fn back_up(
         result => result,
     };
     result.context(Operation::BackUp, endpoint)?;
-    Ok(place.directory_path.join(name))
+    Ok(match endpoint.path() {
+        Some(path) => path.with_file_name(name),
+        None => place.directory_path.join(name),
+    })
 }
 
 /// Puts the target in the place of an older backup, in one step.

@@ -223,7 +223,7 @@ impl<'a> Run<'a> {
         let mut run = Run::new(&inner, source, self.found, self.target);
         run.replace(&backup, None, how)?;
         self.report = run.report;
-        self.report.backup = Some(backup.directory_path.join(&name));
+        self.report.backup = self.target.path().map(|path| path.with_file_name(&name));
         Ok(())
     }
 

@@ -203,7 +203,7 @@ impl Handle {
     pub(super) fn advise(&self, range: ByteRange, advice: Advice) -> Result<()> {
         let failed = |error: io::Error| self.error(Operation::Map, error).at(range);
         match advice {
-            Advice::Normal | Advice::Sequential | Advice::Random => {
+            Advice::Normal | Advice::Sequential | Advice::Random | Advice::HugePages => {
                 let mut cached = self.cached();
                 cached.pattern = Some((range, advice));
                 match &cached.window {

@@ -59,6 +59,8 @@ pub enum Advice {
     PopulateWrite,
     /// Its pages may leave this map; the file keeps what was written.
     DontNeed,
+    /// Pages that are not in memory yet are made as large as can be, 2 MiB on x86-64. Linux.
+    HugePages,
 }
 
 /// How `msync(2)` is called.
@@ -252,7 +254,7 @@ impl Mapping {
             // It would throw away what was written (madvise(2)).
             return Err(io::ErrorKind::Unsupported.into());
         }
-        let populates = needed != Protection::None;
+        let is_new = needed != Protection::None || advice == Advice::HugePages;
         let advice = translate(advice).ok_or(io::ErrorKind::Unsupported)?;
         let (start, len) = self.pages(range.start, range.len());
         if len == 0 {
@@ -262,9 +264,9 @@ impl Mapping {
         // the only advice that changes bytes, MADV_DONTNEED on private pages, was refused.
         let result = unsafe { rustix::mm::madvise(start, len, advice) };
         match result {
-            // Kernels before 5.14 do not know the number, and there is nothing else about the
-            // arguments that they could mean.
-            Err(Errno::INVAL) if populates => Err(io::ErrorKind::Unsupported.into()),
+            // Kernels before 5.14, or without huge pages, do not know the number, and there is
+            // nothing else about the arguments that they could mean.
+            Err(Errno::INVAL) if is_new => Err(io::ErrorKind::Unsupported.into()),
             other => Ok(other?),
         }
     }
@@ -359,6 +361,7 @@ fn translate(advice: Advice) -> Option<rustix::mm::Advice> {
         Advice::PopulateRead => Call::LinuxPopulateRead,
         Advice::PopulateWrite => Call::LinuxPopulateWrite,
         Advice::DontNeed => Call::LinuxDontNeed,
+        Advice::HugePages => Call::LinuxHugepage,
     })
 }
 
@@ -371,7 +374,7 @@ fn translate(advice: Advice) -> Option<rustix::mm::Advice> {
         Advice::Random => Call::Random,
         Advice::WillNeed => Call::WillNeed,
         Advice::DontNeed => Call::DontNeed,
-        Advice::PopulateRead | Advice::PopulateWrite => return None,
+        Advice::PopulateRead | Advice::PopulateWrite | Advice::HugePages => return None,
     })
 }
 
