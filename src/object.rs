@@ -7,7 +7,7 @@ use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::Endpoint;
 use crate::sys::map::{Access, Mapping};
 use crate::sys::{file, platform};
-use crate::units::ByteRange;
+use crate::units::{ByteRange, Granule};
 
 /// Something that bytes can be read from and written to at any offset.
 ///
@@ -88,6 +88,12 @@ impl FileObject {
 /// Reads are named to the page when they fail; no system has a smaller one.
 const PAGE_BYTES: usize = 4096;
 
+/// [`PAGE_BYTES`] as an alignment.
+pub(crate) const PAGE: Granule = match Granule::new(PAGE_BYTES as u64) {
+    Some(page) => page,
+    None => panic!("a page is a power of two"),
+};
+
 impl Object for FileObject {
     fn endpoint(&self) -> &Endpoint {
         &self.endpoint
@@ -107,15 +113,14 @@ impl Object for FileObject {
             // Direct I/O and FUSE fail a whole request for one bad page in it. Up to the end of
             // this page alone it may work, and if not, the error is about this page.
             Err(error) if error.raw_os_error() == Some(libc::EIO) && into.len() > PAGE_BYTES => {
-                let page = PAGE_BYTES as u64;
-                let first = usize::try_from(page - offset % page).unwrap_or(PAGE_BYTES);
+                let first = usize::try_from(PAGE.next(offset) - offset).unwrap_or(PAGE_BYTES);
                 file::read_at(&self.file, offset, &mut into[..first])
             }
             result => result,
         };
         result.map_err(|error| {
-            let len = PAGE_BYTES.min(into.len()) as u64;
-            self.failed(Operation::Read, ByteRange::between(offset, offset + len), error)
+            let end = PAGE.next(offset).min(offset + into.len() as u64);
+            self.failed(Operation::Read, ByteRange::between(offset, end), error)
         })
     }
 

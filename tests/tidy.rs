@@ -17,7 +17,7 @@ const FLOORS: [(&str, u32); 26] = [
     ("shm", 3),
     ("lock", 3),
     ("engine", 4),
-    ("digest", 4),
+    ("digest", 3),
     ("delta", 4),
     ("copy", 5),
     ("tree", 6),

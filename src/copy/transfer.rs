@@ -2,7 +2,7 @@
 
 use super::source::{Shape, Source, is_no_holes_known};
 use crate::digest::TreeHash;
-use crate::engine::choose::{Choice, Circumstances, Side, choose};
+use crate::engine::choose::{Choice, Circumstances, LARGE_BYTES_MIN, Side, choose};
 use crate::engine::drive::{self, Pass};
 use crate::engine::passes::{Compare, ReadOnly};
 use crate::engine::stream::{self, Hashing};
@@ -134,11 +134,16 @@ impl Transfer<'_> {
         let mut room_made = false;
         for Choice { engine: name, why } in choose(self.options, self.circumstances()?) {
             let engine = engine::by_name(name);
-            if name != EngineName::Reflink && !room_made {
-                self.make_room(name, job)?;
-                room_made = true;
-            }
-            let pass = self.pass(engine, job, rest);
+            let pass = match engine.probe(job) {
+                Outcome::Done => {
+                    if name != EngineName::Reflink && !room_made {
+                        self.make_room(name, job)?;
+                        room_made = true;
+                    }
+                    self.pass(engine, job, rest)
+                }
+                outcome => Pass::ended(outcome),
+            };
             moved.holes += pass.holes;
             moved.write_outs += pass.write_outs;
             let stopped = match pass.outcome {
@@ -253,6 +258,11 @@ impl Transfer<'_> {
             },
             target: Side { file_system, regular: self.target_kind == Kind::Regular },
             same_device: id.dev == self.source.id().dev,
+            threads: if self.source.facts.len < LARGE_BYTES_MIN {
+                1
+            } else {
+                drive::threads_or_cores(self.options.threads)
+            },
             target_blank: self.before == Before::Blank,
         })
     }

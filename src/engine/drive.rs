@@ -5,10 +5,11 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use super::{Engine, Job, Lane, Outcome};
 use crate::digest::{TreeHash, UNIT_BYTES};
-use crate::error::{Cause, Error, Operation, Result};
+use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::object::Object;
 use crate::options::Flush;
 use crate::report::{Event, Flow, Observer};
@@ -29,6 +30,13 @@ pub(crate) struct Pass {
     pub(crate) write_outs: u64,
 }
 
+impl Pass {
+    /// A pass that ended before it began.
+    pub(crate) fn ended(outcome: Outcome) -> Self {
+        Self { outcome, moved: 0, holes: 0, threads: 1, write_outs: 0 }
+    }
+}
+
 /// Copies `range` with `engine`, on at most `threads` threads, this one included; without a number,
 /// on as many as there are cores.
 pub(crate) fn run(
@@ -37,13 +45,9 @@ pub(crate) fn run(
     range: ByteRange,
     threads: Option<NonZeroUsize>,
 ) -> Pass {
-    let mut pass = Pass { outcome: Outcome::Done, moved: 0, holes: 0, threads: 1, write_outs: 0 };
-    match engine.prepare(job, range) {
-        Outcome::Done => {}
-        other => {
-            pass.outcome = other;
-            return pass;
-        }
+    let mut pass = Pass::ended(engine.prepare(job, range));
+    if !matches!(pass.outcome, Outcome::Done) {
+        return pass;
     }
     let block_bytes = if job.hash.is_some() {
         UNIT_BYTES.min(engine.block_bytes())
@@ -52,47 +56,56 @@ pub(crate) fn run(
     };
     let blocks = range.len().div_ceil(block_bytes).max(1);
     let threads_max = usize::try_from(blocks).unwrap_or(usize::MAX).min(engine.threads_max());
+    let mut wanted = 1;
     if threads_max > 1 {
-        // Asked for only here: on Linux it takes reading several files of the control group.
-        let threads = threads.or_else(|| std::thread::available_parallelism().ok());
-        pass.threads = threads.map_or(1, NonZeroUsize::get).min(threads_max);
+        wanted = threads_or_cores(threads).min(threads_max);
     }
-
     let shared = Shared::new(engine, job, range, block_bytes);
     std::thread::scope(|scope| {
-        let (sender, follower) = match job.flush {
-            Flush::None => (None, None),
-            Flush::Async | Flush::Sync => {
-                let (sender, receiver) = sync_channel(FOLLOWED_BLOCKS_MAX);
-                (Some(sender), Some(scope.spawn(|| shared.follow(receiver))))
-            }
+        let Follower { sender, thread: follower } = match shared.spawn_follower(scope) {
+            Ok(follower) => follower,
+            Err(error) => return shared.end(range.start(), Outcome::failed(error)),
         };
-        let others: Vec<_> = (1..pass.threads)
-            .map(|_| {
+        let others: Vec<_> = (1..wanted)
+            .map_while(|_| {
                 let sender = sender.clone();
-                scope.spawn(|| shared.work(sender))
+                let work = || shared.work(sender);
+                // Where no thread can be had, there are fewer.
+                Builder::new().spawn_scoped(scope, work).ok()
             })
             .collect();
+        pass.threads += others.len();
         let mut lanes = vec![shared.work(sender)];
-        for other in others {
-            match other.join() {
-                Ok(lane) => lanes.push(lane),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
+        lanes.extend(others.into_iter().map(finished));
         for lane in lanes {
             pass.moved += lane.moved;
             pass.holes += lane.holes;
         }
-        if let Some(follower) = follower {
-            match follower.join() {
-                Ok(count) => pass.write_outs = count,
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
+        pass.write_outs = follower.map_or(0, finished);
     });
     pass.outcome = shared.outcome();
     pass
+}
+
+/// The number of threads to use where none is given: as many as there are cores. On Linux that
+/// takes reading several files of the control group, so it is not asked for small files.
+pub(crate) fn threads_or_cores(threads: Option<NonZeroUsize>) -> usize {
+    threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
+}
+
+/// What a thread returned; its panic is passed on.
+fn finished<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    match thread.join() {
+        Ok(value) => value,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+/// The thread that follows the copying with write-out, if there is one, and the way to tell it
+/// what has been copied.
+struct Follower<'scope> {
+    sender: Option<SyncSender<ByteRange>>,
+    thread: Option<ScopedJoinHandle<'scope, u64>>,
 }
 
 /// Blocks that may wait for the follower; then the copying waits for it.
@@ -128,6 +141,21 @@ impl<'a> Shared<'a> {
             stop: AtomicBool::new(false),
             ended: Mutex::new(None),
         }
+    }
+
+    /// Starts the follower, where one is wanted.
+    fn spawn_follower<'scope, 'env>(
+        &'env self,
+        scope: &'scope Scope<'scope, 'env>,
+    ) -> Result<Follower<'scope>> {
+        if self.job.flush == Flush::None {
+            return Ok(Follower { sender: None, thread: None });
+        }
+        let (sender, receiver) = sync_channel(FOLLOWED_BLOCKS_MAX);
+        let thread = Builder::new()
+            .spawn_scoped(scope, || self.follow(receiver))
+            .context(Operation::Flush, self.job.target.endpoint())?;
+        Ok(Follower { sender: Some(sender), thread: Some(thread) })
     }
 
     /// Takes blocks and copies them until there is none or somebody failed.

@@ -6,9 +6,9 @@
 
 use super::{Engine, Holes, Job, Lane, Outcome};
 use crate::error::{Cause, Error, Operation};
-use crate::object::{Object, is_unsupported};
+use crate::object::{Object, PAGE, is_unsupported};
 use crate::options::EngineName;
-use crate::sys::map::{Access, Fault, Mapping, Side, cause_of_fault};
+use crate::sys::map::{Access, Advice, Fault, Mapping, Side, cause_of_fault};
 use crate::units::ByteRange;
 
 /// The engine.
@@ -31,6 +31,13 @@ impl Engine for Mapped {
     // What is resident is two windows a thread: 64 MiB at most.
     fn threads_max(&self) -> usize {
         16
+    }
+
+    fn probe(&self, job: &Job<'_>) -> Outcome {
+        match Maps::new(job, ByteRange::first(1)) {
+            Ok(_) => Outcome::Done,
+            Err(outcome) => outcome,
+        }
     }
 
     fn prepare(&self, job: &Job<'_>, range: ByteRange) -> Outcome {
@@ -91,6 +98,9 @@ impl Maps {
         };
         let source = map(job.source, Access::Read)?;
         let target = map(job.target, Access::ReadWrite)?;
+        // Else the kernel begins with small folios and works its way up: 2,900 faults for the first
+        // 16 MiB, 390 with this. A hint: where there are no huge pages it is refused, and slower.
+        drop(target.advise(0..target.len(), Advice::HugePages));
         Ok(Self { segment, source, target })
     }
 
@@ -150,7 +160,9 @@ impl Maps {
             Side::Target => (job.target, Operation::Write),
         };
         let at = self.segment.start() + fault.at as u64;
-        let bytes = ByteRange::between(at, self.segment.end());
+        // The hardware tells the page.
+        let page_end = PAGE.next(at).min(self.segment.end());
+        let bytes = ByteRange::between(at, page_end);
         let Some(file) = object.file() else {
             let error = Error::new(operation, object.endpoint(), Cause::Inaccessible).at(bytes);
             return Outcome::Failed { copied, error };

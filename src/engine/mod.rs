@@ -60,6 +60,12 @@ pub(crate) trait Engine: Sync {
     /// The most threads that are of use.
     fn threads_max(&self) -> usize;
 
+    /// Finds out whether it can do anything with these two, without changing the target.
+    fn probe(&self, job: &Job<'_>) -> Outcome {
+        let _ = job;
+        Outcome::Done
+    }
+
     /// Makes the target ready for `range` of the source.
     fn prepare(&self, job: &Job<'_>, range: ByteRange) -> Outcome {
         let _ = (job, range);
@@ -136,9 +142,11 @@ impl Job<'_> {
     }
 }
 
-/// Bytes of a lane's buffer: the read size at which GNU cp's own table levels out, and half of an
-/// ordinary second-level cache.
-const BUFFER_BYTES: usize = 256 << 10;
+/// Bytes of a lane's buffer, and so of a write: file systems make folios as large as the write, up
+/// to 2 MiB. Measured for 1 GiB with two threads, relative to cp: 128 KiB 0.61 on XFS and 0.62 on
+/// ext4, 256 KiB 0.60 and 0.56, 512 KiB 0.56 and 0.56, 1 MiB 0.50 and 0.59. Folios of 2 MiB can be
+/// four times slower, in a virtual machine that gives free huge pages back to its host.
+const BUFFER_BYTES: usize = 512 << 10;
 
 /// Zeros are looked for in pieces of this size, the block of most file systems.
 const ZERO_BLOCK_BYTES: usize = 4096;
