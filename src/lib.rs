@@ -14,10 +14,9 @@
 //! let options =
 //!     CopyOptions { flush: Flush::Sync, verify: Verify::Medium, ..CopyOptions::default() };
 //! let (source, target) = (Endpoint::from(source), Endpoint::from(directory.path().join("copy")));
-//! match Copier::new(&options).copy(&source, &target)? {
-//!     Done::Copied(report) => assert_eq!(report.verified, 100_000),
-//!     Done::Skipped(skip) => panic!("{skip:?}"),
-//! }
+//! let done = Copier::new(&options).copy(&source, &target)?;
+//! let Done::Copied(report) = done else { panic!("there was nothing to skip") };
+//! assert_eq!(report.verified, 100_000);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -44,14 +43,15 @@
 //!
 //! A module imports only from floors below its own; a test holds this table.
 //!
-//! | floor | modules | |
+//! | floor | modules | what they do |
 //! | --- | --- | --- |
 //! | 8 | `main` | arguments in, exit status out |
 //! | 7 | `cli` | words to requests, results to words |
 //! | 5 | `copy` | one object to another: look, decide, stage, move, verify, publish |
 //! | 4 | `engine` | one range one way; cutting, threads, choice |
-//! | 3 | `object`, `mapped`, `metadata`, `digest`, `lock` | things with bytes, their attributes, their hash; free space and advisory locks |
-//! | 2 | `sys` | all `unsafe` and all `cfg(target_os)`; safe functions that return `io::Result` |
+//! | 3 | `object`, `mapped` | things with bytes, for the engines and for library users |
+//! | 3 | `metadata`, `digest`, `lock` | attributes; hashes; free space and advisory locks |
+//! | 2 | `sys` | all `unsafe`, all `cfg(target_os)`; safe functions, `io::Result` |
 //! | 1 | `error`, `report` | what failed; what was done; the observer |
 //! | 0 | `units`, `options` | plain values |
 //!
@@ -71,8 +71,8 @@
 //!   lives; the next run finds an unlocked one dead and removes it. The numbers are tried in order,
 //!   so that no directory is read for that.
 //! - **The source is compared with itself.** Size, modification and change time at the end must be
-//!   those of the begin, and a write that was under way at the begin is waited for, since it had set
-//!   the times already. One that only grew is told from one that was rewritten by comparing.
+//!   those of the begin, and a write that was under way at the begin is waited for, since it had
+//!   set the times already. One that only grew is told from one that was rewritten by comparing.
 //! - **Nothing that can fail is left to a destructor**, but for the removal of a temporary whose
 //!   copy has failed already; the next run repeats it.
 //!

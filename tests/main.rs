@@ -15,6 +15,8 @@
     reason = "a test fails by panicking, reads its environment, and looks at files by their names"
 )]
 
+#[path = "bench/statistics_tests.rs"]
+mod benchmark_statistics;
 mod tidy;
 
 #[cfg(unix)]

@@ -50,7 +50,7 @@ pub(super) fn read_some(
     rest: ByteRange,
     lane: &mut Lane,
 ) -> Result<usize, Error> {
-    match source.read_at(rest.start(), lane.buffer(rest.len()))? {
+    match source.read_at(rest.start(), lane.buffer(source, rest.len())?)? {
         0 => Err(early_end(source, rest)),
         count => Ok(count),
     }

@@ -4,7 +4,7 @@
 //! writes queue. Each thread maps one block of both sides, copies and unmaps, so that what is
 //! resident is bounded by construction.
 
-use super::{Engine, Holes, Job, Lane, Outcome};
+use super::{Engine, Holes, Job, Lane, Outcome, Zeros};
 use crate::error::{Cause, Error, Operation};
 use crate::object::{Object, PAGE, is_unsupported};
 use crate::options::EngineName;
@@ -42,13 +42,13 @@ impl Engine for Mapped {
 
     fn prepare(&self, job: &Job<'_>, range: ByteRange) -> Outcome {
         match job.holes {
-            Holes::Ignore if job.zeros == super::Zeros::Store => reserve(job, range),
+            Holes::Ignore if job.zeros == Zeros::Store => reserve(job, range),
             _ => Outcome::Done,
         }
     }
 
     fn copy_segment(&self, job: &Job<'_>, segment: ByteRange, lane: &mut Lane) -> Outcome {
-        if job.holes == Holes::Seek && job.zeros == super::Zeros::Store {
+        if job.holes == Holes::Seek && job.zeros == Zeros::Store {
             match reserve(job, segment) {
                 Outcome::Done => {}
                 other => return other,
@@ -70,6 +70,18 @@ fn reserve(job: &Job<'_>, range: ByteRange) -> Outcome {
         // The stores make the blocks then, and the guard turns what they raise into an error.
         Err(error) if error.os_error().is_some_and(is_unsupported) => Outcome::Done,
         Err(error) => Outcome::failed(error),
+    }
+}
+
+/// The size of the target's folios.
+fn folios(job: &Job<'_>) -> Advice {
+    if job.holes == Holes::Ignore && job.zeros == Zeros::Store {
+        // As large as can be. Else the kernel begins with small ones and works its way up: 2,900
+        // faults for the first 16 MiB, 390 with this.
+        Advice::HugePages
+    } else {
+        // Single pages. A store makes blocks for the whole folio, holes included.
+        Advice::Random
     }
 }
 
@@ -98,9 +110,8 @@ impl Maps {
         };
         let source = map(job.source, Access::Read)?;
         let target = map(job.target, Access::ReadWrite)?;
-        // Else the kernel begins with small folios and works its way up: 2,900 faults for the first
-        // 16 MiB, 390 with this. A hint: where there are no huge pages it is refused, and slower.
-        drop(target.advise(0..target.len(), Advice::HugePages));
+        // A hint: where it is not known, it is slower or denser, not wrong.
+        drop(target.advise(0..target.len(), folios(job)));
         Ok(Self { segment, source, target })
     }
 
@@ -122,7 +133,10 @@ impl Maps {
         let mut rest = self.segment;
         while !rest.is_empty() {
             let at = self.index(rest.start());
-            let buffer = lane.buffer(rest.len());
+            let buffer = match lane.buffer(job.source, rest.len()) {
+                Ok(buffer) => buffer,
+                Err(error) => return Outcome::Failed { copied: at as u64, error },
+            };
             let len = buffer.len();
             if let Err(fault) = self.source.read_at(at, buffer) {
                 return self.explain(job, at, &fault);

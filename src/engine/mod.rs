@@ -17,9 +17,9 @@ mod reflink;
 mod tests;
 
 use crate::digest::TreeHash;
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result};
 use crate::object::Object;
-use crate::options::{EngineName, Flush};
+use crate::options::{Endpoint, EngineName, Flush};
 use crate::report::Observer;
 use crate::units::ByteRange;
 
@@ -148,15 +148,47 @@ impl Job<'_> {
 /// four times slower, in a virtual machine that gives free huge pages back to its host.
 const BUFFER_BYTES: usize = 512 << 10;
 
+/// The least buffer to work with where memory is scarce.
+const BUFFER_BYTES_MIN: usize = 16 << 10;
+
+/// `len` zeros, or fewer where memory is scarce.
+///
+/// # Errors
+///
+/// When there is no memory for [`BUFFER_BYTES_MIN`] either; an ordinary vector would end the
+/// process.
+fn zeroed(len: usize, endpoint: &Endpoint) -> Result<Vec<u8>> {
+    let mut buffer = Vec::new();
+    let mut wanted = len;
+    while let Err(error) = buffer.try_reserve_exact(wanted) {
+        if wanted <= BUFFER_BYTES_MIN {
+            let error = std::io::Error::new(std::io::ErrorKind::OutOfMemory, error);
+            return Err(Error::new(Operation::Read, endpoint, error));
+        }
+        wanted = BUFFER_BYTES_MIN;
+    }
+    buffer.resize(wanted, 0);
+    Ok(buffer)
+}
+
 /// Zeros are looked for in pieces of this size, the block of most file systems.
 const ZERO_BLOCK_BYTES: usize = 4096;
 
 static ZEROS: [u8; ZERO_BLOCK_BYTES] = [0; ZERO_BLOCK_BYTES];
 
+/// Whether a lane got all the buffer that it wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Memory {
+    #[default]
+    Enough,
+    Scarce,
+}
+
 /// What one thread has for itself.
 #[derive(Default)]
 pub(crate) struct Lane {
     buffer: Vec<u8>,
+    memory: Memory,
     hasher: Option<blake3::Hasher>,
     /// Bytes that this lane stored.
     moved: u64,
@@ -170,13 +202,17 @@ impl Lane {
         self.hasher.is_some() || job.zeros == Zeros::Skip
     }
 
-    /// The buffer, `len` bytes of it or as many as it may have.
-    fn buffer(&mut self, len: u64) -> &mut [u8] {
+    /// The buffer for reading `source`: `len` bytes of it or as many as it may have.
+    fn buffer(&mut self, source: &dyn Object, len: u64) -> Result<&mut [u8]> {
         let len = usize::try_from(len).unwrap_or(usize::MAX).min(BUFFER_BYTES);
-        if self.buffer.len() < len {
-            self.buffer.resize(len, 0);
+        if self.buffer.len() < len && self.memory == Memory::Enough {
+            self.buffer = zeroed(len, source.endpoint())?;
+            if self.buffer.len() < len {
+                self.memory = Memory::Scarce;
+            }
         }
-        &mut self.buffer[..len]
+        let len = len.min(self.buffer.len());
+        Ok(&mut self.buffer[..len])
     }
 
     /// Hashes the first `len` bytes of the buffer and gives them to `store`, block by block where

@@ -79,8 +79,11 @@ fn compare_some(
     lane: &mut Lane,
     other: &mut Vec<u8>,
 ) -> Result<u64> {
-    let count = read_some(job.source, rest, lane)?;
-    other.resize(count, 0);
+    let mut count = read_some(job.source, rest, lane)?;
+    if other.len() < count {
+        *other = super::zeroed(count, job.target.endpoint())?;
+        count = count.min(other.len());
+    }
     let mut done = 0;
     while done < count {
         let at = rest.skip(done as u64);

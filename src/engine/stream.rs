@@ -54,7 +54,7 @@ pub(crate) fn copy(
     observer: &dyn Observer,
 ) -> Result<Streamed> {
     let source = from.object;
-    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut buffer = super::zeroed(BUFFER_BYTES, source.endpoint())?;
     let mut hasher = (hashing == Hashing::Yes).then(blake3::Hasher::new);
     let mut len = 0;
     let waits = Waits { observer, target };
