@@ -69,7 +69,8 @@ impl Shelf<'_> {
         all.push(self.ratio("new target, default engine / cp", moving, "", suites::MOVE, limits));
         all.push(self.fastest(Limits { must: 0.90, aim: 0.65 }));
         let limits = Limits { must: 0.75, aim: 0.60 };
-        all.push(self.ratio("new target, mmap / cp", moving, "", suites::MOVE_MAPPED, limits));
+        let alone = suites::MAPPED_ALONE;
+        all.push(self.ratio("new target, mmap / cp", moving, alone, suites::MOVE_MAPPED, limits));
         let limits = Limits { must: 1.0, aim: 0.85 };
         for (what, other) in
             [("flushed / dd conv=fsync", suites::DD_SYNC), ("flushed / cp, sync", suites::CP_SYNC)]

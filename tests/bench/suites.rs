@@ -9,6 +9,12 @@ use crate::runner::{Group, Sharing, TargetBefore};
 pub(crate) const MOVE: &str = "mycp --reflink=never";
 /// The mapped engine by name.
 pub(crate) const MOVE_MAPPED: &str = "mycp --reflink=never --engine mmap";
+/// The variant of the moving groups in which the mapped engine and cp take turns without others.
+///
+/// Its pages are of 2 MiB, and a virtual machine that reports free ones of that size to its host
+/// has most of them taken away while other competitors run; having them back costs more than the
+/// copy. In turns with cp alone it finds those that it has just left.
+pub(crate) const MAPPED_ALONE: &str = "mmap and cp alone";
 /// What the moving groups are compared with.
 pub(crate) const CP: &str = "cp --reflink=never";
 /// The default engine, flushed.
@@ -53,7 +59,12 @@ pub(crate) fn groups(
         spawns: 1,
     };
     match suite {
-        Suite::Move => sizes(moving, &base),
+        Suite::Move => {
+            let alone = Group { variant: MAPPED_ALONE, ..base.again(Vec::new()) };
+            let mut all = sizes(moving, &base);
+            all.extend(sizes(mapping, &alone));
+            all
+        }
         Suite::Clone if !file_system.clones => Vec::new(),
         Suite::Clone => {
             let sharing = Sharing::Wanted;
@@ -135,6 +146,12 @@ fn moving(cast: &Cast) -> Vec<Competitor> {
         cast.rival("rclone", "rclone copyto", "--config /dev/null copyto SOURCE TARGET"),
     ];
     all.extend(rivals.into_iter().flatten());
+    all
+}
+
+fn mapping(cast: &Cast) -> Vec<Competitor> {
+    let mut all = vec![cast.mycp("--reflink=never --engine mmap")];
+    all.extend(cast.rival("cp", CP, "--reflink=never SOURCE TARGET"));
     all
 }
 
