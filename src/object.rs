@@ -25,6 +25,9 @@ pub(crate) trait Object: Send + Sync {
     /// Reads at `offset`. A short count is no error; 0 is the end.
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize>;
 
+    /// Has `range` read into memory, soon and without waiting. Only a hint.
+    fn read_ahead(&self, range: ByteRange);
+
     /// Writes all of `from` at `offset`.
     fn write_at(&self, offset: u64, from: &[u8]) -> Result<()>;
 
@@ -122,6 +125,11 @@ impl Object for FileObject {
             let end = PAGE.next(offset).min(offset + into.len() as u64);
             self.failed(Operation::Read, ByteRange::between(offset, end), error)
         })
+    }
+
+    fn read_ahead(&self, range: ByteRange) {
+        // If it fails, the read that follows is slower or says why.
+        drop(platform::read_ahead(&self.file, range));
     }
 
     fn write_at(&self, offset: u64, from: &[u8]) -> Result<()> {

@@ -111,7 +111,11 @@ impl Transfer<'_> {
             zeros,
             before: self.before,
             hash: tree.as_ref(),
-            flush: self.options.flush,
+            // What is read back from the medium has to be there first.
+            flush: match self.options.verify {
+                Verify::Medium => self.options.flush.max(Flush::Async),
+                Verify::No | Verify::Cache => self.options.flush,
+            },
             observer: self.observer,
         };
         let mut moved = Moved { len, ..Moved::default() };

@@ -16,6 +16,10 @@ pub(crate) struct Compare;
 /// As many bytes as a thread hashes at once.
 const BLOCK_BYTES: u64 = 2 << 20;
 
+/// How far ahead of the reading the device is kept busy. The kernel's own read-ahead is 128 KiB on
+/// most devices, and takes two threads that share a descriptor for random access.
+const AHEAD_BYTES: u64 = 16 << 20;
+
 impl Engine for ReadOnly {
     fn name(&self) -> EngineName {
         EngineName::Buffered
@@ -29,7 +33,14 @@ impl Engine for ReadOnly {
         64
     }
 
+    fn prepare(&self, job: &Job<'_>, range: ByteRange) -> Outcome {
+        job.source.read_ahead(range.split_at(AHEAD_BYTES).0);
+        Outcome::Done
+    }
+
     fn copy_segment(&self, job: &Job<'_>, segment: ByteRange, lane: &mut Lane) -> Outcome {
+        let ahead = segment.start().saturating_add(AHEAD_BYTES);
+        job.source.read_ahead(ByteRange::between(ahead, ahead.saturating_add(segment.len())));
         let mut rest = segment;
         while !rest.is_empty() {
             let count = match read_some(job.source, rest, lane) {

@@ -95,6 +95,8 @@ impl Object for Memory {
         Ok(count)
     }
 
+    fn read_ahead(&self, _: ByteRange) {}
+
     fn write_at(&self, offset: u64, from: &[u8]) -> Result<()> {
         self.call(Call::Write, Operation::Write, offset)?;
         let start = index(offset);

@@ -169,6 +169,15 @@ pub(crate) fn drop_cache(file: &File) -> io::Result<()> {
     Ok(rustix::fs::fadvise(file, 0, None, Advice::DontNeed)?)
 }
 
+/// Starts to read a range into the page cache.
+pub(crate) fn read_ahead(file: &File, range: ByteRange) -> io::Result<()> {
+    match std::num::NonZeroU64::new(range.len()) {
+        // No length means "to the end of the file" (posix_fadvise(2)).
+        None => Ok(()),
+        len => Ok(rustix::fs::fadvise(file, range.start(), len, Advice::WillNeed)?),
+    }
+}
+
 /// How many of the first `len` bytes of the file are in the page cache.
 ///
 /// Asked with `cachestat` (Linux 6.5); where the kernel has no such call, by mapping the file
