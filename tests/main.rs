@@ -41,6 +41,8 @@ mod mapped_io;
 #[cfg(target_os = "linux")]
 mod moving_source;
 #[cfg(target_os = "linux")]
+mod readme;
+#[cfg(target_os = "linux")]
 mod same_object;
 #[cfg(target_os = "linux")]
 mod sparse;
