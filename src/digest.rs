@@ -27,7 +27,7 @@ pub(crate) struct TreeHash {
 struct State {
     /// Number of the next unit to merge; all before it are in `stack`.
     next: u64,
-    /// Units that came early. No more than there are threads.
+    /// Units that came early: 32 bytes for each that was finished while an earlier one was not.
     early: BTreeMap<u64, ChainingValue>,
     /// Subtrees, the largest first: one for each bit of `next`, and perhaps one that waits.
     stack: Vec<ChainingValue>,
@@ -52,8 +52,6 @@ impl TreeHash {
 
     /// Takes the finished hasher of the unit at `offset`.
     ///
-    /// Where an engine goes on from another's stop, units behind the stop are put in again: the
-    /// later value counts. None is merged yet then, because the unit of the stop is missing.
     pub(crate) fn put(&self, offset: u64, hasher: &Hasher) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if self.len <= UNIT_BYTES {
@@ -77,6 +75,11 @@ impl TreeHash {
             state.stack.push(value);
             state.next += 1;
         }
+    }
+
+    /// Forgets the units behind the first that is missing, which another engine now does again.
+    pub(crate) fn forget_early(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).early.clear();
     }
 
     /// The hash; `None` when not every unit was put in.

@@ -157,6 +157,12 @@ pub enum Cause {
         /// The other name.
         other: Endpoint,
     },
+    /// A backup would take the place of the source, or of a file that this run has made.
+    #[error("the backup would displace the source or a file just made")]
+    Displaced,
+    /// Another run is writing into it.
+    #[error("another copy is writing into it")]
+    Busy,
     /// A directory where a file is needed.
     #[error("it is a directory")]
     IsDirectory,

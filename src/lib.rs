@@ -105,7 +105,7 @@ mod report;
 mod sys;
 mod units;
 
-pub use copy::{Copier, Links, copy};
+pub use copy::{Copier, Session, copy};
 pub use error::{Cause, Error, Operation, Result};
 pub use mapped::{FaultGuard, Restored};
 pub use options::*;

@@ -116,6 +116,8 @@ pub enum Way {
 pub enum InPlaceReason {
     /// It was asked for.
     Asked,
+    /// Only its attributes are set (`--attributes-only`).
+    AttributesOnly,
     /// Other names lead to it, which would keep the old content.
     HardLinks,
     /// It is a device, FIFO, socket or standard output.
@@ -136,6 +138,7 @@ impl InPlaceReason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Asked => "--in-place was given",
+            Self::AttributesOnly => "--attributes-only was given",
             Self::HardLinks => "it has other hard links",
             Self::NotRegular => "it is not a regular file",
             Self::MountPoint => "it is a mount point",

@@ -170,7 +170,7 @@ pub(super) fn failed(job: &Job, failure: &Failure) -> serde_json::Result<String>
         Failure::JustCreated(job) => (Operation::Copy, &job.target, None, None),
     };
     let cause = match failure {
-        Failure::Library(Error { cause, .. }) => cause.to_string(),
+        Failure::Library(error) => chain(error),
         Failure::JustCreated(_) => failure.sentence(job),
     };
     let (endpoint, endpoint_bytes) = name(endpoint);
@@ -183,6 +183,20 @@ pub(super) fn failed(job: &Job, failure: &Failure) -> serde_json::Result<String>
         cause,
         os_error,
     })
+}
+
+/// The causes of an error, the nearest first.
+fn chain(error: &Error) -> String {
+    let mut text = String::new();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
 }
 
 fn warned(warning: &Warning) -> Warned {
@@ -198,6 +212,7 @@ fn warned(warning: &Warning) -> Warned {
 const fn in_place(reason: InPlaceReason) -> &'static str {
     match reason {
         InPlaceReason::Asked => "asked",
+        InPlaceReason::AttributesOnly => "attributes_only",
         InPlaceReason::HardLinks => "hard_links",
         InPlaceReason::NotRegular => "not_regular",
         InPlaceReason::MountPoint => "mount_point",

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::landing::Job;
+use crate::copy::Session;
 use crate::error::{Cause, Error, Operation, Result};
 use crate::options::{Endpoint, Flush, ObjectId};
 use crate::report::Report;
@@ -47,20 +48,26 @@ impl Manifest {
         Ok(Self { file, kind: facts.kind, flush, path })
     }
 
+    /// Keeps backups from displacing it.
+    pub(super) fn protect(&self, session: &Session) -> Result<()> {
+        session
+            .protect(&self.file)
+            .map_err(|error| Error::new(Operation::Stat, &(&self.path).into(), error))
+    }
+
     /// Adds what was copied.
     pub(super) fn add(&mut self, report: &Report) -> Result<()> {
         let (Some(hash), Some(name)) = (report.hash, report.target.path()) else {
             return Ok(());
         };
-        let written = self.file.write_all(line(&hash, name).as_bytes());
-        written.map_err(|error| self.failed(error))?;
-        match name.to_str() {
-            Some(_) => Ok(()),
-            None => Err(self.failed(io::Error::other(format!(
+        let Some(name) = name.to_str() else {
+            return Err(self.failed(io::Error::other(format!(
                 "the name {} is not UTF-8, so b3sum cannot check it",
                 report.target
-            )))),
-        }
+            ))));
+        };
+        let written = self.file.write_all(line(&hash, name).as_bytes());
+        written.map_err(|error| self.failed(error))
     }
 
     /// Ends it, on the disk if that was asked for.
@@ -113,8 +120,7 @@ fn parent(path: &Path) -> &Path {
 
 /// `HASH  NAME`, escaped as b3sum does it: where the name has a backslash or ends a line, those
 /// are escaped, and the line starts with a backslash.
-fn line(hash: &blake3::Hash, name: &Path) -> String {
-    let name = name.to_string_lossy();
+fn line(hash: &blake3::Hash, name: &str) -> String {
     let hash = hash.to_hex();
     if name.contains(['\\', '\n', '\r']) {
         let name = name.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
@@ -131,8 +137,8 @@ mod tests {
     #[test]
     fn names_that_would_break_a_line_are_escaped_as_b3sum_does() {
         let hash = blake3::hash(b"");
-        assert_eq!(line(&hash, Path::new("d/a b")), format!("{hash}  d/a b\n"));
-        assert_eq!(line(&hash, Path::new("a\\n\n\r")), format!("\\{hash}  a\\\\n\\n\\r\n"));
+        assert_eq!(line(&hash, "d/a b"), format!("{hash}  d/a b\n"));
+        assert_eq!(line(&hash, "a\\n\n\r"), format!("\\{hash}  a\\\\n\\n\\r\n"));
     }
 
     #[test]

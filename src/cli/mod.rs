@@ -27,7 +27,7 @@ use progress::Progress;
 use request::{Refusal, Request};
 use watch::Watcher;
 
-use crate::copy::{Copier, Links};
+use crate::copy::{Copier, Session};
 use crate::options::{BackupControl, Endpoint};
 use crate::report::Done;
 
@@ -100,7 +100,7 @@ fn carry_out(request: Request) -> ExitCode {
         request: &request,
         output: &mut output,
         created: Created::default(),
-        links: Links::new(),
+        session: Session::new(),
     })
     .all()
     {
@@ -115,7 +115,7 @@ struct Run<'a> {
     request: &'a Request,
     output: &'a mut Output,
     created: Created,
-    links: Links,
+    session: Session,
 }
 
 impl Run<'_> {
@@ -129,6 +129,9 @@ impl Run<'_> {
             }
             None => None,
         };
+        if let Some(manifest) = &manifest {
+            manifest.protect(&self.session)?;
+        }
         let progress = Progress::new(request.progress, request.options.flush)?;
         for job in &request.jobs {
             if interrupt::stop_requested() {
@@ -158,7 +161,7 @@ impl Run<'_> {
         }
         progress.begin(job);
         let watcher = Watcher { progress, job, replacing: self.request.replacing };
-        let copier = Copier::new(&self.request.options).observer(&watcher).links(&self.links);
+        let copier = Copier::new(&self.request.options).observer(&watcher).session(&self.session);
         let done = copier.copy(&job.source, &job.target);
         progress.end();
         match done {

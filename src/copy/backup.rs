@@ -2,106 +2,172 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
 
-use super::stage::temporary_name;
+use super::stage::with_temporary_name;
 use super::target::Place;
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::{Backup, BackupControl, Endpoint, ObjectId};
 use crate::sys::file;
 
-/// The name that a backup of `place` gets; `None` when none is asked for.
-pub(super) fn backup_name(
-    place: &Place,
-    backup: &Backup,
-    endpoint: &Endpoint,
-) -> Result<Option<OsString>> {
-    let numbered = || highest_number(place).context(Operation::BackUp, endpoint);
-    let number = match backup.control {
-        BackupControl::None => return Ok(None),
-        BackupControl::Simple => 0,
-        BackupControl::Numbered => numbered()? + 1,
-        BackupControl::Existing => match numbered()? {
-            0 => 0,
-            highest => highest + 1,
-        },
-    };
-    let mut name = place.name.clone();
-    if number == 0 {
-        name.push(&backup.suffix)
-    } else {
-        name.push(format!(".~{number}~"))
-    }
-    Ok(Some(name))
+/// A backup that was made.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) name: OsString,
+    how: How,
 }
 
-/// The highest N of the names `NAME.~N~` in the directory; 0 when there is none.
-fn highest_number(place: &Place) -> io::Result<u64> {
-    let mut prefix = place.name.as_bytes().to_vec();
-    prefix.extend_from_slice(b".~");
-    let number = |name: &OsString| {
-        let digits = name.as_bytes().strip_prefix(prefix.as_slice())?.strip_suffix(b"~")?;
-        std::str::from_utf8(digits).ok()?.parse().ok()
-    };
-    Ok(file::names_in(&place.directory)?.iter().filter_map(number).max().unwrap_or(0))
+/// How the old content came to its second name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    /// It has both.
+    Linked,
+    /// The first one is free: this file system has no hard links.
+    Moved,
 }
+
+/// Which objects a backup must not displace.
+pub(super) type Precious<'a> = &'a dyn Fn(ObjectId) -> bool;
 
 /// Gives what has the target's name the backup's name as well, so that the target's name is never
-/// without a file. Returns the backup's path.
+/// without a file. Returns `None` when no backup is asked for.
 ///
 /// # Errors
 ///
-/// [`Cause::SameObject`] when the backup's name is the source's: it would be lost (the same
-/// command lost it with GNU cp before 8.28).
+/// [`Cause::Displaced`] when the backup would take the place of something precious: the source,
+/// which the same command lost with GNU cp before 8.28, or a file that this run has made.
 pub(super) fn back_up(
     place: &Place,
-    name: &OsStr,
-    source: (&Endpoint, ObjectId),
+    backup: &Backup,
+    precious: Precious<'_>,
     endpoint: &Endpoint,
-) -> Result<PathBuf> {
-    let (source_name, source_id) = source;
-    let taken = place.id_of(name).context(Operation::BackUp, endpoint)?;
-    if taken == Some(source_id) {
-        let cause = Cause::SameObject { other: source_name.clone() };
-        return Err(Error::new(Operation::BackUp, endpoint, cause));
-    }
-    let directory = &place.directory;
-    let result = match file::link_at(directory, &place.name, name) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => replace_backup(place, name),
-        // No hard links here: then the name is without a file for a moment.
-        Err(error) if cannot_link(&error) => file::rename_at(directory, &place.name, name),
-        result => result,
+) -> Result<Option<Made>> {
+    let numbered = match backup.control {
+        BackupControl::None => return Ok(None),
+        BackupControl::Simple => false,
+        BackupControl::Numbered => true,
+        BackupControl::Existing => {
+            highest_number(place).context(Operation::BackUp, endpoint)?.is_some()
+        }
     };
-    result.context(Operation::BackUp, endpoint)?;
-    Ok(match endpoint.path() {
-        Some(path) => path.with_file_name(name),
-        None => place.directory_path.join(name),
-    })
+    if !numbered {
+        let name = simple_name(place, backup);
+        let taken = place.id_of(&name).context(Operation::BackUp, endpoint)?;
+        if taken.is_some_and(precious) {
+            return Err(Error::new(Operation::BackUp, endpoint, Cause::Displaced));
+        }
+        let how = keep(place, &name, Taken::Replaced).context(Operation::BackUp, endpoint)?;
+        return Ok(Some(Made { name, how }));
+    }
+    loop {
+        let name = numbered_name(place).context(Operation::BackUp, endpoint)?;
+        match keep(place, &name, Taken::Refused) {
+            Ok(how) => return Ok(Some(Made { name, how })),
+            // Another run was quicker: then there is a higher number now.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(Error::new(Operation::BackUp, endpoint, error)),
+        }
+    }
+}
+
+impl Made {
+    /// Puts the target's name back where it was taken away.
+    pub(super) fn undo(&self, place: &Place) -> io::Result<()> {
+        match self.how {
+            How::Linked => Ok(()),
+            How::Moved => file::rename_at(&place.directory, &self.name, &place.name),
+        }
+    }
+}
+
+/// The name that the next backup would get.
+pub(super) fn next_name(place: &Place, backup: &Backup) -> io::Result<OsString> {
+    match backup.control {
+        BackupControl::Numbered => numbered_name(place),
+        BackupControl::Existing if highest_number(place)?.is_some() => numbered_name(place),
+        _ => Ok(simple_name(place, backup)),
+    }
+}
+
+fn simple_name(place: &Place, backup: &Backup) -> OsString {
+    let mut name = place.name.clone();
+    name.push(&backup.suffix);
+    name
+}
+
+/// `NAME.~N~` with a number above all that are there.
+fn numbered_name(place: &Place) -> io::Result<OsString> {
+    let number = match highest_number(place)? {
+        None => 1,
+        Some(highest) => highest
+            .checked_add(1)
+            .ok_or_else(|| io::Error::other("the numbers of its backups are used up"))?,
+    };
+    let mut name = place.name.clone();
+    name.push(format!(".~{number}~"));
+    Ok(name)
+}
+
+/// The highest N of the names `NAME.~N~` in the directory.
+fn highest_number(place: &Place) -> io::Result<Option<u64>> {
+    let mut prefix = place.name.as_bytes().to_vec();
+    prefix.extend_from_slice(b".~");
+    let mut highest = None;
+    file::each_name_in(&place.directory, |name| {
+        let digits = name.as_bytes().strip_prefix(prefix.as_slice());
+        let digits = digits.and_then(|rest| rest.strip_suffix(b"~"));
+        let number = digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+        highest = highest.max(number);
+    })?;
+    Ok(highest)
+}
+
+/// What becomes of something that has the backup's name already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    Refused,
+    Replaced,
+}
+
+fn keep(place: &Place, name: &OsStr, taken: Taken) -> io::Result<How> {
+    let directory = &place.directory;
+    match file::link_at(directory, &place.name, name) {
+        Ok(()) => Ok(How::Linked),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && taken == Taken::Replaced => {
+            replace_backup(place, name)
+        }
+        // No hard links here: then the name is without a file for a moment.
+        Err(error) if cannot_link(&error) => {
+            match taken {
+                Taken::Replaced => file::rename_at(directory, &place.name, name)?,
+                Taken::Refused => super::stage::rename_into_free(directory, &place.name, name)?,
+            }
+            Ok(How::Moved)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Puts the target in the place of an older backup, in one step.
-fn replace_backup(place: &Place, name: &OsStr) -> io::Result<()> {
+fn replace_backup(place: &Place, name: &OsStr) -> io::Result<How> {
     let directory = &place.directory;
-    let mut bytes = temporary_name(&place.name, 0).into_vec();
-    bytes.extend_from_slice(b"~");
-    let temporary = OsString::from_vec(bytes);
-    match file::unlink_at(directory, &temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+    // A rename between two names of one file does nothing, and leaves both (rename(2)).
+    if place.id_of(name)? == place.id_of(&place.name)? {
+        return Ok(How::Linked);
     }
-    match file::link_at(directory, &place.name, &temporary) {
-        Ok(()) => {}
-        Err(error) if cannot_link(&error) => {
-            return file::rename_at(directory, &place.name, name);
+    let linked = with_temporary_name(&place.name, |temporary| {
+        file::link_at(directory, &place.name, temporary)
+    });
+    match linked {
+        Ok(temporary) => {
+            file::rename_at(directory, &temporary, name)?;
+            Ok(How::Linked)
         }
-        Err(error) => return Err(error),
-    }
-    file::rename_at(directory, &temporary, name)?;
-    // Where both names led to one file already, the rename did nothing and left both (rename(2)).
-    match file::unlink_at(directory, &temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+        Err(error) if cannot_link(&error) => {
+            file::rename_at(directory, &place.name, name)?;
+            Ok(How::Moved)
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::error::{Cause, Error, Operation, Result};
 use crate::options::{
-    BackupControl, Content, CopyOptions, Endpoint, Existing, Flush, ObjectId, Update, Verify,
+    BackupControl, Content, CopyOptions, Endpoint, Existing, Flush, Update, Verify,
 };
 use crate::report::{InPlaceReason, Skip};
 use crate::sys::file::{Facts, Follow, Kind};
@@ -78,7 +78,9 @@ pub(super) fn decide(
         Update::Older | Update::All => {}
     }
     let replaces = follow(options) == Follow::No;
-    if same(source.id, facts.id) {
+    // Two ends of one terminal or pipe have one identity, and are not one file.
+    let is_file = matches!(facts.kind, Kind::Regular | Kind::BlockDevice);
+    if source.id == facts.id && is_file {
         let backs_up = options.backup.control != BackupControl::None;
         if backs_up && options.existing == Existing::Force && name == Name::SourcesOwn {
             return Ok(Decision::Write(Step::BackUpOnly));
@@ -126,8 +128,10 @@ fn check_medium(options: &CopyOptions, target: &Endpoint, facts: &Facts) -> Resu
 fn way(options: &CopyOptions, facts: &Facts, name: Name) -> Step {
     if facts.kind != Kind::Regular {
         Step::InPlace(InPlaceReason::NotRegular)
-    } else if options.existing == Existing::InPlace || options.content == Content::AttributesOnly {
+    } else if options.existing == Existing::InPlace {
         Step::InPlace(InPlaceReason::Asked)
+    } else if options.content == Content::AttributesOnly {
+        Step::InPlace(InPlaceReason::AttributesOnly)
     } else if facts.links > 1 {
         Step::InPlace(InPlaceReason::HardLinks)
     } else if let Name::Bound(reason) = name {
@@ -137,13 +141,10 @@ fn way(options: &CopyOptions, facts: &Facts, name: Name) -> Step {
     }
 }
 
-fn same(one: ObjectId, other: ObjectId) -> bool {
-    one == other
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::ObjectId;
     use crate::sys::file::Timestamp;
 
     fn facts(ino: u64) -> Facts {

@@ -2,8 +2,9 @@
 
 mod backup;
 mod decide;
-mod links;
+mod fill;
 mod run;
+mod session;
 mod source;
 mod stage;
 mod target;
@@ -11,7 +12,7 @@ mod transfer;
 
 use std::time::Instant;
 
-pub use links::Links;
+pub use session::Session;
 
 use decide::{Decision, Name, TargetFacts};
 use run::Run;
@@ -20,7 +21,7 @@ use target::{Found, Mounted, Place};
 
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::object::Object;
-use crate::options::{CopyOptions, Endpoint, Flush, Keep};
+use crate::options::{CopyOptions, Endpoint, Flush};
 use crate::report::{Consent, Done, InPlaceReason, Observer, Report, Skip};
 use crate::sys::file::{self, Facts};
 use crate::sys::platform;
@@ -47,7 +48,7 @@ use crate::sys::platform;
 pub struct Copier<'a> {
     options: &'a CopyOptions,
     observer: &'a dyn Observer,
-    links: Option<&'a Links>,
+    session: Option<&'a Session>,
 }
 
 /// Copies `source` to `target` with the default options: whole or not at all, by the engine that
@@ -55,7 +56,9 @@ pub struct Copier<'a> {
 ///
 /// # Errors
 ///
-/// Whatever fails; the target is then as it was.
+/// Whatever fails. The target is then as it was, unless it was written in place
+/// ([`Way::InPlace`](crate::Way::InPlace)), or it was the last step that failed: closing the new
+/// file.
 ///
 /// # Example
 ///
@@ -81,7 +84,7 @@ impl<'a> Copier<'a> {
     /// A copier with these options that nobody watches.
     #[must_use]
     pub fn new(options: &'a CopyOptions) -> Self {
-        Self { options, observer: &(), links: None }
+        Self { options, observer: &(), session: None }
     }
 
     /// The same, watched by `observer`.
@@ -90,18 +93,19 @@ impl<'a> Copier<'a> {
         Self { observer, ..self }
     }
 
-    /// The same, with a table of the run's hard links, which
-    /// [`Preserve::links`](crate::Preserve::links) needs.
+    /// The same, as one of several copies, which know of each other: without a session no hard
+    /// links are made ([`Preserve::links`](crate::Preserve::links)).
     #[must_use]
-    pub fn links(self, links: &'a Links) -> Self {
-        Self { links: Some(links), ..self }
+    pub fn session(self, session: &'a Session) -> Self {
+        Self { session: Some(session), ..self }
     }
 
     /// Copies `source` to `target`, the very object: a directory as target is an error.
     ///
     /// # Errors
     ///
-    /// Whatever fails; the target is then as it was, unless it was written in place.
+    /// Whatever fails. The target is then as it was, unless it was written in place, or a step
+    /// after the renaming failed: flushing the directory, closing the file.
     pub fn copy(&self, source: &Endpoint, target: &Endpoint) -> Result<Done> {
         let started = Instant::now();
         let source = Source::open(source)?;
@@ -113,17 +117,15 @@ impl<'a> Copier<'a> {
         if found.facts().is_some() && self.observer.may_replace(target) == Consent::Refused {
             return Ok(Done::Skipped(Skip::Declined));
         }
-        let id = source.id();
-        let links = self
-            .links
-            .filter(|_| source.facts.links > 1 && self.options.preserve.links != Keep::No);
+        let facts = source.facts;
+        let first = self.session.and_then(|session| session.first(&facts, self.options));
         let run = Run::new(self, source, &found, target);
-        let mut report = match links.and_then(|links| links.first(id)) {
+        let mut report = match first {
             Some(first) => run.link(step, &first)?,
             None => run.write(step)?,
         };
-        if let Some(links) = links {
-            links.note(id, &report);
+        if let Some(session) = self.session {
+            session.note(&facts, self.options, &report);
         }
         report.elapsed = started.elapsed();
         Ok(Done::Copied(Box::new(report)))

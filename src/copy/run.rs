@@ -1,52 +1,43 @@
-//! Carries a decision out.
+//! Carries a decision out: stages, publishes, links, or writes in place.
 
 use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use super::Copier;
-use super::backup::{back_up, backup_name};
+use super::backup::{back_up, next_name};
 use super::decide::Step;
-use super::links::{First, link_to};
-use super::source::{Change, Source};
-use super::stage::{Publish, Staged};
+use super::fill::Filling;
+use super::session::{First, Session};
+use super::source::Source;
+use super::stage::{Publish, Staged, link_to};
 use super::target::{Found, Place};
-use super::transfer::{Moved, Transfer, has_medium};
 use crate::engine::Before;
 use crate::error::{Cause, Context, Error, Operation, Result};
+use crate::lock::{self, Locked};
 use crate::metadata::{self, ModeAtEnd, Named, Unkeepable};
 use crate::object::{FileObject, Object};
-use crate::options::{Content, CopyOptions, Endpoint, Existing, Flush, OnChange, Verify};
-use crate::report::{InPlaceReason, Observer, Report, Warning, Way};
+use crate::options::{Content, CopyOptions, Endpoint, Existing, Flush, ObjectId};
+use crate::report::{Event, Flow, InPlaceReason, Observer, Report, Way};
 use crate::sys::attributes::Attributes;
 use crate::sys::file::{self, Facts, Kind, OpenAs};
 use crate::sys::platform;
 
 /// One copy under way.
 pub(super) struct Run<'a> {
-    options: &'a CopyOptions,
-    observer: &'a dyn Observer,
-    source: Source,
+    pub(super) options: &'a CopyOptions,
+    pub(super) observer: &'a dyn Observer,
+    session: Option<&'a Session>,
+    pub(super) source: Source,
     found: &'a Found,
-    target: &'a Endpoint,
-    report: Report,
+    pub(super) target: &'a Endpoint,
+    pub(super) report: Report,
 }
 
-/// Whether a file could be put in the place of another.
-enum Replacing {
-    Done,
-    /// No; nothing has changed.
+/// A temporary to be filled, or why the target cannot be replaced by one. Nothing has changed yet.
+enum Staging<'a> {
+    Ready(Staged<'a>, ModeAtEnd),
     Impossible(InPlaceReason),
-}
-
-/// What is written, and what it is like.
-#[derive(Clone, Copy)]
-struct Filling<'a> {
-    object: &'a FileObject,
-    kind: Kind,
-    before: Before,
-    space: Option<&'a Path>,
-    mode_at_end: ModeAtEnd,
 }
 
 impl<'a> Run<'a> {
@@ -57,126 +48,133 @@ impl<'a> Run<'a> {
         target: &'a Endpoint,
     ) -> Self {
         let report = Report::new(source.object.endpoint(), target, Way::Created);
-        let Copier { options, observer, .. } = *copier;
-        Self { options, observer, source, found, target, report }
+        let Copier { options, observer, session } = *copier;
+        Self { options, observer, session, source, found, target, report }
     }
 
     /// Writes the target and says what that came to.
     pub(super) fn write(mut self, step: Step) -> Result<Report> {
         match (step, self.found) {
             (Step::InPlace(reason), _) => self.in_place(self.open_target()?, reason)?,
-            (_, Found::Nothing(place)) => {
-                self.replace(place, None, Publish::IntoFreeName)?;
-            }
-            (Step::Replace, Found::Named { place, .. }) => self.replace_or_in_place(place)?,
-            (Step::BackUpOnly, Found::Named { place, .. }) => self.back_up_only(place)?,
-            (_, Found::Named { place, .. }) => {
-                self.report.way = Way::Replaced;
-                self.replace(place, None, Publish::OverExisting)?;
-            }
             (_, Found::Unnamed(_)) => {
                 self.in_place(self.open_target()?, InPlaceReason::NotRegular)?;
+            }
+            (_, Found::Nothing(place)) => self.create(place, Way::Created)?,
+            (Step::Replace, Found::Named { place, .. }) => self.replace(place)?,
+            (Step::BackUpOnly, Found::Named { place, .. }) => self.back_up_only(place)?,
+            (Step::Create | Step::Supersede, Found::Named { place, .. }) => {
+                self.create(place, Way::Replaced)?;
             }
         }
         Ok(self.report)
     }
 
-    /// Makes the target another name of `first`.
+    /// Makes the target another name of the source's first copy.
     pub(super) fn link(mut self, step: Step, first: &First) -> Result<Report> {
         let (Found::Nothing(place) | Found::Named { place, .. }) = self.found else {
             return self.write(step);
         };
-        self.back_up(place)?;
-        link_to(place, &first.target, self.target)?;
+        let backup = self.back_up(place)?;
+        let linked = link_to(place, &first.target).context(Operation::Link, self.target);
+        self.settle(place, backup, linked)?;
         self.flush_directory(place)?;
-        self.report.way = Way::Linked;
-        self.report.len = first.len;
-        self.report.hash = first.hash;
-        Ok(self.report)
+        let First { target_id, len, hash, .. } = *first;
+        let report = Report { way: Way::Linked, target_id: Some(target_id), len, ..self.report };
+        Ok(Report { hash, ..report })
     }
 
-    /// Keeps what is replaced under another name, if that was asked for.
-    fn back_up(&mut self, place: &Place) -> Result<()> {
-        if self.found.facts().is_some()
-            && let Some(name) = backup_name(place, &self.options.backup, self.target)?
-        {
-            let source = (self.source.object.endpoint(), self.source.id());
-            self.report.backup = Some(back_up(place, &name, source, self.target)?);
-        }
-        Ok(())
+    /// Makes a whole new file and gives it the name, whatever has it.
+    fn create(&mut self, place: &Place, way: Way) -> Result<()> {
+        let attributes = Attributes::from(&self.source.facts);
+        let mode = metadata::new_file_mode(&attributes, &self.options.preserve);
+        let staged = Staged::create(place, self.target, mode.at_open)?;
+        self.fill_and_publish(place, staged, mode.at_end, way)
     }
 
     /// Puts a file like the target in its place; where that cannot be, writes into it.
-    fn replace_or_in_place(&mut self, place: &Place) -> Result<()> {
-        self.report.way = Way::Replaced;
+    fn replace(&mut self, place: &Place) -> Result<()> {
         // Opened as cp does, so that a target that this user may not write stays as it is.
         let old = match self.open_target() {
-            Ok(old) => Some(old),
-            Err(_) if self.options.existing == Existing::Force => None,
-            // A program that runs keeps its file; the name gets the new one.
-            Err(error) if os_code(&error) == Some(libc::ETXTBSY) => match self.target.path() {
-                Some(path) => {
-                    Some(file::open_for_reading(path).context(Operation::Open, self.target)?)
+            Ok(old) => old,
+            Err(error) => match os_code(&error) {
+                Some(libc::EACCES | libc::EPERM) if self.options.existing == Existing::Force => {
+                    return self.create(place, Way::Replaced);
                 }
-                None => return Err(error),
+                // A program that runs keeps its file; the name gets the new one.
+                Some(libc::ETXTBSY) => return self.replace_running(place, error),
+                _ => return Err(error),
             },
-            Err(error) => return Err(error),
         };
-        match self.replace(place, old.as_ref(), Publish::OverExisting)? {
-            Replacing::Done => Ok(()),
-            Replacing::Impossible(reason) => match old {
-                Some(old) => self.in_place(old, reason),
-                None => self.in_place(self.open_target()?, reason),
-            },
+        match self.stage_like(place, &old)? {
+            Staging::Ready(staged, mode) => {
+                self.fill_and_publish(place, staged, mode, Way::Replaced)
+            }
+            Staging::Impossible(reason) => self.in_place(old, reason),
         }
     }
 
-    /// Makes a whole file beside the target and gives it the target's name. With `old` the new
-    /// file gets the attributes that the old one would keep.
-    fn replace(&mut self, place: &Place, old: Option<&File>, how: Publish) -> Result<Replacing> {
-        let source_attributes = attributes_of(&self.source.facts);
-        let preserve = &self.options.preserve;
-        let mode = metadata::new_file_mode(&source_attributes, preserve);
-        let at_open = if old.is_some() { PRIVATE } else { mode.at_open };
-        let staged = match Staged::create(place, self.target, at_open) {
-            Err(error) if old.is_some() && is_denied(&error) => {
-                return Ok(Replacing::Impossible(InPlaceReason::Directory));
+    /// Replaces a program that runs, which cannot be opened for writing: `error` says so.
+    fn replace_running(&mut self, place: &Place, error: Error) -> Result<()> {
+        let Some(path) = self.target.path() else { return Err(error) };
+        let old = file::open_for_reading(path).context(Operation::Open, self.target)?;
+        match self.stage_like(place, &old)? {
+            Staging::Ready(staged, mode) => {
+                self.fill_and_publish(place, staged, mode, Way::Replaced)
+            }
+            Staging::Impossible(_) => Err(error),
+        }
+    }
+
+    /// Makes a temporary that has what the old file would keep.
+    fn stage_like<'b>(&self, place: &'b Place, old: &File) -> Result<Staging<'b>>
+    where
+        'a: 'b,
+    {
+        let staged = match Staged::create(place, self.target, PRIVATE) {
+            Err(error) if is_denied(&error) => {
+                return Ok(Staging::Impossible(InPlaceReason::Directory));
             }
             other => other?,
         };
-        let mut mode_at_end = mode.at_end;
-        if let Some(old) = old {
-            mode_at_end = ModeAtEnd::AsItIs;
-            match metadata::keep_of_replaced(old, staged.object().handle(), preserve) {
-                Ok(()) => {}
-                Err(Unkeepable::Owner(error)) if metadata::is_refused(&error) => {
-                    return Ok(Replacing::Impossible(InPlaceReason::Owner));
+        let new = staged.object().handle();
+        let (reason, operation, error) =
+            match metadata::keep_of_replaced(old, new, &self.options.preserve) {
+                Ok(()) => return Ok(Staging::Ready(staged, ModeAtEnd::AsItIs)),
+                Err(Unkeepable::Owner(error)) => (InPlaceReason::Owner, Operation::SetOwner, error),
+                Err(Unkeepable::Attributes(error)) => {
+                    (InPlaceReason::Attributes, Operation::SetAttributes, error)
                 }
-                Err(Unkeepable::Attributes(error)) if metadata::is_refused(&error) => {
-                    return Ok(Replacing::Impossible(InPlaceReason::Attributes));
-                }
-                Err(Unkeepable::Owner(error) | Unkeepable::Attributes(error)) => {
-                    return Err(Error::new(Operation::SetAttributes, self.target, error));
-                }
-            }
+            };
+        if metadata::is_unkeepable(&error) {
+            Ok(Staging::Impossible(reason))
+        } else {
+            Err(Error::new(operation, self.target, error))
         }
-        let filling = Filling {
+    }
+
+    fn fill_and_publish(
+        &mut self,
+        place: &Place,
+        staged: Staged<'_>,
+        mode_at_end: ModeAtEnd,
+        way: Way,
+    ) -> Result<()> {
+        self.report.way = way;
+        self.fill(Filling {
             object: staged.object(),
             kind: Kind::Regular,
             before: Before::Blank,
             space: Some(&place.directory_path),
             mode_at_end,
-        };
-        self.fill(filling)?;
+        })?;
         check_close(staged.object())?;
-        if how == Publish::OverExisting {
-            self.back_up(place)?;
-        }
-        let (object, leftovers) = staged.publish(how)?;
+        let backup = if way == Way::Replaced { self.back_up(place)? } else { None };
+        let how = if way == Way::Replaced { Publish::OverExisting } else { Publish::IntoFreeName };
+        let published = staged.publish(how);
+        let (object, leftovers) = self.settle(place, backup, published)?;
         self.report.leftovers = leftovers;
         self.flush_directory(place)?;
-        object.close()?;
-        Ok(Replacing::Done)
+        object.close()
     }
 
     /// Writes into the existing object.
@@ -184,8 +182,14 @@ impl<'a> Run<'a> {
         self.report.way = Way::InPlace(reason);
         let object = FileObject::new(file, self.target);
         let facts = file::facts(object.handle()).context(Operation::Stat, self.target)?;
-        self.refuse_if_source(&facts)?;
-        metadata::drop_privileged_bits(Named { file: object.handle(), endpoint: self.target })?;
+        if self.options.content == Content::All && facts.kind == Kind::Regular {
+            // Two runs that write into one file would mix, and both be content.
+            match lock::try_lock(object.handle()).context(Operation::Lock, self.target)? {
+                Locked::Held | Locked::Unsupported => {}
+                Locked::Busy => return Err(Error::new(Operation::Lock, self.target, Cause::Busy)),
+            }
+            metadata::drop_privileged_bits(Named { file: object.handle(), endpoint: self.target })?;
+        }
         let blank = facts.kind == Kind::Regular && facts.len == 0;
         self.fill(Filling {
             object: &object,
@@ -205,165 +209,56 @@ impl<'a> Run<'a> {
 
     /// `cp --force --backup a a`: the backup is a copy, and the file stays as it is.
     fn back_up_only(&mut self, place: &Place) -> Result<()> {
-        let Some(name) = backup_name(place, &self.options.backup, self.target)? else {
-            return Ok(());
-        };
+        let name =
+            next_name(place, &self.options.backup).context(Operation::BackUp, self.target)?;
         let backup = place.sibling(&name).context(Operation::BackUp, self.target)?;
-        let how = match backup.id_of(&name).context(Operation::BackUp, self.target)? {
-            None => Publish::IntoFreeName,
-            Some(id) if id == self.source.id() => {
-                let cause = Cause::SameObject { other: self.target.clone() };
-                return Err(Error::new(Operation::BackUp, self.target, cause));
+        let way = match backup.id_of(&name).context(Operation::BackUp, self.target)? {
+            None => Way::Created,
+            Some(id) if self.is_precious(id) => {
+                return Err(Error::new(Operation::BackUp, self.target, Cause::Displaced));
             }
-            Some(_) => Publish::OverExisting,
+            Some(_) => Way::Replaced,
         };
         let options = CopyOptions { backup: Default::default(), ..self.options.clone() };
-        let inner = Copier { options: &options, observer: self.observer, links: None };
+        let inner = Copier { options: &options, observer: self.observer, session: None };
         let source = Source::open(self.source.object.endpoint())?;
         let mut run = Run::new(&inner, source, self.found, self.target);
-        run.replace(&backup, None, how)?;
+        run.create(&backup, way)?;
         self.report = run.report;
         self.report.backup = self.target.path().map(|path| path.with_file_name(&name));
         Ok(())
     }
 
-    /// Gives an open target its content and attributes, as far towards the disk as asked for.
-    fn fill(&mut self, filling: Filling<'_>) -> Result<()> {
-        let object = filling.object;
-        if self.options.content == Content::All {
-            let moved = self.move_bytes(filling)?;
-            self.take_over(moved);
+    /// Keeps what is replaced under another name, if that was asked for.
+    fn back_up(&mut self, place: &Place) -> Result<Option<super::backup::Made>> {
+        if self.found.facts().is_none() {
+            return Ok(None);
         }
-        let named = Named { file: object.handle(), endpoint: self.target };
-        let source =
-            Named { file: self.source.object.handle(), endpoint: self.source.object.endpoint() };
-        let attributes = attributes_of(&self.source.facts);
-        let preserve = &self.options.preserve;
-        // A device that is written to keeps its own attributes.
-        let takes_attributes = filling.kind == Kind::Regular;
-        if takes_attributes {
-            metadata::apply_preserved(source, &attributes, named, preserve, filling.mode_at_end)?;
+        let precious = |id| self.is_precious(id);
+        let made = back_up(place, &self.options.backup, &precious, self.target)?;
+        if let Some(made) = &made {
+            let path = self.target.path();
+            self.report.backup = path.map(|path| path.with_file_name(&made.name));
         }
-        self.verify(filling)?;
-        if takes_attributes {
-            // Last, when no map is left: a store through one sets the time as late as that
-            // (mmap(2)).
-            metadata::stamp_times(&attributes, named, preserve.timestamps)?;
-        }
-        if self.options.flush == Flush::Sync {
-            object.flush()?;
-            self.report.flushes.files += 1;
-        }
-        let facts = file::facts(object.handle()).context(Operation::Stat, self.target)?;
-        self.report.target_id = Some(facts.id);
-        Ok(())
+        Ok(made)
     }
 
-    fn take_over(&mut self, moved: Moved) {
-        let report = &mut self.report;
-        report.len = moved.len;
-        report.holes = moved.holes;
-        report.engines = moved.engines;
-        report.passed_over = moved.passed_over;
-        report.flushes.started += moved.write_outs;
-        report.hash = moved.hash;
+    /// Undoes a backup whose successor could not be put in its place.
+    fn settle<T>(
+        &self,
+        place: &Place,
+        backup: Option<super::backup::Made>,
+        published: Result<T>,
+    ) -> Result<T> {
+        if let (Err(_), Some(backup)) = (&published, backup) {
+            // The error of the copy is the one to tell.
+            drop(backup.undo(place));
+        }
+        published
     }
 
-    /// Moves the bytes, again if the source changed meanwhile and that is the rule.
-    fn move_bytes(&mut self, filling: Filling<'_>) -> Result<Moved> {
-        loop {
-            let transfer = Transfer {
-                options: self.options,
-                observer: self.observer,
-                source: &self.source,
-                target: filling.object,
-                target_kind: filling.kind,
-                before: filling.before,
-                space: filling.space,
-            };
-            let failure = match transfer.run() {
-                Ok(moved) => match self.judge(&transfer, moved)? {
-                    Judgement::Good(moved, warning) => {
-                        self.report.warnings.extend(warning);
-                        return Ok(moved);
-                    }
-                    Judgement::Changed => {
-                        Error::new(Operation::Copy, self.source.object.endpoint(), Cause::Changed)
-                    }
-                },
-                Err(error) if matches!(error.cause, Cause::Shrank { .. }) => error,
-                Err(error) => return Err(error),
-            };
-            let once_more = self.options.on_change != OnChange::Fail && self.report.retries == 0;
-            if !once_more {
-                return Err(failure);
-            }
-            self.report.retries += 1;
-            self.source.refresh()?;
-            if filling.before == Before::Blank {
-                filling.object.set_len(0)?;
-            }
-        }
-    }
-
-    /// Whether what was moved is the source.
-    fn judge(&self, transfer: &Transfer<'_>, moved: Moved) -> Result<Judgement> {
-        let change = self.source.change()?;
-        Ok(match (change, self.options.on_change) {
-            (Change::None, _) => Judgement::Good(moved, None),
-            (_, OnChange::Warn) => Judgement::Good(moved, Some(Warning::Changed)),
-            (Change::Longer, OnChange::Default) => {
-                // Appending and rewriting look alike from outside. What is there now tells.
-                self.source.await_writers()?;
-                if transfer.equals_source(moved.len)? {
-                    let now = self.source.len_now()?;
-                    let warning = Warning::Grew { copied: moved.len, now };
-                    Judgement::Good(moved, Some(warning))
-                } else {
-                    Judgement::Changed
-                }
-            }
-            (Change::Longer | Change::Otherwise, _) => Judgement::Changed,
-        })
-    }
-
-    /// Reads the target back and compares it with what was copied.
-    fn verify(&mut self, filling: Filling<'_>) -> Result<()> {
-        let object = filling.object;
-        if self.options.content == Content::AttributesOnly || self.options.verify == Verify::No {
-            return Ok(());
-        }
-        if self.options.verify == Verify::Medium {
-            object.flush()?;
-            self.report.flushes.files += 1;
-            let file_system =
-                platform::file_system(object.handle()).context(Operation::Stat, self.target)?;
-            if has_medium(file_system) {
-                platform::drop_cache(object.handle()).context(Operation::Verify, self.target)?;
-                match platform::cached_bytes(object.handle(), self.report.len) {
-                    Ok(0) => {}
-                    Ok(bytes) => {
-                        self.report.warnings.push(Warning::ReadBackFromMemory { bytes });
-                    }
-                    Err(error) => return Err(Error::new(Operation::Verify, self.target, error)),
-                }
-            }
-        }
-        let transfer = Transfer {
-            options: self.options,
-            observer: self.observer,
-            source: &self.source,
-            target: object,
-            target_kind: filling.kind,
-            before: filling.before,
-            space: None,
-        };
-        let found = transfer.read_back(self.report.len)?;
-        if found.is_none() || found != self.report.hash {
-            return Err(Error::new(Operation::Verify, self.target, Cause::Mismatch));
-        }
-        self.report.verified = self.report.len;
-        Ok(())
+    fn is_precious(&self, id: ObjectId) -> bool {
+        id == self.source.id() || self.session.is_some_and(|session| session.made(id))
     }
 
     fn flush_directory(&mut self, place: &Place) -> Result<()> {
@@ -403,12 +298,9 @@ impl<'a> Run<'a> {
     fn open_waiting(&self, path: &Path) -> io::Result<File> {
         loop {
             match file::open_for_writing(path, OpenAs::WriteOnly) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                    let event = crate::report::Event::Waiting;
-                    if self.observer.event(event) == crate::report::Flow::Stop {
-                        return Err(error);
-                    }
-                }
+                Err(error)
+                    if error.kind() == io::ErrorKind::Interrupted
+                        && self.observer.event(Event::Waiting) == Flow::Continue => {}
                 result => return result,
             }
         }
@@ -424,23 +316,8 @@ impl<'a> Run<'a> {
     }
 }
 
-enum Judgement {
-    Good(Moved, Option<Warning>),
-    Changed,
-}
-
 /// The permission bits of a temporary that gets those of the old file before any content.
 const PRIVATE: u32 = 0o600;
-
-fn attributes_of(facts: &Facts) -> Attributes {
-    Attributes {
-        mode: facts.mode,
-        uid: facts.uid,
-        gid: facts.gid,
-        accessed: facts.accessed,
-        modified: facts.modified,
-    }
-}
 
 /// Asks for the errors that the system tells when a file is closed, while the temporary stays
 /// open and so locked (close(2), "Dealing with error returns from close").

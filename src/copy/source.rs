@@ -1,6 +1,7 @@
 //! The source, held open, and whether it is still what it was.
 
 use std::io;
+use std::time::{Duration, SystemTime};
 
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::object::{FileObject, Object};
@@ -16,7 +17,21 @@ pub(super) struct Source {
     pub(super) facts: Facts,
     pub(super) file_system: FileSystem,
     pub(super) shape: Shape,
+    /// Whether it may change once more without its times changing.
+    stamps: Stamps,
 }
+
+/// Whether a change of an object would show in its times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stamps {
+    Tell,
+    /// It was changed so shortly before they were looked at that another change can have the same
+    /// ones: most kernels count in ticks of up to 10 ms.
+    TooFresh,
+}
+
+/// Twice the longest tick.
+const FRESH: Duration = Duration::from_millis(20);
 
 /// How the bytes of a source are got at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +46,9 @@ pub(super) enum Shape {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     None,
+    /// Its length and modification time are the same, but that says too little: its change time
+    /// differs, as after a change of its mode, or the clock of the times is too coarse.
+    Doubtful,
     /// It is longer, and has been written to.
     Longer,
     /// It was written to, or cut.
@@ -52,6 +70,7 @@ impl Source {
             facts,
             file_system,
             shape: Shape::Stream,
+            stamps: stamps(&facts, file_system),
         };
         source.settle()?;
         Ok(source)
@@ -72,10 +91,7 @@ impl Source {
             Kind::Regular if self.file_system == FileSystem::Pseudo => Shape::Stream,
             Kind::Regular if self.facts.len == 0 => self.shape_of_empty()?,
             Kind::Regular => Shape::Sized,
-            Kind::BlockDevice => {
-                self.facts.len = file::device_len(handle).context(Operation::Stat, endpoint)?;
-                Shape::Sized
-            }
+            Kind::BlockDevice => Shape::Sized,
             Kind::CharDevice | Kind::Pipe | Kind::Symlink => Shape::Stream,
         };
         self.await_writers()
@@ -122,16 +138,15 @@ impl Source {
         let endpoint = self.object.endpoint();
         let now = file::facts(self.object.handle()).context(Operation::Stat, endpoint)?;
         let was = self.facts;
-        // The change time too: the modification time can be put back. It also changes with the
-        // mode, the owner and the number of links, which are no change of content, but a copy
-        // more of such a file does no harm.
-        let same_times = now.modified == was.modified && now.changed == was.changed;
-        Ok(if now.len == was.len && same_times {
-            Change::None
-        } else if now.len > was.len {
+        Ok(if now.len > was.len {
             Change::Longer
-        } else {
+        } else if now.len != was.len || now.modified != was.modified {
             Change::Otherwise
+        } else if now.changed != was.changed || self.stamps == Stamps::TooFresh {
+            // The modification time can be put back; the change time cannot.
+            Change::Doubtful
+        } else {
+            Change::None
         })
     }
 
@@ -139,12 +154,26 @@ impl Source {
     pub(super) fn refresh(&mut self) -> Result<()> {
         let endpoint = self.object.endpoint();
         self.facts = file::facts(self.object.handle()).context(Operation::Stat, endpoint)?;
+        self.stamps = stamps(&self.facts, self.file_system);
         self.await_writers()
     }
 
     /// The length now, for a warning.
     pub(super) fn len_now(&self) -> Result<u64> {
         self.object.len()
+    }
+}
+
+fn stamps(facts: &Facts, file_system: FileSystem) -> Stamps {
+    let changed = SystemTime::UNIX_EPOCH
+        + Duration::new(
+            u64::try_from(facts.changed.seconds).unwrap_or(0),
+            facts.changed.nanoseconds,
+        );
+    match SystemTime::now().duration_since(changed) {
+        Ok(age) if age > FRESH => Stamps::Tell,
+        _ if platform::stamps_are_fine(file_system) => Stamps::Tell,
+        _ => Stamps::TooFresh,
     }
 }
 

@@ -6,14 +6,16 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 
 use super::target::Place;
 use crate::error::{Context, Error, Operation, Result};
 use crate::lock::{self, Locked};
 use crate::object::FileObject;
 use crate::options::Endpoint;
-use crate::sys::file::{self, Kind};
+use crate::sys::file::{self, Follow, Kind};
 use crate::sys::platform;
 
 /// A temporary file. One that is not published is removed.
@@ -40,7 +42,7 @@ pub(super) enum Publish {
 const SLOTS_MAX: u32 = 10_000;
 
 /// Free numbers in a row after which no more leftovers are looked for.
-const FREE_SLOTS_MAX: u32 = 4;
+const FREE_SLOTS_MAX: u32 = 16;
 
 impl<'a> Staged<'a> {
     /// Makes a temporary in the target's directory, with these permission bits less the umask (or
@@ -98,16 +100,7 @@ impl<'a> Staged<'a> {
         let to = &self.place.name;
         let result = match how {
             Publish::OverExisting => file::rename_at(directory, &from, to),
-            Publish::IntoFreeName => match platform::rename_no_replace(directory, &from, to) {
-                Err(error) if crate::object::is_unsupported(&error) => {
-                    match file::facts_at(directory, to) {
-                        Ok(None) => file::rename_at(directory, &from, to),
-                        Ok(Some(_)) => Err(io::ErrorKind::AlreadyExists.into()),
-                        Err(error) => Err(error),
-                    }
-                }
-                result => result,
-            },
+            Publish::IntoFreeName => rename_into_free(directory, &from, to),
         };
         result.context(Operation::Rename, self.endpoint)?;
         self.named = false;
@@ -133,6 +126,49 @@ impl Drop for Staged<'_> {
             drop(file::unlink_at(&self.place.directory, &name));
         }
     }
+}
+
+/// Renames unless the new name is taken (`EEXIST`).
+pub(super) fn rename_into_free(directory: &OwnedFd, from: &OsStr, to: &OsStr) -> io::Result<()> {
+    match platform::rename_no_replace(directory, from, to) {
+        // Not in one step, then: this file system or kernel cannot.
+        Err(error) if crate::object::is_unsupported(&error) => {
+            match file::facts_at(directory, to)? {
+                None => file::rename_at(directory, from, to),
+                Some(_) => Err(io::ErrorKind::AlreadyExists.into()),
+            }
+        }
+        result => result,
+    }
+}
+
+/// Makes a second name of something with the first temporary name of `name` that is free.
+pub(super) fn with_temporary_name(
+    name: &OsStr,
+    mut make: impl FnMut(&OsStr) -> io::Result<()>,
+) -> io::Result<OsString> {
+    for slot in 0..SLOTS_MAX {
+        let temporary = temporary_name(name, slot);
+        match make(&temporary) {
+            Ok(()) => return Ok(temporary),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// Makes the name of `place` another name of the file at `path`, in one step.
+pub(super) fn link_to(place: &Place, path: &Path) -> io::Result<()> {
+    let id = file::facts_of_path(path, Follow::No)?.map(|facts| facts.id);
+    // A rename between two names of one file does nothing, and leaves both (rename(2)).
+    if id.is_some() && place.id_of(&place.name)? == id {
+        return Ok(());
+    }
+    let temporary = with_temporary_name(&place.name, |temporary| {
+        file::link_into(path, &place.directory, temporary)
+    })?;
+    file::rename_at(&place.directory, &temporary, &place.name)
 }
 
 /// Removes what killed runs left under the numbers from `slot` on; returns how many.
@@ -163,7 +199,7 @@ fn remove_if_dead(place: &Place, name: &OsStr) -> io::Result<bool> {
     let Some(facts) = file::facts_at(&place.directory, name)? else { return Ok(false) };
     // Nobody but this user, or the superuser, made it; and it is what we make.
     let ours = file::is_superuser() || facts.uid == file::effective_uid();
-    if facts.kind != Kind::Regular || facts.links != 1 || !ours {
+    if facts.kind != Kind::Regular || !ours {
         return Ok(false);
     }
     let file = file::open_existing_at(&place.directory, name)?;
@@ -183,10 +219,14 @@ fn remove_if_dead(place: &Place, name: &OsStr) -> io::Result<bool> {
 const NAME_BYTES_MAX: usize = 255;
 
 /// `.NAME.mycp-XXXXXX`; a long name is cut so that the whole fits.
-pub(super) fn temporary_name(name: &OsStr, slot: u32) -> OsString {
+fn temporary_name(name: &OsStr, slot: u32) -> OsString {
     let suffix = format!(".mycp-{slot:06}");
     let bytes = name.as_bytes();
-    let keep = bytes.len().min(NAME_BYTES_MAX - 1 - suffix.len());
+    let mut keep = bytes.len().min(NAME_BYTES_MAX - 1 - suffix.len());
+    // Some file systems refuse half a character of UTF-8.
+    while keep < bytes.len() && keep > 0 && bytes[keep] & 0xc0 == 0x80 {
+        keep -= 1;
+    }
     let mut temporary = Vec::with_capacity(1 + keep + suffix.len());
     temporary.push(b'.');
     temporary.extend_from_slice(&bytes[..keep]);
@@ -203,5 +243,8 @@ mod tests {
         assert_eq!(temporary_name(OsStr::new("a.txt"), 7), ".a.txt.mycp-000007");
         let long = "x".repeat(255);
         assert_eq!(temporary_name(OsStr::new(&long), 0).len(), NAME_BYTES_MAX);
+        let wide = "\u{20ac}".repeat(85);
+        let temporary = temporary_name(OsStr::new(&wide), 0);
+        assert!(temporary.to_str().is_some() && temporary.len() > NAME_BYTES_MAX - 3);
     }
 }

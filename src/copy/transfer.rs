@@ -5,7 +5,7 @@ use crate::digest::TreeHash;
 use crate::engine::choose::{Choice, Circumstances, LARGE_BYTES_MIN, Side, choose};
 use crate::engine::drive::{self, Pass};
 use crate::engine::passes::{Compare, ReadOnly};
-use crate::engine::stream::{self, Hashing};
+use crate::engine::stream::{Hashing, Stream};
 use crate::engine::{self, Before, Engine, Holes, Job, Outcome, Zeros};
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::lock;
@@ -14,7 +14,7 @@ use crate::options::{
     CopyOptions, Endpoint, EngineChoice, EngineName, Flush, Reflink, Sparse, Verify,
 };
 use crate::report::{EngineUse, Event, Flow, Observer};
-use crate::sys::file::Kind;
+use crate::sys::file::{self, Kind};
 use crate::sys::platform::{self, FileSystem};
 use crate::units::ByteRange;
 
@@ -52,46 +52,68 @@ const ONE_WRITE_BYTES_MAX: u64 = 64 << 10;
 impl Transfer<'_> {
     /// Moves all bytes, and gives the target its length.
     pub(super) fn run(&self) -> Result<Moved> {
-        // Standard output goes on where it stands, even if it is a file.
-        let stream = self.source.shape == Shape::Stream
-            || *self.target.endpoint() == Endpoint::Standard
-            || !matches!(self.target_kind, Kind::Regular | Kind::BlockDevice);
-        if stream { self.stream() } else { self.sized() }
+        if self.source.shape == Shape::Stream || !self.has_offsets() {
+            self.stream()
+        } else {
+            self.sized()
+        }
     }
 
-    fn wants_hash(&self) -> bool {
+    /// Whether the target can be written at any place, and so be written again.
+    pub(super) fn has_offsets(&self) -> bool {
+        // Standard output goes on where it stands, even if it is a file.
+        *self.target.endpoint() != Endpoint::Standard
+            && matches!(self.target_kind, Kind::Regular | Kind::BlockDevice)
+    }
+
+    /// Whether the report has a hash.
+    pub(super) fn wants_hash(&self) -> bool {
         self.options.hash || self.options.verify != Verify::No
     }
 
     fn stream(&self) -> Result<Moved> {
-        if let EngineChoice::Only(engine) = self.options.engine
-            && engine != EngineName::Buffered
-        {
-            return Err(self.refused(engine, "one side has no length or no offsets".to_owned()));
+        const WHY: &str = "one side has no length or no offsets";
+        let named = match (self.options.engine, self.options.reflink) {
+            (EngineChoice::Only(engine), _) => Some(engine),
+            (EngineChoice::Auto, Reflink::Always) => Some(EngineName::Reflink),
+            (EngineChoice::Auto, Reflink::Auto | Reflink::Never) => None,
+        };
+        if let Some(engine) = named.filter(|engine| *engine != EngineName::Buffered) {
+            return Err(self.refused(engine, WHY.to_owned()));
         }
-        let endpoint = self.source.object.endpoint();
-        let sized = self.source.shape == Shape::Sized;
-        let len = sized.then_some(self.source.facts.len);
+        let len = (self.source.shape == Shape::Sized).then_some(self.source.facts.len);
         self.started(len)?;
-        if sized {
-            stream::rewind(self.source.object.handle()).context(Operation::Read, endpoint)?;
+        let is_file =
+            self.target_kind == Kind::Regular && *self.target.endpoint() != Endpoint::Standard;
+        let skips_zeros = is_file && self.options.sparse == Sparse::Always;
+        let streamed = Stream {
+            source: &self.source.object,
+            len,
+            target: self.target,
+            zeros: if skips_zeros { Zeros::Skip } else { Zeros::Store },
+            before: self.before,
+            // What was sent cannot be read again to compare it with a source that grew.
+            hashing: if self.wants_hash() || len.is_some() { Hashing::Yes } else { Hashing::No },
+            observer: self.observer,
         }
-        let hashing = if self.wants_hash() { Hashing::Yes } else { Hashing::No };
-        let source = stream::From { object: &self.source.object, len };
-        let streamed = stream::copy(source, self.target, hashing, self.observer)?;
-        let is_file = self.target_kind == Kind::Regular;
-        let is_named = *self.target.endpoint() != Endpoint::Standard;
-        if is_file && is_named && self.before == Before::Content {
+        .copy()?;
+        if is_file && (self.before == Before::Content || skips_zeros) {
             self.target.set_len(streamed.len)?;
+        }
+        let write_out = is_file && self.options.flush == Flush::Async;
+        if write_out {
+            self.target.start_write_out(ByteRange::first(streamed.len))?;
         }
         Ok(Moved {
             len: streamed.len,
+            holes: streamed.holes,
             hash: streamed.hash,
+            write_outs: u64::from(write_out),
             engines: vec![EngineUse {
                 engine: EngineName::Buffered,
-                bytes: streamed.len,
+                bytes: streamed.len - streamed.holes,
                 threads: 1,
-                why: "one side has no length or no offsets".to_owned(),
+                why: WHY.to_owned(),
                 stopped: None,
             }],
             ..Moved::default()
@@ -138,6 +160,9 @@ impl Transfer<'_> {
         let mut room_made = false;
         for Choice { engine: name, why } in choose(self.options, self.circumstances()?) {
             let engine = engine::by_name(name);
+            if let Some(tree) = job.hash {
+                tree.forget_early();
+            }
             let pass = match engine.probe(job) {
                 Outcome::Done => {
                     if name != EngineName::Reflink && !room_made {
@@ -221,6 +246,11 @@ impl Transfer<'_> {
         let one_write = facts.len <= ONE_WRITE_BYTES_MAX
             && engine == EngineName::Buffered
             && (job.before, job.holes, job.zeros) == (Before::Blank, Holes::Ignore, Zeros::Store);
+        // A library user may have left SIGXFSZ as it is, which ends the process.
+        if self.target_kind == Kind::Regular && facts.len > file::len_max() {
+            let error = std::io::Error::from_raw_os_error(libc::EFBIG);
+            return Err(Error::new(Operation::SetLen, self.target.endpoint(), error));
+        }
         let is_longer = self.before == Before::Content && self.target.len()? >= facts.len;
         if self.target_kind == Kind::Regular && !is_longer && !one_write {
             self.target.set_len(facts.len)?;
@@ -253,7 +283,7 @@ impl Transfer<'_> {
         let target = self.target.handle();
         let endpoint = self.target.endpoint();
         let file_system = platform::file_system(target).context(Operation::Stat, endpoint)?;
-        let id = crate::sys::file::facts(target).context(Operation::Stat, endpoint)?.id;
+        let id = file::facts(target).context(Operation::Stat, endpoint)?.id;
         Ok(Circumstances {
             len: self.source.facts.len,
             source: Side {
@@ -286,14 +316,24 @@ impl Transfer<'_> {
         Error::new(Operation::Copy, self.source.object.endpoint(), cause)
     }
 
-    /// Whether the target equals the source's first `len` bytes as they are now.
-    pub(super) fn equals_source(&self, len: u64) -> Result<bool> {
+    /// Whether what was moved equals the source's first bytes as they are now.
+    pub(super) fn equals_source(&self, moved: &Moved) -> Result<bool> {
         let silent = Renamed { observer: self.observer, rename: |_| Event::Waiting };
+        if !self.has_offsets() {
+            return match self.hash_of(&self.source.object, moved.len, &silent) {
+                Ok(found) => Ok(found.is_some() && found == moved.hash),
+                Err(error) if matches!(error.cause, Cause::Shrank { .. }) => Ok(false),
+                Err(error) => Err(error),
+            };
+        }
         let job = self.plain_job(&self.source.object, self.target, &silent);
-        match drive::run(&Compare, &job, ByteRange::first(len), self.options.threads).outcome {
+        let whole = ByteRange::first(moved.len);
+        match drive::run(&Compare, &job, whole, self.options.threads).outcome {
             Outcome::Done => Ok(true),
             Outcome::Failed { error, .. } => match error.cause {
                 Cause::Changed | Cause::Shrank { .. } => Ok(false),
+                // A target that may be written, but not read.
+                Cause::Os(os) if os.raw_os_error() == Some(libc::EBADF) => Ok(false),
                 _ => Err(error),
             },
             Outcome::Unsupported { .. } => Ok(false),
@@ -302,11 +342,21 @@ impl Transfer<'_> {
 
     /// The hash of the target's first `len` bytes, read anew.
     pub(super) fn read_back(&self, len: u64) -> Result<Option<blake3::Hash>> {
-        let tree = TreeHash::new(len);
         let observer = Renamed { observer: self.observer, rename: as_read_back };
-        let job = Job { hash: Some(&tree), ..self.plain_job(self.target, self.target, &observer) };
+        self.hash_of(self.target, len, &observer)
+    }
+
+    fn hash_of(
+        &self,
+        object: &FileObject,
+        len: u64,
+        observer: &dyn Observer,
+    ) -> Result<Option<blake3::Hash>> {
+        let tree = TreeHash::new(len);
+        let job = Job { hash: Some(&tree), ..self.plain_job(object, object, observer) };
         if len > 0 {
-            match drive::run(&ReadOnly, &job, ByteRange::first(len), self.options.threads).outcome {
+            let whole = ByteRange::first(len);
+            match drive::run(&ReadOnly, &job, whole, self.options.threads).outcome {
                 Outcome::Done => {}
                 Outcome::Failed { error, .. } => return Err(error),
                 Outcome::Unsupported { .. } => return Ok(None),

@@ -9,10 +9,10 @@ use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use super::{Engine, Job, Lane, Outcome};
 use crate::digest::{TreeHash, UNIT_BYTES};
-use crate::error::{Cause, Context, Error, Operation, Result};
+use crate::error::{Cause, Error, Operation, Result};
 use crate::object::Object;
 use crate::options::Flush;
-use crate::report::{Event, Flow, Observer};
+use crate::report::{Event, Flow};
 use crate::units::{ByteRange, Granule};
 
 /// What a run of one engine over a range came to.
@@ -62,10 +62,7 @@ pub(crate) fn run(
     }
     let shared = Shared::new(engine, job, range, block_bytes);
     std::thread::scope(|scope| {
-        let Follower { sender, thread: follower } = match shared.spawn_follower(scope) {
-            Ok(follower) => follower,
-            Err(error) => return shared.end(range.start(), Outcome::failed(error)),
-        };
+        let Follower { sender, thread: follower } = shared.spawn_follower(scope);
         let others: Vec<_> = (1..wanted)
             .map_while(|_| {
                 let sender = sender.clone();
@@ -147,15 +144,18 @@ impl<'a> Shared<'a> {
     fn spawn_follower<'scope, 'env>(
         &'env self,
         scope: &'scope Scope<'scope, 'env>,
-    ) -> Result<Follower<'scope>> {
+    ) -> Follower<'scope> {
+        let nobody = Follower { sender: None, thread: None };
         if self.job.flush == Flush::None {
-            return Ok(Follower { sender: None, thread: None });
+            return nobody;
         }
         let (sender, receiver) = sync_channel(FOLLOWED_BLOCKS_MAX);
-        let thread = Builder::new()
-            .spawn_scoped(scope, || self.follow(receiver))
-            .context(Operation::Flush, self.job.target.endpoint())?;
-        Ok(Follower { sender: Some(sender), thread: Some(thread) })
+        // Where no thread can be had nothing is written out early; what has to be on the disk is
+        // flushed at the end in any case.
+        match Builder::new().spawn_scoped(scope, || self.follow(receiver)) {
+            Ok(thread) => Follower { sender: Some(sender), thread: Some(thread) },
+            Err(_) => nobody,
+        }
     }
 
     /// Takes blocks and copies them until there is none or somebody failed.
@@ -297,11 +297,20 @@ impl<'a> Shared<'a> {
         count
     }
 
-    /// Notes that the run ends at `offset`, unless it has already ended before that.
+    /// Notes that the run ends at `offset`, unless something else ends it before.
     fn end(&self, offset: u64, outcome: Outcome) {
         self.stop.store(true, Ordering::Relaxed);
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        if ended.as_ref().is_none_or(|(earlier, _)| offset < *earlier) {
+        let fails = |outcome: &Outcome| matches!(outcome, Outcome::Failed { .. });
+        // A failure counts before an end from which another engine could go on: that engine would
+        // not meet it again. The system tells a failed write-out once.
+        let comes_first =
+            ended.as_ref().is_none_or(|(earlier, before)| match (fails(&outcome), fails(before)) {
+                (true, false) => true,
+                (false, true) => false,
+                _ => offset < *earlier,
+            });
+        if comes_first {
             *ended = Some((offset, outcome));
         }
     }
@@ -335,12 +344,4 @@ const UNIT: Granule = match Granule::new(UNIT_BYTES) {
 /// The error of a copy that the observer stopped.
 pub(crate) fn stopped(target: &dyn Object) -> Error {
     Error::new(Operation::Copy, target.endpoint(), Cause::Stopped)
-}
-
-/// Asks an observer whether to go on while nothing happens.
-pub(crate) fn may_go_on(observer: &dyn Observer, target: &dyn Object) -> Result<()> {
-    match observer.event(Event::Waiting) {
-        Flow::Continue => Ok(()),
-        Flow::Stop => Err(stopped(target)),
-    }
 }

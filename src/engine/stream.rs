@@ -1,11 +1,11 @@
 //! Copies from or to something without offsets: pipes, terminals, and files whose length the
 //! system makes up.
 
-use std::fs::File;
 use std::io;
 use std::time::Duration;
 
-use crate::error::{Cause, Error, Operation, Result};
+use super::{Before, Zeros, runs};
+use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::object::{FileObject, Object, early_end};
 use crate::report::{Event, Flow, Observer};
 use crate::sys::file::{self, Ready};
@@ -16,16 +16,10 @@ use crate::units::ByteRange;
 pub(crate) struct Streamed {
     /// Bytes copied.
     pub(crate) len: u64,
+    /// Bytes of them left out as holes.
+    pub(crate) holes: u64,
     /// Their hash, if asked for.
     pub(crate) hash: Option<blake3::Hash>,
-}
-
-/// What a stream is read from.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct From<'a> {
-    pub(crate) object: &'a FileObject,
-    /// Bytes to read, where that is known; an earlier end is an error then.
-    pub(crate) len: Option<u64>,
 }
 
 /// Whether a stream is hashed.
@@ -42,59 +36,130 @@ const WAIT: Duration = Duration::from_millis(100);
 /// Four times a pipe's default capacity, and where GNU cp's table of buffer sizes levels out.
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// Copies from the source's own position to its end, to the target's own position.
-///
-/// # Errors
-///
-/// Any error of either side; [`Cause::Stopped`] when the observer says so.
-pub(crate) fn copy(
-    from: From<'_>,
-    target: &FileObject,
-    hashing: Hashing,
-    observer: &dyn Observer,
-) -> Result<Streamed> {
-    let source = from.object;
-    let mut buffer = super::zeroed(BUFFER_BYTES, source.endpoint())?;
-    let mut hasher = (hashing == Hashing::Yes).then(blake3::Hasher::new);
-    let mut len = 0;
-    let waits = Waits { observer, target };
-    while from.len.is_none_or(|end| len < end) {
-        let rest = from.len.map_or(u64::MAX, |end| end - len);
-        let wanted = usize::try_from(rest).unwrap_or(usize::MAX).min(buffer.len());
-        let count = match waits.retry(source, Ready::ToRead, || {
-            file::read_next(source.handle(), &mut buffer[..wanted])
-        }) {
-            Ok(0) => match from.len {
-                None => break,
-                Some(end) => return Err(early_end(source, ByteRange::between(len, end))),
-            },
-            Ok(count) => count,
-            Err(error) => return Err(error.into_error(Operation::Read, source, len)),
-        };
-        if let Some(hasher) = &mut hasher {
-            hasher.update(&buffer[..count]);
-        }
-        let mut done = 0;
-        while done < count {
-            match waits.retry(target, Ready::ToWrite, || {
-                file::write_next(target.handle(), &buffer[done..count])
-            }) {
-                Ok(0) => {
-                    let error = Trouble::Os(io::ErrorKind::WriteZero.into());
-                    return Err(error.into_error(Operation::Write, target, len));
+/// A copy of a stream.
+#[derive(Clone, Copy)]
+pub(crate) struct Stream<'a> {
+    pub(crate) source: &'a FileObject,
+    /// Bytes to read, from the begin, where the source has offsets; an earlier end is an error
+    /// then. Else it is read from its own position to its end.
+    pub(crate) len: Option<u64>,
+    /// Written at its own position.
+    pub(crate) target: &'a FileObject,
+    /// What becomes of zeros; a target that leaves them out is a file, written from its begin.
+    pub(crate) zeros: Zeros,
+    pub(crate) before: Before,
+    pub(crate) hashing: Hashing,
+    pub(crate) observer: &'a dyn Observer,
+}
+
+impl Stream<'_> {
+    /// Copies to the end.
+    ///
+    /// # Errors
+    ///
+    /// Any error of either side; [`Cause::Stopped`] when the observer says so.
+    pub(crate) fn copy(&self) -> Result<Streamed> {
+        let mut buffer = super::zeroed(BUFFER_BYTES, self.source.endpoint())?;
+        let mut hasher = (self.hashing == Hashing::Yes).then(blake3::Hasher::new);
+        let mut streamed = Streamed { len: 0, holes: 0, hash: None };
+        while self.len.is_none_or(|end| streamed.len < end) {
+            let count = self.read(streamed.len, &mut buffer)?;
+            if count == 0 {
+                match self.len {
+                    None => break,
+                    Some(end) => {
+                        let rest = ByteRange::between(streamed.len, end);
+                        return Err(early_end(self.source, rest));
+                    }
                 }
-                Ok(written) => {
-                    done += written;
-                    len += written as u64;
-                }
-                Err(error) => return Err(error.into_error(Operation::Write, target, len)),
+            }
+            let bytes = &buffer[..count];
+            if let Some(hasher) = &mut hasher {
+                hasher.update(bytes);
+            }
+            self.deliver(bytes, &mut streamed)?;
+            if self.observer.event(Event::Copied { bytes: count as u64 }) == Flow::Stop {
+                return Err(super::drive::stopped(self.target));
             }
         }
-        if observer.event(Event::Copied { bytes: count as u64 }) == Flow::Stop {
-            return Err(Error::new(Operation::Copy, target.endpoint(), Cause::Stopped));
+        streamed.hash = hasher.map(|hasher| hasher.finalize());
+        Ok(streamed)
+    }
+
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
+        let rest = self.len.map_or(u64::MAX, |end| end - offset);
+        let wanted = usize::try_from(rest).unwrap_or(usize::MAX).min(buffer.len());
+        self.retry(self.source, Ready::ToRead, || match self.len {
+            Some(_) => file::read_at(self.source.handle(), offset, &mut buffer[..wanted]),
+            None => file::read_next(self.source.handle(), &mut buffer[..wanted]),
+        })
+        .map_err(|trouble| trouble.into_error(Operation::Read, self.source, offset))
+    }
+
+    /// Writes the bytes, or leaves the zeros among them out.
+    fn deliver(&self, bytes: &[u8], streamed: &mut Streamed) -> Result<()> {
+        if self.zeros == Zeros::Store {
+            return self.write(bytes, streamed);
+        }
+        for run in runs(bytes) {
+            if !run.zero {
+                self.write(&bytes[run.start..run.end], streamed)?;
+                continue;
+            }
+            let end = streamed.len + (run.end - run.start) as u64;
+            let hole = ByteRange::between(streamed.len, end);
+            if self.before == Before::Content {
+                self.target.clear(hole)?;
+            }
+            file::skip(self.target.handle(), hole.len())
+                .context(Operation::Write, self.target.endpoint())?;
+            streamed.holes += hole.len();
+            streamed.len = end;
+        }
+        Ok(())
+    }
+
+    fn write(&self, bytes: &[u8], streamed: &mut Streamed) -> Result<()> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let written = self
+                .retry(self.target, Ready::ToWrite, || file::write_next(self.target.handle(), rest))
+                .and_then(|count| match count {
+                    0 => Err(Trouble::Os(io::ErrorKind::WriteZero.into())),
+                    count => Ok(count),
+                })
+                .map_err(|trouble| {
+                    trouble.into_error(Operation::Write, self.target, streamed.len)
+                })?;
+            rest = &rest[written..];
+            streamed.len += written as u64;
+        }
+        Ok(())
+    }
+
+    /// Waits until the object is ready, asking the observer meanwhile, and then calls `step`,
+    /// again where a signal interrupted it.
+    fn retry(
+        &self,
+        object: &FileObject,
+        ready: Ready,
+        mut step: impl FnMut() -> io::Result<usize>,
+    ) -> Result<usize, Trouble> {
+        loop {
+            while !file::wait_ready(object.handle(), ready, WAIT).map_err(Trouble::Os)? {
+                if self.observer.event(Event::Waiting) == Flow::Stop {
+                    return Err(Trouble::Stopped);
+                }
+            }
+            match step() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // Standard input or output may have been made non-blocking by who gave it to us.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(Trouble::Os(error)),
+                Ok(count) => return Ok(count),
+            }
         }
     }
-    Ok(Streamed { len, hash: hasher.map(|hasher| hasher.finalize()) })
 }
 
 enum Trouble {
@@ -110,41 +175,4 @@ impl Trouble {
         };
         Error::new(operation, object.endpoint(), cause).at(ByteRange::between(offset, offset))
     }
-}
-
-struct Waits<'a> {
-    observer: &'a dyn Observer,
-    target: &'a FileObject,
-}
-
-impl Waits<'_> {
-    /// Waits until the object is ready, asking the observer meanwhile, and then calls `step`,
-    /// again where a signal interrupted it.
-    fn retry(
-        &self,
-        object: &FileObject,
-        ready: Ready,
-        mut step: impl FnMut() -> io::Result<usize>,
-    ) -> Result<usize, Trouble> {
-        loop {
-            while !file::wait_ready(object.handle(), ready, WAIT).map_err(Trouble::Os)? {
-                super::drive::may_go_on(self.observer, self.target)
-                    .map_err(|_| Trouble::Stopped)?;
-            }
-            match step() {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // Standard input or output may have been made non-blocking by who gave it to us.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(Trouble::Os(error)),
-                Ok(count) => return Ok(count),
-            }
-        }
-    }
-}
-
-/// The file behind a stream is at its begin.
-pub(crate) fn rewind(file: &File) -> io::Result<()> {
-    use std::io::Seek;
-    let mut file = file;
-    file.rewind()
 }

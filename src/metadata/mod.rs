@@ -349,7 +349,12 @@ fn bare(error: &io::Error) -> &io::Error {
     named.map_or(error, |named| &named.source)
 }
 
-/// Whether the error says that an attribute cannot be had, and not that something broke.
-pub(crate) fn is_refused(error: &io::Error) -> bool {
+/// Whether a new file cannot have the old one's attributes for good. A full disk is another matter:
+/// the old file is not to be written into for that.
+pub(crate) fn is_unkeepable(error: &io::Error) -> bool {
+    is_refused(error) && !attributes::is_no_room(bare(error))
+}
+
+fn is_refused(error: &io::Error) -> bool {
     attributes::is_refused(bare(error))
 }

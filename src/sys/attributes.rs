@@ -11,7 +11,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use rustix::fs::{Mode, Timespec, Timestamps, XattrFlags};
 use rustix::io::Errno;
 
-use crate::sys::file::Timestamp;
+use crate::sys::file::{Facts, Timestamp};
 
 /// The POSIX access ACL of an object (acl(5)), as an extended attribute in the kernel's form.
 pub(crate) const ACL: &CStr = c"system.posix_acl_access";
@@ -56,6 +56,13 @@ impl From<&Metadata> for Attributes {
             accessed: timestamp(metadata.atime(), metadata.atime_nsec()),
             modified: timestamp(metadata.mtime(), metadata.mtime_nsec()),
         }
+    }
+}
+
+impl From<&Facts> for Attributes {
+    fn from(facts: &Facts) -> Self {
+        let Facts { mode, uid, gid, accessed, modified, .. } = *facts;
+        Self { mode, uid, gid, accessed, modified }
     }
 }
 
@@ -212,11 +219,17 @@ pub(crate) fn is_owner_refused(error: &io::Error) -> bool {
 /// Whether an error says that this object, file system or caller cannot have such an attribute,
 /// and not that something broke: no such thing, no right, no room, a value that is refused.
 pub(crate) fn is_refused(error: &io::Error) -> bool {
-    let no_room = [Errno::NOSPC, Errno::DQUOT, Errno::TOOBIG, Errno::RANGE, Errno::NAMETOOLONG];
+    let too_large = [Errno::TOOBIG, Errno::RANGE, Errno::NAMETOOLONG];
     is_unsupported(error)
         || is_forbidden(error)
+        || is_no_room(error)
         || is(error, Errno::INVAL)
-        || no_room.iter().any(|&errno| is(error, errno))
+        || too_large.iter().any(|&errno| is(error, errno))
+}
+
+/// Whether an error says that the disk or the user's part of it is full.
+pub(crate) fn is_no_room(error: &io::Error) -> bool {
+    [Errno::NOSPC, Errno::DQUOT].iter().any(|&errno| is(error, errno))
 }
 
 fn is(error: &io::Error, errno: Errno) -> bool {

@@ -99,9 +99,13 @@ pub(crate) enum Follow {
     No,
 }
 
-/// The facts of an open object.
+/// The facts of an open object; a block device has its length there, too.
 pub(crate) fn facts(handle: impl AsFd) -> io::Result<Facts> {
-    Ok(Facts::from_stat(&rustix::fs::fstat(handle)?))
+    let mut facts = Facts::from_stat(&rustix::fs::fstat(&handle)?);
+    if facts.kind == Kind::BlockDevice {
+        facts.len = rustix::fs::seek(&handle, rustix::fs::SeekFrom::End(0))?;
+    }
+    Ok(facts)
 }
 
 /// The facts of `path`; `None` when there is nothing of that name.
@@ -179,8 +183,14 @@ pub(crate) fn create_new_at(directory: impl AsFd, name: &OsStr, mode: u32) -> io
 
 /// Opens a regular file that is there, for locking it; a link or FIFO is not followed or waited on.
 pub(crate) fn open_existing_at(directory: impl AsFd, name: &OsStr) -> io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    Ok(rustix::fs::openat(directory, Path::new(name), flags, Mode::empty())?.into())
+    let flags = OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let open =
+        |access| rustix::fs::openat(&directory, Path::new(name), access | flags, Mode::empty());
+    // NFS locks exclusively only what is open for writing (flock(2)).
+    match open(OFlags::RDWR) {
+        Err(rustix::io::Errno::ACCESS) => Ok(open(OFlags::RDONLY)?.into()),
+        result => Ok(result?.into()),
+    }
 }
 
 /// Gives `from` the name `to`, replacing what has it, within one directory.
@@ -205,14 +215,14 @@ pub(crate) fn unlink_at(directory: impl AsFd, name: &OsStr) -> io::Result<()> {
     Ok(rustix::fs::unlinkat(directory, Path::new(name), AtFlags::empty())?)
 }
 
-/// The names in a directory.
-pub(crate) fn names_in(directory: impl AsFd) -> io::Result<Vec<std::ffi::OsString>> {
+/// Calls `look` with each name in a directory, those of the directory itself and its parent
+/// included.
+pub(crate) fn each_name_in(directory: impl AsFd, mut look: impl FnMut(&OsStr)) -> io::Result<()> {
     use std::os::unix::ffi::OsStrExt;
-    let mut names = Vec::new();
     for entry in rustix::fs::Dir::read_from(directory)? {
-        names.push(OsStr::from_bytes(entry?.file_name().to_bytes()).to_os_string());
+        look(OsStr::from_bytes(entry?.file_name().to_bytes()));
     }
-    Ok(names)
+    Ok(())
 }
 
 /// The path with every link in it followed.
@@ -238,6 +248,13 @@ pub(crate) fn read_next(handle: impl AsFd, into: &mut [u8]) -> io::Result<usize>
 /// Writes at the handle's own position; `Interrupted` is passed on.
 pub(crate) fn write_next(handle: impl AsFd, from: &[u8]) -> io::Result<usize> {
     Ok(rustix::io::write(handle, from)?)
+}
+
+/// Moves the handle's own position forward.
+pub(crate) fn skip(handle: impl AsFd, bytes: u64) -> io::Result<()> {
+    let bytes = i64::try_from(bytes).map_err(|_| io::ErrorKind::InvalidInput)?;
+    rustix::fs::seek(handle, rustix::fs::SeekFrom::Current(bytes))?;
+    Ok(())
 }
 
 /// What to wait for.
@@ -266,9 +283,10 @@ pub(crate) fn wait_ready(handle: impl AsFd, ready: Ready, timeout: Duration) -> 
     }
 }
 
-/// The length of a block device.
-pub(crate) fn device_len(file: &File) -> io::Result<u64> {
-    Ok(rustix::fs::seek(file, rustix::fs::SeekFrom::End(0))?)
+/// The longest file that this process may make (setrlimit(2), RLIMIT_FSIZE).
+pub(crate) fn len_max() -> u64 {
+    use rustix::process::{Resource, getrlimit};
+    getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX)
 }
 
 /// Sets the length; a longer one reads as zeros.
@@ -304,11 +322,34 @@ pub(crate) fn effective_uid() -> u32 {
 }
 
 /// Standard input as a file of its own.
+///
+/// # Errors
+///
+/// `EBADF` if it was closed when the program started.
 pub(crate) fn standard_input() -> io::Result<File> {
-    Ok(rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?.into())
+    open_stream(rustix::stdio::stdin())
 }
 
 /// Standard output as a file of its own.
+///
+/// # Errors
+///
+/// `EBADF` if it was closed when the program started.
 pub(crate) fn standard_output() -> io::Result<File> {
-    Ok(rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?.into())
+    open_stream(rustix::stdio::stdout())
+}
+
+/// Rust's runtime opens /dev/null, for reading and writing, in the place of a standard stream that
+/// is closed. Who means /dev/null opens it for one of them: shells do.
+fn open_stream(stream: impl AsFd) -> io::Result<File> {
+    let stat = rustix::fs::fstat(&stream)?;
+    let flags = rustix::fs::fcntl_getfl(&stream)?;
+    let null = rustix::fs::makedev(1, 3);
+    if FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
+        && stat.st_rdev == null
+        && flags & OFlags::ACCMODE == OFlags::RDWR
+    {
+        return Err(rustix::io::Errno::BADF.into());
+    }
+    Ok(rustix::io::fcntl_dupfd_cloexec(stream, 3)?.into())
 }

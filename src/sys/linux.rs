@@ -49,6 +49,19 @@ pub(crate) fn file_system(handle: impl AsFd) -> io::Result<FileSystem> {
     })
 }
 
+/// Whether two changes of a file never get the same times, if they were looked at in between:
+/// since Linux 6.13 on file systems that take part ("multigrain timestamps").
+pub(crate) fn stamps_are_fine(file_system: FileSystem) -> bool {
+    let takes_part = matches!(
+        file_system,
+        FileSystem::Ext | FileSystem::Xfs | FileSystem::Btrfs | FileSystem::Memory
+    );
+    let uname = rustix::system::uname();
+    let mut numbers = uname.release().to_bytes().split(|byte| !byte.is_ascii_digit());
+    let mut number = || std::str::from_utf8(numbers.next()?).ok()?.parse::<u32>().ok();
+    takes_part && (number(), number()) >= (Some(6), Some(13))
+}
+
 /// The number of the mount that a name is on; equal for a directory and the names in it unless
 /// something is mounted on the name. `None` where the kernel does not tell.
 pub(crate) fn mount_id(directory: impl AsFd, name: &std::ffi::OsStr) -> Option<u64> {
@@ -213,10 +226,11 @@ pub(crate) fn cached_bytes(file: &File, len: u64) -> io::Result<u64> {
         return Ok(statistics.cached.saturating_mul(rustix::param::page_size() as u64).min(len));
     }
     let error = errno_of_libc();
-    if error.raw_os_error() == Some(libc::ENOSYS) {
-        return resident_bytes(file, len);
+    match error.raw_os_error() {
+        // An older kernel, or a filter that does not know the call.
+        Some(libc::ENOSYS | libc::EPERM | libc::EOPNOTSUPP) => resident_bytes(file, len),
+        _ => Err(error),
     }
-    Err(error)
 }
 
 /// [`cached_bytes`] for older kernels: what `mincore` says of maps that are not touched.

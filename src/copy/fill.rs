@@ -1,0 +1,205 @@
+//! Gives an open target its content and attributes, as far towards the disk as asked for.
+
+use std::path::Path;
+
+use super::run::Run;
+use super::source::Change;
+use super::transfer::{Moved, Transfer, has_medium};
+use crate::engine::Before;
+use crate::error::{Cause, Context, Error, Operation, Result};
+use crate::metadata::{self, ModeAtEnd, Named};
+use crate::object::{FileObject, Object};
+use crate::options::{Content, Flush, Keep, OnChange, Verify};
+use crate::report::{Report, Warning, Way};
+use crate::sys::attributes::Attributes;
+use crate::sys::file::{self, Kind};
+use crate::sys::platform;
+
+/// What is written, and what it is like.
+#[derive(Clone, Copy)]
+pub(super) struct Filling<'a> {
+    pub(super) object: &'a FileObject,
+    pub(super) kind: Kind,
+    pub(super) before: Before,
+    /// The directory whose file system gets new blocks.
+    pub(super) space: Option<&'a Path>,
+    pub(super) mode_at_end: ModeAtEnd,
+}
+
+/// Whether what was moved is the source.
+enum Judgement {
+    Good(Option<Warning>),
+    Changed,
+}
+
+impl Run<'_> {
+    /// Moves the bytes, sets the attributes, reads back, stamps the times and flushes.
+    pub(super) fn fill(&mut self, filling: Filling<'_>) -> Result<()> {
+        let object = filling.object;
+        if self.options.content == Content::All {
+            let moved = self.move_bytes(filling)?;
+            self.take_over(moved);
+        }
+        let target = Named { file: object.handle(), endpoint: self.target };
+        let attributes = Attributes::from(&self.source.facts);
+        let preserve = &self.options.preserve;
+        // A device that is written to keeps its own attributes.
+        let takes_attributes = filling.kind == Kind::Regular;
+        if takes_attributes {
+            let source = Named {
+                file: self.source.object.handle(),
+                endpoint: self.source.object.endpoint(),
+            };
+            let mode_at_end = filling.mode_at_end;
+            metadata::apply_preserved(source, &attributes, target, preserve, mode_at_end)?;
+        }
+        self.verify(filling)?;
+        if takes_attributes && preserve.timestamps != Keep::No {
+            if self.options.flush == Flush::Sync && matches!(self.report.way, Way::InPlace(_)) {
+                // Under its final name the file must not look done before its content is: a
+                // journal may write the times of the inode first.
+                self.flush(object)?;
+            }
+            // Last, when no map is left: a store through one sets the time as late as that
+            // (mmap(2)).
+            metadata::stamp_times(&attributes, target, preserve.timestamps)?;
+        }
+        if self.options.flush == Flush::Sync {
+            self.flush(object)?;
+        }
+        let facts = file::facts(object.handle()).context(Operation::Stat, self.target)?;
+        self.report.target_id = Some(facts.id);
+        Ok(())
+    }
+
+    fn flush(&mut self, object: &FileObject) -> Result<()> {
+        object.flush()?;
+        self.report.flushes.files += 1;
+        Ok(())
+    }
+
+    fn take_over(&mut self, moved: Moved) {
+        let wants_hash = self.options.hash || self.options.verify != Verify::No;
+        let report: &mut Report = &mut self.report;
+        report.len = moved.len;
+        report.holes = moved.holes;
+        report.engines = moved.engines;
+        report.passed_over = moved.passed_over;
+        report.flushes.started += moved.write_outs;
+        report.hash = moved.hash.filter(|_| wants_hash);
+    }
+
+    fn transfer<'b>(&'b self, filling: Filling<'b>) -> Transfer<'b> {
+        Transfer {
+            options: self.options,
+            observer: self.observer,
+            source: &self.source,
+            target: filling.object,
+            target_kind: filling.kind,
+            before: filling.before,
+            space: filling.space,
+        }
+    }
+
+    /// Moves the bytes, again if the source changed meanwhile and that is the rule.
+    fn move_bytes(&mut self, filling: Filling<'_>) -> Result<Moved> {
+        let retries_max = match self.options.on_change {
+            OnChange::Fail => 0,
+            OnChange::Default | OnChange::Retry => 1,
+            // Cut while it is read, it has to be read anew to be copied as it is found.
+            OnChange::Warn => 10,
+        };
+        loop {
+            let transfer = self.transfer(filling);
+            let failure = match transfer.run() {
+                Ok(moved) => match self.judge(&transfer, &moved)? {
+                    Judgement::Good(warning) => {
+                        self.report.warnings.extend(warning);
+                        return Ok(moved);
+                    }
+                    Judgement::Changed => {
+                        Error::new(Operation::Copy, self.source.object.endpoint(), Cause::Changed)
+                    }
+                },
+                Err(error) if self.is_shrunk_source(&error) => error,
+                Err(error) => return Err(error),
+            };
+            // What was sent into a pipe cannot be taken back.
+            if !transfer.has_offsets() || self.report.retries == retries_max {
+                return Err(failure);
+            }
+            self.report.retries += 1;
+            self.source.refresh()?;
+            if filling.before == Before::Blank {
+                filling.object.set_len(0)?;
+            }
+        }
+    }
+
+    /// Whether the error says that the source was cut. A device that ends early is broken.
+    fn is_shrunk_source(&self, error: &Error) -> bool {
+        matches!(error.cause, Cause::Shrank { .. })
+            && error.endpoint == *self.source.object.endpoint()
+            && self.source.facts.kind == Kind::Regular
+    }
+
+    fn judge(&self, transfer: &Transfer<'_>, moved: &Moved) -> Result<Judgement> {
+        let change = self.source.change()?;
+        let warning = match (change, self.options.on_change) {
+            (Change::None, _) => return Ok(Judgement::Good(None)),
+            (Change::Longer | Change::Otherwise, OnChange::Warn) => {
+                return Ok(Judgement::Good(Some(Warning::Changed)));
+            }
+            (Change::Otherwise, _) | (Change::Longer, OnChange::Fail | OnChange::Retry) => {
+                return Ok(Judgement::Changed);
+            }
+            (Change::Longer, OnChange::Default) => {
+                let now = self.source.len_now()?;
+                Some(Warning::Grew { copied: moved.len, now })
+            }
+            (Change::Doubtful, _) => None,
+        };
+        // Appending and rewriting look alike from outside, and so do a new mode and new content
+        // with the old times put back. What is there now tells.
+        self.source.await_writers()?;
+        Ok(match (transfer.equals_source(moved)?, self.options.on_change) {
+            (true, _) => Judgement::Good(warning),
+            (false, OnChange::Warn) => Judgement::Good(Some(Warning::Changed)),
+            (false, _) => Judgement::Changed,
+        })
+    }
+
+    /// Reads the target back and compares it with what was copied.
+    fn verify(&mut self, filling: Filling<'_>) -> Result<()> {
+        let object = filling.object;
+        if self.options.content == Content::AttributesOnly || self.options.verify == Verify::No {
+            return Ok(());
+        }
+        if self.options.verify == Verify::Medium {
+            self.flush(object)?;
+            self.drop_cache(object)?;
+        }
+        let found = self.transfer(filling).read_back(self.report.len)?;
+        if found.is_none() || found != self.report.hash {
+            return Err(Error::new(Operation::Verify, self.target, Cause::Mismatch));
+        }
+        self.report.verified = self.report.len;
+        Ok(())
+    }
+
+    /// Has the next read come from the medium, as far as this system can.
+    fn drop_cache(&mut self, object: &FileObject) -> Result<()> {
+        let file = object.handle();
+        let file_system = platform::file_system(file).context(Operation::Stat, self.target)?;
+        if !has_medium(file_system) {
+            return Ok(());
+        }
+        platform::drop_cache(file).context(Operation::Verify, self.target)?;
+        let bytes = platform::cached_bytes(file, self.report.len)
+            .context(Operation::Verify, self.target)?;
+        if bytes > 0 {
+            self.report.warnings.push(Warning::ReadBackFromMemory { bytes });
+        }
+        Ok(())
+    }
+}
