@@ -6,10 +6,9 @@ use std::process::ExitCode;
 use crate::sys::signals;
 
 /// Prepares the process before the first file is touched: requests to end and to report are
-/// noted, and no limit or fault kills it.
+/// noted, and no limit kills it. (Faults are the guard's business.)
 pub(super) fn install() -> io::Result<()> {
     signals::ignore_file_size_limit()?;
-    signals::unblock_memory_faults()?;
     signals::catch_status()?;
     signals::catch_stop()
 }

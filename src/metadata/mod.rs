@@ -21,6 +21,7 @@ use std::path::Path;
 use crate::error::{Context, Operation, Result};
 use crate::options::{Endpoint, Keep, Preserve, Quoted};
 use crate::sys::attributes::{self, Names};
+use crate::sys::file::is_superuser;
 
 pub(crate) use crate::metadata::plan::{ModeAtEnd, new_file_mode};
 pub(crate) use crate::sys::attributes::Attributes;
@@ -249,7 +250,7 @@ fn set_owner(
                 // The group at least, where that can be; the owner's refusal is what counts.
                 attributes::set_owner(file, None, Some(gid)).unwrap_or_default();
             }
-            let bearable = preserve.ownership == Keep::Try || (refused && !attributes::is_root());
+            let bearable = preserve.ownership == Keep::Try || (refused && !is_superuser());
             if bearable { Ok(Owner::Refused) } else { Err(error) }
         }
     }
@@ -309,7 +310,7 @@ fn set_acl(file: &File, acl: Option<&[u8]>, listed: &Names) -> io::Result<()> {
 fn while_writable(target: Named<'_>, action: impl FnOnce() -> Result<()>) -> Result<()> {
     let Named { file, endpoint } = target;
     let mode = Attributes::of(file).context(Operation::Stat, endpoint)?.mode;
-    if mode & 0o200 != 0 || attributes::is_root() {
+    if mode & 0o200 != 0 || is_superuser() {
         return action();
     }
     if attributes::set_mode(file, mode | 0o200).is_err() {

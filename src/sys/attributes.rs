@@ -87,11 +87,6 @@ pub(crate) fn set_times(file: &File, accessed: Timestamp, modified: Timestamp) -
     Ok(rustix::fs::futimens(file, &times)?)
 }
 
-/// Whether the calling thread's effective user is root.
-pub(crate) fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
 /// The permission bits that new files of this process do not get.
 ///
 /// Read where the kernel tells it; `umask` itself can only be asked by changing it, for all

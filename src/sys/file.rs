@@ -311,7 +311,7 @@ pub(crate) fn close(file: File) -> io::Result<()> {
     }
 }
 
-/// Whether this process may do what only the superuser may.
+/// Whether the calling thread may do what only the superuser may.
 pub(crate) fn is_superuser() -> bool {
     rustix::process::geteuid().is_root()
 }

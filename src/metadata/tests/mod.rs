@@ -230,7 +230,7 @@ fn trying_bears_a_refusal_and_no_broken_disk() {
 
 /// Runs `action` as an ordinary user, whoever runs the tests.
 fn as_ordinary_user<T: Send>(action: impl FnOnce() -> T + Send) -> T {
-    if attributes::is_root() { as_user(USER, USER, &[], action) } else { action() }
+    if crate::sys::file::is_superuser() { as_user(USER, USER, &[], action) } else { action() }
 }
 
 #[test]
