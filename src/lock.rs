@@ -6,7 +6,9 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::sys::file;
 
@@ -38,6 +40,28 @@ pub(crate) fn try_lock(file: &File) -> io::Result<Locked> {
         },
     }
 }
+
+/// Locks a directory against other runs that take this lock, waiting for them. It is held until
+/// the directory is closed.
+///
+/// # Errors
+///
+/// `WouldBlock` when another process holds it for longer than any run does.
+pub(crate) fn lock_directory(directory: &OwnedFd) -> io::Result<()> {
+    // A second descriptor of one open file has its locks (flock(2)).
+    let file = File::from(directory.try_clone()?);
+    let started = Instant::now();
+    while try_lock(&file)? == Locked::Busy {
+        if started.elapsed() > DIRECTORY_WAIT_MAX {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
+}
+
+/// Far longer than it takes to rename two files and to flush their directory.
+const DIRECTORY_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// Bytes that this user may still fill on the file system of `directory`; `None` where it does
 /// not tell (some FUSE and all unlimited tmpfs say that there are no blocks at all).

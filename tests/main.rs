@@ -43,6 +43,8 @@ mod moving_source;
 #[cfg(target_os = "linux")]
 mod readme;
 #[cfg(target_os = "linux")]
+mod regression;
+#[cfg(target_os = "linux")]
 mod same_object;
 #[cfg(target_os = "linux")]
 mod sparse;

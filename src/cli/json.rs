@@ -161,12 +161,7 @@ pub(super) fn skipped(job: &Job, skip: Skip) -> serde_json::Result<String> {
 /// The line for an operand that failed.
 pub(super) fn failed(job: &Job, failure: &Failure) -> serde_json::Result<String> {
     let (operation, endpoint, range, os_error) = match failure {
-        Failure::Library(error) => (
-            error.operation,
-            &error.endpoint,
-            error.range,
-            error.os_error().and_then(std::io::Error::raw_os_error),
-        ),
+        Failure::Library(error) => (error.operation, &error.endpoint, error.range, os_error(error)),
         Failure::JustCreated(job) => (Operation::Copy, &job.target, None, None),
     };
     let cause = match failure {
@@ -183,6 +178,19 @@ pub(super) fn failed(job: &Job, failure: &Failure) -> serde_json::Result<String>
         cause,
         os_error,
     })
+}
+
+/// The number of the system's error among the causes.
+fn os_error(error: &Error) -> Option<i32> {
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        let number = cause.downcast_ref::<std::io::Error>();
+        if let Some(number) = number.and_then(std::io::Error::raw_os_error) {
+            return Some(number);
+        }
+        next = cause.source();
+    }
+    None
 }
 
 /// The causes of an error, the nearest first.

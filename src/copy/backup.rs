@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use super::stage::with_temporary_name;
 use super::target::Place;
 use crate::error::{Cause, Context, Error, Operation, Result};
+use crate::lock;
 use crate::options::{Backup, BackupControl, Endpoint, ObjectId};
 use crate::sys::file;
 
@@ -50,6 +51,9 @@ pub(super) fn back_up(
             highest_number(place).context(Operation::BackUp, endpoint)?.is_some()
         }
     };
+    // Between the backup and what takes the target's place no other run may come: what that run
+    // has put there would be in no backup.
+    lock::lock_directory(&place.directory).context(Operation::Lock, endpoint)?;
     if !numbered {
         let name = simple_name(place, backup);
         let taken = place.id_of(&name).context(Operation::BackUp, endpoint)?;

@@ -21,7 +21,7 @@ use crate::options::{Content, CopyOptions, Endpoint, Existing, Flush, ObjectId};
 use crate::report::{Event, Flow, InPlaceReason, Observer, Report, Way};
 use crate::sys::attributes::Attributes;
 use crate::sys::file::{self, Facts, Kind, OpenAs};
-use crate::sys::platform;
+use crate::sys::{platform, streams};
 
 /// One copy under way.
 pub(super) struct Run<'a> {
@@ -273,7 +273,7 @@ impl<'a> Run<'a> {
     /// not the source.
     fn open_target(&self) -> Result<File> {
         let file = match (self.target, self.found.facts().map(|facts| facts.kind)) {
-            (Endpoint::Standard, _) => file::standard_output(),
+            (Endpoint::Standard, _) => streams::standard_output(),
             (Endpoint::File(path), Some(Kind::Pipe | Kind::CharDevice)) => self.open_waiting(path),
             (Endpoint::File(path), _) => match file::open_for_writing(path, OpenAs::ReadWrite) {
                 // A map needs both; everything else does without reading.

@@ -8,6 +8,7 @@ use crate::object::{FileObject, Object};
 use crate::options::{Endpoint, ObjectId};
 use crate::sys::file::{self, Facts, Kind};
 use crate::sys::platform::{self, FileSystem};
+use crate::sys::streams;
 
 /// An open source.
 #[derive(Debug)]
@@ -60,7 +61,7 @@ impl Source {
     pub(super) fn open(endpoint: &Endpoint) -> Result<Self> {
         let file = match endpoint {
             Endpoint::File(path) => file::open_for_reading(path),
-            Endpoint::Standard => file::standard_input(),
+            Endpoint::Standard => streams::standard_input(),
         }
         .context(Operation::Open, endpoint)?;
         let facts = file::facts(&file).context(Operation::Stat, endpoint)?;

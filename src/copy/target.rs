@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::{Endpoint, ObjectId};
 use crate::sys::file::{self, Facts, Follow, Kind};
-use crate::sys::platform;
+use crate::sys::{platform, streams};
 
 /// A name in a directory that is held open.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ pub(super) fn look(endpoint: &Endpoint, follow: Follow) -> Result<Found> {
     let path = match endpoint {
         Endpoint::File(path) => path,
         Endpoint::Standard => {
-            let file = file::standard_output().context(Operation::Open, endpoint)?;
+            let file = streams::standard_output().context(Operation::Open, endpoint)?;
             return Ok(Found::Unnamed(file::facts(&file).context(Operation::Stat, endpoint)?));
         }
     };

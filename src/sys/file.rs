@@ -320,36 +320,3 @@ pub(crate) fn is_superuser() -> bool {
 pub(crate) fn effective_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
-
-/// Standard input as a file of its own.
-///
-/// # Errors
-///
-/// `EBADF` if it was closed when the program started.
-pub(crate) fn standard_input() -> io::Result<File> {
-    open_stream(rustix::stdio::stdin())
-}
-
-/// Standard output as a file of its own.
-///
-/// # Errors
-///
-/// `EBADF` if it was closed when the program started.
-pub(crate) fn standard_output() -> io::Result<File> {
-    open_stream(rustix::stdio::stdout())
-}
-
-/// Rust's runtime opens /dev/null, for reading and writing, in the place of a standard stream that
-/// is closed. Who means /dev/null opens it for one of them: shells do.
-fn open_stream(stream: impl AsFd) -> io::Result<File> {
-    let stat = rustix::fs::fstat(&stream)?;
-    let flags = rustix::fs::fcntl_getfl(&stream)?;
-    let null = rustix::fs::makedev(1, 3);
-    if FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
-        && stat.st_rdev == null
-        && flags & OFlags::ACCMODE == OFlags::RDWR
-    {
-        return Err(rustix::io::Errno::BADF.into());
-    }
-    Ok(rustix::io::fcntl_dupfd_cloexec(stream, 3)?.into())
-}

@@ -8,6 +8,7 @@ pub(crate) mod file;
 pub(crate) mod guard;
 pub(crate) mod map;
 pub(crate) mod signals;
+pub(crate) mod streams;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[path = "linux.rs"]
