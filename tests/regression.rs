@@ -74,7 +74,7 @@ fn inode(sandbox: &Sandbox, name: &str) -> u64 {
 /// The program run by strace, which holds it for a moment behind each of [`HELD`].
 fn held(sandbox: &Sandbox, arguments: &[&str]) -> Run {
     let log = sandbox.path("strace-log");
-    let inject = format!("inject={HELD}:delay_exit=150000");
+    let inject = format!("inject={HELD}:delay_exit=100000");
     let words = ["strace", "-f", "-qq", "-e", &inject, "-o"].map(OsStr::new);
     let words: Vec<_> = words.into_iter().chain([log.as_os_str()]).collect();
     Run::through(&words, sandbox.root(), arguments)
@@ -157,14 +157,12 @@ impl Dammed {
 #[test]
 #[ignore = "needs root: makes a loop device"]
 fn a_block_device_that_ends_early_is_an_error_and_no_empty_target() {
-    const KEPT: u64 = 3 << 20;
+    const KEPT: u64 = 700 << 10;
     let mounts = Mounts::new();
-    let bytes = content(100, 8 << 20);
-    for engine in
-        [&["--engine=auto"] as &[&str], &["-j8"], &["--engine=mmap"], &["--engine=buffered"]]
-    {
+    let bytes = content(100, 2 << 20);
+    for engine in ["--engine=auto", "--engine=mmap", "--engine=buffered"] {
         for (cut_before, told) in [(true, false), (false, false), (false, true)] {
-            let image = mounts.image("image", 8);
+            let image = mounts.image("image", 2);
             std::fs::write(&image, &bytes).unwrap();
             let device = LoopDevice::new(&image);
             let cut = || {
@@ -177,10 +175,10 @@ fn a_block_device_that_ends_early_is_an_error_and_no_empty_target() {
             };
             let sandbox = Sandbox::new();
             let path = device.path.to_str().unwrap();
-            let arguments: Vec<_> = engine.iter().copied().chain([path, "target"]).collect();
+            let arguments = [engine, path, "target"];
             let ended = if cut_before {
                 cut();
-                sandbox.mycp(&arguments)
+                sandbox.mycp(arguments)
             } else {
                 held_and_meddled(&sandbox, &arguments, cut)
             };
@@ -617,7 +615,8 @@ fn a_source_that_shrinks_is_no_signal_where_changes_are_warnings() {
     for engine in ENGINES {
         for meddling in [Meddling::CutToHalf, Meddling::CutToNothing] {
             let sandbox = Sandbox::new();
-            let source = sandbox.write("source", &content(102, 2 << 20));
+            let whole = content(102, LEN);
+            let source = sandbox.write("source", &whole);
             sandbox.write("target", b"old");
             let engine = format!("--engine={engine}");
             let arguments = [&*engine, "--on-change=warn", "source", "target"];
@@ -626,7 +625,7 @@ fn a_source_that_shrinks_is_no_signal_where_changes_are_warnings() {
             sandbox.assert_tidy(&ended.description);
             let (now, target) = (sandbox.read("source"), sandbox.read("target"));
             match ended.is_good() {
-                true if target == now => {}
+                true if target == now || target == whole => {}
                 true => drop(ended.says("source'").says("warning")),
                 false => assert_same_bytes(&target, b"old", &ended.says("source'").description),
             }
