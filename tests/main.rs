@@ -25,6 +25,8 @@ mod cli;
 #[cfg(target_os = "linux")]
 mod attributes;
 #[cfg(target_os = "linux")]
+mod engines;
+#[cfg(target_os = "linux")]
 mod flush_injection;
 #[cfg(target_os = "linux")]
 mod full_disk;
