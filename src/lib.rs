@@ -108,6 +108,12 @@ mod units;
 pub use copy::{Copier, Session, copy};
 pub use error::{Cause, Error, Operation, Result};
 pub use mapped::{FaultGuard, Restored};
-pub use options::*;
-pub use report::*;
+pub use options::{
+    Backup, BackupControl, Content, CopyOptions, Endpoint, EngineChoice, EngineName, Existing,
+    Flush, Keep, ObjectId, OnChange, Preserve, Quoted, Reflink, Sparse, Update, Verify,
+};
+pub use report::{
+    Consent, Done, EngineUse, Event, Flow, Flushes, InPlaceReason, Observer, Report, Skip, Warning,
+    Way,
+};
 pub use units::{ByteRange, Granule};
