@@ -122,6 +122,8 @@ pub enum InPlaceReason {
     HardLinks,
     /// It is a device, FIFO, socket or standard output.
     NotRegular,
+    /// It was named as a file that a process has open, as `/dev/stdout`.
+    OpenFile,
     /// It is a mount point itself.
     MountPoint,
     /// No file may be made in, or renamed within, its directory.
@@ -141,6 +143,7 @@ impl InPlaceReason {
             Self::AttributesOnly => "--attributes-only was given",
             Self::HardLinks => "it has other hard links",
             Self::NotRegular => "it is not a regular file",
+            Self::OpenFile => "it was named as an open file",
             Self::MountPoint => "it is a mount point",
             Self::Directory => "its directory does not let a file be replaced",
             Self::Owner => "a new file could not be given its owner",

@@ -47,6 +47,8 @@ mod readme;
 #[cfg(target_os = "linux")]
 mod regression;
 #[cfg(target_os = "linux")]
+mod rescue;
+#[cfg(target_os = "linux")]
 mod same_object;
 #[cfg(target_os = "linux")]
 mod sparse;

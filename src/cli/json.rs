@@ -223,6 +223,7 @@ const fn in_place(reason: InPlaceReason) -> &'static str {
         InPlaceReason::AttributesOnly => "attributes_only",
         InPlaceReason::HardLinks => "hard_links",
         InPlaceReason::NotRegular => "not_regular",
+        InPlaceReason::OpenFile => "open_file",
         InPlaceReason::MountPoint => "mount_point",
         InPlaceReason::Directory => "directory",
         InPlaceReason::Owner => "owner",

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::landing::Job;
@@ -9,8 +10,11 @@ use crate::copy::Session;
 use crate::error::{Cause, Error, Operation, Result};
 use crate::options::{Endpoint, Flush, ObjectId};
 use crate::report::Report;
-use crate::sys::file::{Follow, Kind, close, facts, facts_of_path, open_directory, set_len};
+use crate::sys::file::{
+    Follow, Kind, close, facts, facts_of_path, open_directory, set_blocking, set_len,
+};
 use crate::sys::platform::sync_all;
+use crate::sys::streams::{standard_input, standard_output};
 
 /// A manifest being written.
 #[derive(Debug)]
@@ -96,7 +100,12 @@ fn open(path: &Path) -> io::Result<(File, Made)> {
     match OpenOptions::new().write(true).create_new(true).open(path) {
         Ok(file) => Ok((file, Made::New)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            Ok((OpenOptions::new().write(true).open(path)?, Made::Existing))
+            // Without waiting: a FIFO that nobody reads is an error, and not a pause that no
+            // signal ends.
+            let flags = libc::O_NONBLOCK;
+            let file = OpenOptions::new().write(true).custom_flags(flags).open(path)?;
+            set_blocking(&file)?;
+            Ok((file, Made::Existing))
         }
         Err(error) => Err(error),
     }
@@ -106,9 +115,20 @@ fn operand_that_is(id: ObjectId, jobs: &[Job]) -> Option<&Endpoint> {
     let mut endpoints = jobs.iter().flat_map(|job| [&job.source, &job.target]);
     endpoints.find(|endpoint| {
         // What cannot be asked now fails when it is copied.
-        let facts = endpoint.path().map(|path| facts_of_path(path, Follow::Yes));
-        matches!(facts, Some(Ok(Some(facts))) if facts.id == id)
+        let there = match endpoint {
+            Endpoint::File(path) => facts_of_path(path, Follow::Yes).ok().flatten(),
+            Endpoint::Standard => None,
+        };
+        there.is_some_and(|facts| facts.id == id)
+            || (**endpoint == Endpoint::Standard && is_standard_stream(id))
     })
+}
+
+/// Whether standard input or output is the file of this identity.
+fn is_standard_stream(id: ObjectId) -> bool {
+    let ids = [standard_input(), standard_output()].map(|stream| facts(stream?));
+    ids.into_iter()
+        .any(|facts| facts.is_ok_and(|facts| facts.kind == Kind::Regular && facts.id == id))
 }
 
 fn parent(path: &Path) -> &Path {

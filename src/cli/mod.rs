@@ -77,6 +77,7 @@ fn answer(error: &clap::Error) -> ExitCode {
     }
     // What follows the message is the usage and the way to the help, told here as for every error,
     // and a tip: worth it where it names an option, not where it explains `--`.
+    let text: String = text.chars().map(harmless).collect();
     let message = text.strip_prefix("error: ").unwrap_or(&text);
     let mut paragraphs = message.split("\n\n");
     say(paragraphs.next().unwrap_or_default().trim_end());
@@ -88,6 +89,11 @@ fn answer(error: &clap::Error) -> ExitCode {
     say_try_help();
     // clap's own status is 2; cp's is 1.
     ExitCode::FAILURE
+}
+
+/// A character, or a mark in place of one that would move a terminal's cursor.
+fn harmless(c: char) -> char {
+    if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c }
 }
 
 fn say_try_help() {
@@ -131,6 +137,9 @@ impl Run<'_> {
         };
         if let Some(manifest) = &manifest {
             manifest.protect(&self.session)?;
+        }
+        for job in &request.jobs {
+            self.session.protect_source(&job.source);
         }
         let progress = Progress::new(request.progress, request.options.flush)?;
         for job in &request.jobs {

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 
+use super::session::Precious;
 use super::stage::with_temporary_name;
 use super::target::Place;
 use crate::error::{Cause, Context, Error, Operation, Result};
@@ -23,12 +24,11 @@ pub(super) struct Made {
 enum How {
     /// It has both.
     Linked,
+    /// It had both before.
+    WasLinked,
     /// The first one is free: this file system has no hard links.
     Moved,
 }
-
-/// Which objects a backup must not displace.
-pub(super) type Precious<'a> = &'a dyn Fn(ObjectId) -> bool;
 
 /// Gives what has the target's name the backup's name as well, so that the target's name is never
 /// without a file. Returns `None` when no backup is asked for.
@@ -57,7 +57,7 @@ pub(super) fn back_up(
     if !numbered {
         let name = simple_name(place, backup);
         let taken = place.id_of(&name).context(Operation::BackUp, endpoint)?;
-        if taken.is_some_and(precious) {
+        if taken.is_some_and(|id| precious.has(id)) {
             return Err(Error::new(Operation::BackUp, endpoint, Cause::Displaced));
         }
         let how = keep(place, &name, Taken::Replaced).context(Operation::BackUp, endpoint)?;
@@ -75,13 +75,33 @@ pub(super) fn back_up(
 }
 
 impl Made {
-    /// Puts the target's name back where it was taken away.
+    /// Takes the backup back: else the target would have a second name, and the next copy would
+    /// write into both.
     pub(super) fn undo(&self, place: &Place) -> io::Result<()> {
         match self.how {
-            How::Linked => Ok(()),
+            How::Linked => file::unlink_at(&place.directory, &self.name),
+            How::WasLinked => Ok(()),
             How::Moved => file::rename_at(&place.directory, &self.name, &place.name),
         }
     }
+}
+
+/// Whether the second name of this object, which has two, is one that a backup of it would have.
+///
+/// A run that is killed between its backup and the new file's publication leaves both names to
+/// the old file. It is to be replaced then, not written into: that would be the end of the backup.
+pub(super) fn is_own_backup(place: &Place, backup: &Backup, id: ObjectId) -> io::Result<bool> {
+    let mut usual = place.name.clone();
+    usual.push("~");
+    for name in [simple_name(place, backup), usual] {
+        if place.id_of(&name)? == Some(id) {
+            return Ok(true);
+        }
+    }
+    let Some(number) = highest_number(place)? else { return Ok(false) };
+    let mut name = place.name.clone();
+    name.push(format!(".~{number}~"));
+    Ok(place.id_of(&name)? == Some(id))
 }
 
 /// The name that the next backup would get.
@@ -157,7 +177,7 @@ fn replace_backup(place: &Place, name: &OsStr) -> io::Result<How> {
     let directory = &place.directory;
     // A rename between two names of one file does nothing, and leaves both (rename(2)).
     if place.id_of(name)? == place.id_of(&place.name)? {
-        return Ok(How::Linked);
+        return Ok(How::WasLinked);
     }
     let linked = with_temporary_name(&place.name, |temporary| {
         file::link_at(directory, &place.name, temporary)

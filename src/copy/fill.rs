@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::run::Run;
-use super::source::Change;
+use super::source::{Change, Shape};
 use super::transfer::{Moved, Transfer, has_medium};
 use crate::engine::Before;
 use crate::error::{Cause, Context, Error, Operation, Result};
@@ -13,7 +13,7 @@ use crate::options::{Content, Flush, Keep, OnChange, Verify};
 use crate::report::{Report, Warning, Way};
 use crate::sys::attributes::Attributes;
 use crate::sys::file::{self, Kind};
-use crate::sys::platform;
+use crate::sys::platform::{self, FileSystem};
 
 /// What is written, and what it is like.
 #[derive(Clone, Copy)]
@@ -121,6 +121,12 @@ impl Run<'_> {
                         Error::new(Operation::Copy, self.source.object.endpoint(), Cause::Changed)
                     }
                 },
+                // mqueue, some of FUSE: it says to be longer than it is.
+                Err(error) if self.is_untrue_length(&error) && transfer.has_offsets() => {
+                    self.source.become_stream()?;
+                    self.reset(filling)?;
+                    continue;
+                }
                 Err(error) if self.is_shrunk_source(&error) => error,
                 Err(error) => return Err(error),
             };
@@ -130,10 +136,25 @@ impl Run<'_> {
             }
             self.report.retries += 1;
             self.source.refresh()?;
-            if filling.before == Before::Blank {
-                filling.object.set_len(0)?;
-            }
+            self.reset(filling)?;
         }
+    }
+
+    /// Makes the target ready for being filled anew.
+    fn reset(&self, filling: Filling<'_>) -> Result<()> {
+        match filling.before {
+            Before::Blank => filling.object.set_len(0),
+            Before::Content => Ok(()),
+        }
+    }
+
+    /// Whether the error says that the source ended before the length that it still claims.
+    fn is_untrue_length(&self, error: &Error) -> bool {
+        error.operation == Operation::Read
+            && error.endpoint == *self.source.object.endpoint()
+            && self.source.facts.kind == Kind::Regular
+            && self.source.shape == Shape::Sized
+            && error.os_error().is_some_and(|os| os.kind() == std::io::ErrorKind::UnexpectedEof)
     }
 
     /// Whether the error says that the source was cut. A device that ends early is broken.
@@ -190,7 +211,7 @@ impl Run<'_> {
     /// Has the next read come from the medium, as far as this system can.
     fn drop_cache(&mut self, object: &FileObject) -> Result<()> {
         let file = object.handle();
-        let file_system = platform::file_system(file).context(Operation::Stat, self.target)?;
+        let file_system = platform::file_system(file).unwrap_or(FileSystem::Other);
         if !has_medium(file_system) {
             return Ok(());
         }

@@ -135,11 +135,20 @@ impl<'a> Copier<'a> {
         let facts = match found {
             Found::Nothing(_) => None,
             Found::Unnamed(facts) => {
-                Some(TargetFacts { facts: *facts, name: Name::Bound(InPlaceReason::NotRegular) })
+                let name = Name::Bound(InPlaceReason::OpenFile);
+                Some(TargetFacts { facts: *facts, name })
             }
             Found::Named { place, facts, mounted } => {
                 let name = name_of(place, facts, *mounted, source)?;
-                Some(TargetFacts { facts: *facts, name })
+                let mut facts = *facts;
+                // What cannot be found out here leaves it as it is: written in place.
+                let backup = &self.options.backup;
+                if facts.links == 2
+                    && backup::is_own_backup(place, backup, facts.id).unwrap_or(false)
+                {
+                    facts.links = 1;
+                }
+                Some(TargetFacts { facts, name })
             }
         };
         let source = (source.object.endpoint(), &source.facts);

@@ -8,7 +8,7 @@ use super::Copier;
 use super::backup::{back_up, next_name};
 use super::decide::Step;
 use super::fill::Filling;
-use super::session::{First, Session};
+use super::session::{First, Precious, Session};
 use super::source::Source;
 use super::stage::{Publish, Staged, link_to};
 use super::target::{Found, Place};
@@ -17,10 +17,10 @@ use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::lock::{self, Locked};
 use crate::metadata::{self, ModeAtEnd, Named, Unkeepable};
 use crate::object::{FileObject, Object};
-use crate::options::{Content, CopyOptions, Endpoint, Existing, Flush, ObjectId};
-use crate::report::{Event, Flow, InPlaceReason, Observer, Report, Way};
+use crate::options::{BackupControl, Content, CopyOptions, Endpoint, Existing, Flush, Update};
+use crate::report::{Consent, Event, Flow, InPlaceReason, Observer, Report, Way};
 use crate::sys::attributes::Attributes;
-use crate::sys::file::{self, Facts, Kind, OpenAs};
+use crate::sys::file::{self, Facts, Follow, Kind, OpenAs};
 use crate::sys::{platform, streams};
 
 /// One copy under way.
@@ -54,10 +54,11 @@ impl<'a> Run<'a> {
 
     /// Writes the target and says what that came to.
     pub(super) fn write(mut self, step: Step) -> Result<Report> {
+        self.check_directory()?;
         match (step, self.found) {
             (Step::InPlace(reason), _) => self.in_place(self.open_target()?, reason)?,
             (_, Found::Unnamed(_)) => {
-                self.in_place(self.open_target()?, InPlaceReason::NotRegular)?;
+                self.in_place(self.open_target()?, InPlaceReason::OpenFile)?;
             }
             (_, Found::Nothing(place)) => self.create(place, Way::Created)?,
             (Step::Replace, Found::Named { place, .. }) => self.replace(place)?,
@@ -87,7 +88,7 @@ impl<'a> Run<'a> {
     fn create(&mut self, place: &Place, way: Way) -> Result<()> {
         let attributes = Attributes::from(&self.source.facts);
         let mode = metadata::new_file_mode(&attributes, &self.options.preserve);
-        let staged = Staged::create(place, self.target, mode.at_open)?;
+        let staged = Staged::create(place, self.target, mode.at_open, self.precious())?;
         self.fill_and_publish(place, staged, mode.at_end, way)
     }
 
@@ -130,7 +131,7 @@ impl<'a> Run<'a> {
     where
         'a: 'b,
     {
-        let staged = match Staged::create(place, self.target, PRIVATE) {
+        let staged = match Staged::create(place, self.target, PRIVATE, self.precious()) {
             Err(error) if is_denied(&error) => {
                 return Ok(Staging::Impossible(InPlaceReason::Directory));
             }
@@ -155,7 +156,7 @@ impl<'a> Run<'a> {
     fn fill_and_publish(
         &mut self,
         place: &Place,
-        staged: Staged<'_>,
+        mut staged: Staged<'_>,
         mode_at_end: ModeAtEnd,
         way: Way,
     ) -> Result<()> {
@@ -170,11 +171,26 @@ impl<'a> Run<'a> {
         check_close(staged.object())?;
         let backup = if way == Way::Replaced { self.back_up(place)? } else { None };
         let how = if way == Way::Replaced { Publish::OverExisting } else { Publish::IntoFreeName };
-        let published = staged.publish(how);
-        let (object, leftovers) = self.settle(place, backup, published)?;
-        self.report.leftovers = leftovers;
+        let published = match staged.publish(how) {
+            Err(error) if how == Publish::IntoFreeName && self.may_take(&error) => {
+                self.report.way = Way::Replaced;
+                staged.publish(Publish::OverExisting)
+            }
+            result => result,
+        };
+        self.settle(place, backup, published)?;
         self.flush_directory(place)?;
-        object.close()
+        self.report.leftovers = staged.close()?;
+        Ok(())
+    }
+
+    /// Whether a name that was free at first, and has been taken meanwhile, is to be replaced: as
+    /// it would have been, had it been taken before.
+    fn may_take(&self, error: &Error) -> bool {
+        os_code(error) == Some(libc::EEXIST)
+            && self.options.update == Update::All
+            && self.options.backup.control == BackupControl::None
+            && self.observer.may_replace(self.target) == Consent::Given
     }
 
     /// Writes into the existing object.
@@ -214,7 +230,7 @@ impl<'a> Run<'a> {
         let backup = place.sibling(&name).context(Operation::BackUp, self.target)?;
         let way = match backup.id_of(&name).context(Operation::BackUp, self.target)? {
             None => Way::Created,
-            Some(id) if self.is_precious(id) => {
+            Some(id) if self.precious().has(id) => {
                 return Err(Error::new(Operation::BackUp, self.target, Cause::Displaced));
             }
             Some(_) => Way::Replaced,
@@ -234,8 +250,7 @@ impl<'a> Run<'a> {
         if self.found.facts().is_none() {
             return Ok(None);
         }
-        let precious = |id| self.is_precious(id);
-        let made = back_up(place, &self.options.backup, &precious, self.target)?;
+        let made = back_up(place, &self.options.backup, self.precious(), self.target)?;
         if let Some(made) = &made {
             let path = self.target.path();
             self.report.backup = path.map(|path| path.with_file_name(&made.name));
@@ -257,8 +272,22 @@ impl<'a> Run<'a> {
         published
     }
 
-    fn is_precious(&self, id: ObjectId) -> bool {
-        id == self.source.id() || self.session.is_some_and(|session| session.made(id))
+    fn precious(&self) -> Precious<'a> {
+        Precious { source: self.source.id(), session: self.session }
+    }
+
+    /// Finds out before anything is written whether the directory can be flushed.
+    fn check_directory(&self) -> Result<()> {
+        let (Found::Nothing(place) | Found::Named { place, .. }) = self.found else {
+            return Ok(());
+        };
+        if self.options.flush == Flush::Sync
+            && !file::can_flush(&place.directory).context(Operation::Stat, self.target)?
+        {
+            let error = io::Error::from_raw_os_error(libc::EACCES);
+            return Err(Error::new(Operation::FlushDirectory, self.target, error));
+        }
+        Ok(())
     }
 
     fn flush_directory(&mut self, place: &Place) -> Result<()> {
@@ -287,7 +316,9 @@ impl<'a> Run<'a> {
         let facts = file::facts(&file).context(Operation::Stat, self.target)?;
         self.refuse_if_source(&facts)?;
         match self.found.facts() {
-            Some(found) if found.id != facts.id => {
+            // An overlay gives a file another number when it is opened for writing: then its name
+            // leads to what was opened. Else somebody else has replaced it.
+            Some(found) if found.id != facts.id && !self.leads_to(&facts)? => {
                 Err(Error::new(Operation::Open, self.target, Cause::Replaced))
             }
             _ => Ok(file),
@@ -304,6 +335,12 @@ impl<'a> Run<'a> {
                 result => return result,
             }
         }
+    }
+
+    fn leads_to(&self, facts: &Facts) -> Result<bool> {
+        let Some(path) = self.target.path() else { return Ok(false) };
+        let there = file::facts_of_path(path, Follow::Yes).context(Operation::Stat, self.target)?;
+        Ok(there.is_some_and(|there| there.id == facts.id && there.kind == facts.kind))
     }
 
     fn refuse_if_source(&self, facts: &Facts) -> Result<()> {

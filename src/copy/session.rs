@@ -25,6 +25,21 @@ struct State {
     made: HashSet<ObjectId>,
 }
 
+/// What must be neither displaced nor removed, whatever its name: the source, and what the run
+/// has made or means to copy.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Precious<'a> {
+    pub(super) source: ObjectId,
+    pub(super) session: Option<&'a Session>,
+}
+
+impl Precious<'_> {
+    /// Whether this is.
+    pub(super) fn has(self, id: ObjectId) -> bool {
+        id == self.source || self.session.is_some_and(|session| session.state().made.contains(&id))
+    }
+}
+
 /// The first copy of a source with several names.
 #[derive(Clone, Debug)]
 pub(super) struct First {
@@ -41,7 +56,8 @@ impl Session {
         Self::default()
     }
 
-    /// Refuses backups in the place of this open file, a manifest for example.
+    /// Protects this open file, a manifest for example: no backup takes its place, and it is not
+    /// taken for the leftover of a killed run, whatever its name.
     ///
     /// # Errors
     ///
@@ -50,6 +66,17 @@ impl Session {
         let id = file::facts(file)?.id;
         self.state().made.insert(id);
         Ok(())
+    }
+
+    /// Protects what is to be copied later from being taken for the leftover of a killed run,
+    /// where it has such a name.
+    pub fn protect_source(&self, source: &Endpoint) {
+        if let Endpoint::File(path) = source
+            && super::stage::looks_temporary(path)
+            && let Ok(Some(facts)) = file::facts_of_path(path, Follow::Yes)
+        {
+            self.state().made.insert(facts.id);
+        }
     }
 
     /// Where a source was copied to first, if that is still there and links to it are wanted.
@@ -77,11 +104,6 @@ impl Session {
             let first = First { target: path.clone(), target_id, len, hash };
             state.firsts.insert(source.id, first);
         }
-    }
-
-    /// Whether this run made it.
-    pub(super) fn made(&self, id: ObjectId) -> bool {
-        self.state().made.contains(&id)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -65,7 +65,8 @@ impl Source {
         }
         .context(Operation::Open, endpoint)?;
         let facts = file::facts(&file).context(Operation::Stat, endpoint)?;
-        let file_system = platform::file_system(&file).context(Operation::Stat, endpoint)?;
+        // Only choices depend on it.
+        let file_system = platform::file_system(&file).unwrap_or(FileSystem::Other);
         let mut source = Self {
             object: FileObject::new(file, endpoint),
             facts,
@@ -157,6 +158,12 @@ impl Source {
         self.facts = file::facts(self.object.handle()).context(Operation::Stat, endpoint)?;
         self.stamps = stamps(&self.facts, self.file_system);
         self.await_writers()
+    }
+
+    /// Takes a file whose length is not true as what it is: something that is read to its end.
+    pub(super) fn become_stream(&mut self) -> Result<()> {
+        self.shape = Shape::Stream;
+        file::rewind(self.object.handle()).context(Operation::Read, self.object.endpoint())
     }
 
     /// The length now, for a warning.

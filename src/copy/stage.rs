@@ -10,6 +10,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
+use super::session::Precious;
 use super::target::Place;
 use crate::error::{Context, Error, Operation, Result};
 use crate::lock::{self, Locked};
@@ -21,6 +22,7 @@ use crate::sys::platform;
 /// A temporary file. One that is not published is removed.
 #[derive(Debug)]
 pub(super) struct Staged<'a> {
+    precious: Precious<'a>,
     place: &'a Place,
     endpoint: &'a Endpoint,
     object: Option<FileObject>,
@@ -47,14 +49,20 @@ const FREE_SLOTS_MAX: u32 = 16;
 impl<'a> Staged<'a> {
     /// Makes a temporary in the target's directory, with these permission bits less the umask (or
     /// as the directory's default ACL has it).
-    pub(super) fn create(place: &'a Place, endpoint: &'a Endpoint, mode: u32) -> Result<Self> {
+    pub(super) fn create(
+        place: &'a Place,
+        endpoint: &'a Endpoint,
+        mode: u32,
+        precious: Precious<'a>,
+    ) -> Result<Self> {
         let mut leftovers = 0;
         for slot in 0..SLOTS_MAX {
             let name = temporary_name(&place.name, slot);
             match file::create_new_at(&place.directory, &name, mode) {
                 Ok(file) => {
                     let object = Some(FileObject::new(file, endpoint));
-                    let staged = Self { place, endpoint, object, slot, named: true, leftovers };
+                    let named = true;
+                    let staged = Self { precious, place, endpoint, object, slot, named, leftovers };
                     if staged.holds_its_name()? {
                         return Ok(staged);
                     }
@@ -62,7 +70,7 @@ impl<'a> Staged<'a> {
                     staged.forget();
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    leftovers += usize::from(remove_leftover(place, &name));
+                    leftovers += usize::from(remove_leftover(place, &name, precious));
                     // Its number is free now or not; either way the next one serves as well.
                 }
                 Err(error) => return Err(Error::new(Operation::Create, endpoint, error)),
@@ -79,36 +87,44 @@ impl<'a> Staged<'a> {
             Locked::Busy => return Ok(false),
             Locked::Held | Locked::Unsupported => {}
         }
-        let links = file::facts(handle).context(Operation::Stat, self.endpoint)?.links;
-        Ok(links > 0)
+        let id = file::facts(handle).context(Operation::Stat, self.endpoint)?.id;
+        let name = temporary_name(&self.place.name, self.slot);
+        let there = self.place.id_of(&name).context(Operation::Stat, self.endpoint)?;
+        Ok(there == Some(id))
     }
 
     /// The temporary.
-    #[expect(clippy::expect_used, reason = "it is there until `publish` or `forget` consume self")]
+    #[expect(clippy::expect_used, reason = "it is there until `close` consumes self")]
     pub(super) fn object(&self) -> &FileObject {
-        self.object.as_ref().expect("a staged file is open until it is published")
+        self.object.as_ref().expect("a staged file is open until it is closed")
     }
 
-    /// Gives the temporary the target's name, and returns it, still open.
+    /// Gives the temporary the target's name.
     ///
     /// # Errors
     ///
-    /// With [`Publish::IntoFreeName`] `EEXIST` when the name has been taken meanwhile.
-    pub(super) fn publish(mut self, how: Publish) -> Result<(FileObject, usize)> {
+    /// With [`Publish::IntoFreeName`] `EEXIST` when the name has been taken meanwhile. The
+    /// temporary is still there, and can be published again.
+    pub(super) fn publish(&mut self, how: Publish) -> Result<()> {
         let from = temporary_name(&self.place.name, self.slot);
         let directory = &self.place.directory;
         let to = &self.place.name;
-        let result = match how {
+        match how {
             Publish::OverExisting => file::rename_at(directory, &from, to),
             Publish::IntoFreeName => rename_into_free(directory, &from, to),
-        };
-        result.context(Operation::Rename, self.endpoint)?;
+        }
+        .context(Operation::Rename, self.endpoint)?;
         self.named = false;
-        self.leftovers += sweep(self.place, self.slot + 1);
-        let leftovers = self.leftovers;
-        let object = self.object.take();
-        #[expect(clippy::expect_used, reason = "taken here only, and self is consumed")]
-        Ok((object.expect("a staged file is open until it is published"), leftovers))
+        self.leftovers += sweep(self.place, self.slot + 1, self.precious);
+        Ok(())
+    }
+
+    /// Closes the published file, and says how many temporaries of killed runs were removed.
+    pub(super) fn close(mut self) -> Result<usize> {
+        match self.object.take() {
+            Some(object) => object.close().map(|()| self.leftovers),
+            None => Ok(self.leftovers),
+        }
     }
 
     /// Lets go of a temporary whose name is another run's business.
@@ -172,7 +188,7 @@ pub(super) fn link_to(place: &Place, path: &Path) -> io::Result<()> {
 }
 
 /// Removes what killed runs left under the numbers from `slot` on; returns how many.
-fn sweep(place: &Place, mut slot: u32) -> usize {
+fn sweep(place: &Place, mut slot: u32, precious: Precious<'_>) -> usize {
     let mut removed = 0;
     let mut free = 0;
     while free < FREE_SLOTS_MAX && slot < SLOTS_MAX {
@@ -181,7 +197,7 @@ fn sweep(place: &Place, mut slot: u32) -> usize {
             Ok(None) => free += 1,
             Ok(Some(_)) => {
                 free = 0;
-                removed += usize::from(remove_leftover(place, &name));
+                removed += usize::from(remove_leftover(place, &name, precious));
             }
             Err(_) => break,
         }
@@ -191,15 +207,15 @@ fn sweep(place: &Place, mut slot: u32) -> usize {
 }
 
 /// Removes the temporary of that name if no live run has it; says whether it did.
-fn remove_leftover(place: &Place, name: &OsStr) -> bool {
-    remove_if_dead(place, name).unwrap_or(false)
+fn remove_leftover(place: &Place, name: &OsStr, precious: Precious<'_>) -> bool {
+    remove_if_dead(place, name, precious).unwrap_or(false)
 }
 
-fn remove_if_dead(place: &Place, name: &OsStr) -> io::Result<bool> {
+fn remove_if_dead(place: &Place, name: &OsStr, precious: Precious<'_>) -> io::Result<bool> {
     let Some(facts) = file::facts_at(&place.directory, name)? else { return Ok(false) };
     // Nobody but this user, or the superuser, made it; and it is what we make.
     let ours = file::is_superuser() || facts.uid == file::effective_uid();
-    if facts.kind != Kind::Regular || !ours {
+    if facts.kind != Kind::Regular || !ours || precious.has(facts.id) {
         return Ok(false);
     }
     let file = file::open_existing_at(&place.directory, name)?;
@@ -213,6 +229,12 @@ fn remove_if_dead(place: &Place, name: &OsStr) -> io::Result<bool> {
         file::unlink_at(&place.directory, name)?;
     }
     Ok(same)
+}
+
+/// Whether a name could be a temporary's.
+pub(super) fn looks_temporary(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    name.starts_with(b".") && name.windows(6).any(|part| part == b".mycp-")
 }
 
 /// The longest file name (NAME_MAX in limits.h) of all common file systems.

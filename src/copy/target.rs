@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::{Endpoint, ObjectId};
 use crate::sys::file::{self, Facts, Follow, Kind};
-use crate::sys::{platform, streams};
+use crate::sys::platform::{self, FileSystem};
+use crate::sys::streams;
 
 /// A name in a directory that is held open.
 #[derive(Debug)]
@@ -74,7 +75,11 @@ pub(super) fn look(endpoint: &Endpoint, follow: Follow) -> Result<Found> {
     let Some(behind) = stat(Follow::Yes)? else {
         return Err(Error::new(Operation::Create, endpoint, Cause::DanglingLink));
     };
-    // The links below /proc/PID/fd lead to open files, which may have no name (any more).
+    // The links below /proc/PID/fd lead to open files. Who names one means the open file, which
+    // others go on writing to, and which may have no name (any more).
+    if leads_through_proc(path).context(Operation::Resolve, endpoint)? {
+        return Ok(Found::Unnamed(behind));
+    }
     match file::canonical(path) {
         Ok(real) => {
             let there =
@@ -86,6 +91,35 @@ pub(super) fn look(endpoint: &Endpoint, follow: Follow) -> Result<Found> {
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Unnamed(behind)),
         Err(error) => Err(Error::new(Operation::Resolve, endpoint, error)),
+    }
+}
+
+/// Whether a symbolic link, or one that it leads to, is one that the system makes up.
+fn leads_through_proc(path: &Path) -> io::Result<bool> {
+    // As many as the kernel follows (path_resolution(7)).
+    const LINKS_MAX: usize = 40;
+    let mut path = path.to_path_buf();
+    for _ in 0..LINKS_MAX {
+        let is_link = file::facts_of_path(&path, Follow::No)?
+            .is_some_and(|facts| facts.kind == Kind::Symlink);
+        if !is_link {
+            return Ok(false);
+        }
+        let parent = parent_of(&path).to_path_buf();
+        let directory = file::open_directory(&parent)?;
+        if platform::file_system(&directory)? == FileSystem::Pseudo {
+            return Ok(true);
+        }
+        path = parent.join(std::fs::read_link(&path)?);
+    }
+    Ok(false)
+}
+
+/// The directory of a path's last component.
+fn parent_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
 }
 
@@ -115,8 +149,7 @@ impl Place {
             };
             return Err(Error::new(Operation::Create, endpoint, cause));
         };
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let parent = parent.unwrap_or(Path::new("."));
+        let parent = parent_of(path);
         let directory = file::open_directory(parent).context(Operation::Create, endpoint)?;
         let directory_facts = file::facts(&directory).context(Operation::Stat, endpoint)?;
         Ok(Self {
@@ -143,8 +176,7 @@ impl Place {
         if name != self.name {
             return Ok(false);
         }
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let facts = file::facts_of_path(parent.unwrap_or(Path::new(".")), Follow::Yes)?;
+        let facts = file::facts_of_path(parent_of(path), Follow::Yes)?;
         Ok(facts.is_some_and(|facts| facts.id == self.directory_facts.id))
     }
 

@@ -236,7 +236,12 @@ impl Transfer<'_> {
                 Sparse::Always => 0,
             };
             let endpoint = self.target.endpoint();
-            let free = lock::free_bytes(directory).context(Operation::Reserve, endpoint)?;
+            // Where it cannot be asked, or the file system compresses, the writes tell.
+            let sure = matches!(
+                self.target_file_system(),
+                FileSystem::Ext | FileSystem::Xfs | FileSystem::Memory
+            );
+            let free = lock::free_bytes(directory).ok().flatten().filter(|_| sure);
             if let Some(available) = free.filter(|available| *available < needed) {
                 let cause = Cause::NoSpace { needed, available };
                 return Err(Error::new(Operation::Reserve, endpoint, cause));
@@ -282,7 +287,7 @@ impl Transfer<'_> {
     fn circumstances(&self) -> Result<Circumstances> {
         let target = self.target.handle();
         let endpoint = self.target.endpoint();
-        let file_system = platform::file_system(target).context(Operation::Stat, endpoint)?;
+        let file_system = self.target_file_system();
         let id = file::facts(target).context(Operation::Stat, endpoint)?.id;
         Ok(Circumstances {
             len: self.source.facts.len,
@@ -299,6 +304,11 @@ impl Transfer<'_> {
             },
             target_blank: self.before == Before::Blank,
         })
+    }
+
+    fn target_file_system(&self) -> FileSystem {
+        // Only a choice depends on it.
+        platform::file_system(self.target.handle()).unwrap_or(FileSystem::Other)
     }
 
     fn started(&self, len: Option<u64>) -> Result<()> {

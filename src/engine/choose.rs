@@ -90,10 +90,11 @@ fn can_clone(file_system: FileSystem) -> bool {
 fn maps_win(at: Circumstances) -> bool {
     at.threads >= MAPPED_THREADS_MIN
         && matches!(at.target.file_system, FileSystem::Ext | FileSystem::Xfs)
-        // A fault in a map of these may wait for a network or a daemon, and cannot be stopped.
+        // A fault in a map of the first two may wait for a network or a daemon, and cannot be
+        // stopped; a map of a file in memory fills its holes when they are read.
         && !matches!(
             at.source.file_system,
-            FileSystem::Network | FileSystem::Fuse | FileSystem::Pseudo
+            FileSystem::Network | FileSystem::Fuse | FileSystem::Pseudo | FileSystem::Memory
         )
 }
 

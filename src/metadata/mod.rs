@@ -22,6 +22,7 @@ use crate::error::{Context, Operation, Result};
 use crate::options::{Endpoint, Keep, Preserve, Quoted};
 use crate::sys::attributes::{self, Names};
 use crate::sys::file::is_superuser;
+use crate::sys::platform;
 
 pub(crate) use crate::metadata::plan::{ModeAtEnd, new_file_mode};
 pub(crate) use crate::sys::attributes::Attributes;
@@ -66,6 +67,7 @@ pub(crate) fn keep_of_replaced(
 ) -> Result<(), Unkeepable> {
     let old_attributes = Attributes::of(old).map_err(Unkeepable::Attributes)?;
     let new_attributes = Attributes::of(new).map_err(Unkeepable::Attributes)?;
+    platform::keep_flags(old, new);
     if owners(&old_attributes) != owners(&new_attributes) {
         let (uid, gid) = owners(&old_attributes);
         attributes::set_owner(new, Some(uid), Some(gid)).map_err(Unkeepable::Owner)?;

@@ -250,6 +250,17 @@ pub(crate) fn write_next(handle: impl AsFd, from: &[u8]) -> io::Result<usize> {
     Ok(rustix::io::write(handle, from)?)
 }
 
+/// Moves the handle's own position to the begin.
+pub(crate) fn rewind(handle: impl AsFd) -> io::Result<()> {
+    rustix::fs::seek(handle, rustix::fs::SeekFrom::Start(0))?;
+    Ok(())
+}
+
+/// Whether a directory's handle can be flushed: not if it was opened without the right to read.
+pub(crate) fn can_flush(directory: impl AsFd) -> io::Result<bool> {
+    Ok(!rustix::fs::fcntl_getfl(directory)?.contains(OFlags::PATH))
+}
+
 /// Moves the handle's own position forward.
 pub(crate) fn skip(handle: impl AsFd, bytes: u64) -> io::Result<()> {
     let bytes = i64::try_from(bytes).map_err(|_| io::ErrorKind::InvalidInput)?;

@@ -62,6 +62,19 @@ pub(crate) fn stamps_are_fine(file_system: FileSystem) -> bool {
     takes_part && (number(), number()) >= (Some(6), Some(13))
 }
 
+/// Gives a new, empty file those flags of an old one that a program cannot see but a file system
+/// obeys: no copy on write, no dump, no access times (ioctl_iflags(2)). A file system that has no
+/// such flags has nothing to keep.
+pub(crate) fn keep_flags(old: &File, new: &File) {
+    use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
+    let kept = IFlags::NOCOW | IFlags::NODUMP | IFlags::NOATIME;
+    if let (Ok(old), Ok(flags)) = (ioctl_getflags(old), ioctl_getflags(new))
+        && !(old & kept).is_empty()
+    {
+        ioctl_setflags(new, flags | (old & kept)).ok();
+    }
+}
+
 /// The number of the mount that a name is on; equal for a directory and the names in it unless
 /// something is mounted on the name. `None` where the kernel does not tell.
 pub(crate) fn mount_id(directory: impl AsFd, name: &std::ffi::OsStr) -> Option<u64> {
