@@ -27,16 +27,18 @@
 //! 2. [`Copier::copy`] opens the source and notes what it is (`copy::source`), looks at what has
 //!    the target's name (`copy::target`), and decides without touching anything (`copy::decide`):
 //!    skip, refuse, create, replace, or write in place.
-//! 3. `copy::stage` makes a temporary beside the target, and `copy::transfer` asks
-//!    `engine::choose` which engines to try, in which order.
+//! 3. `copy::run` carries that out: `copy::stage` makes a temporary beside the target,
+//!    `copy::fill` fills it, and `copy::transfer` asks `engine::choose` which engines to try, in
+//!    which order.
 //! 4. `engine::drive` cuts the source into blocks of 2 MiB and hands them to threads. For each
 //!    block it finds the data between the holes and gives it to an engine: `mapped` maps both
 //!    sides (`sys::map`) and copies from map to map (`sys::guard`); `buffered` reads and writes;
 //!    `kernel` and `reflink` have the kernel do it. The block is hashed by the thread that copied
 //!    it (`digest`), and a follower starts its write-out while the next are copied.
-//! 5. Back in `copy::run` the source is looked at again: did it change? The attributes are set
-//!    (`metadata`), the bytes are read back if that was asked for, the times are stamped, the file
-//!    is flushed, the temporary takes the target's name in one step, and the directory is flushed.
+//! 5. Back in `copy::fill` the source is looked at again: did it change? The attributes are set
+//!    (`metadata`), the bytes are read back if that was asked for, the times are stamped, and the
+//!    file is flushed. In `copy::run` the temporary takes the target's name in one step, and the
+//!    directory is flushed.
 //! 6. A [`Report`] says what was done; `cli` prints it.
 //!
 //! # Floors
@@ -72,7 +74,9 @@
 //!   so that no directory is read for that.
 //! - **The source is compared with itself.** Size, modification and change time at the end must be
 //!   those of the begin, and a write that was under way at the begin is waited for, since it had
-//!   set the times already. One that only grew is told from one that was rewritten by comparing.
+//!   set the times already. Where the times say too little, the contents are compared: to tell one
+//!   that only grew from one that was rewritten, after a change of mode, and where the clock of the
+//!   times is coarse.
 //! - **Nothing that can fail is left to a destructor**, but for the removal of a temporary whose
 //!   copy has failed already; the next run repeats it.
 //!

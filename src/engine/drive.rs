@@ -212,7 +212,13 @@ impl<'a> Shared<'a> {
                 lane.hole(self.job, hole).map_err(|error| (start, error))?;
                 start = data_start;
                 *next = start;
-                if self.job.observer.event(Event::Copied { bytes: hole.len() }) == Flow::Stop {
+                let bytes = hole.len();
+                let mut flow = self.job.observer.event(Event::Copied { bytes });
+                if flow == Flow::Continue && self.job.flush == Flush::Sync {
+                    // There is nothing of it to write.
+                    flow = self.job.observer.event(Event::WrittenOut { bytes });
+                }
+                if flow == Flow::Stop {
                     return Err((start, stopped(self.job.target)));
                 }
             }
