@@ -56,3 +56,5 @@ mod sparse;
 mod special_files;
 #[cfg(target_os = "linux")]
 mod support;
+#[cfg(target_os = "linux")]
+mod verify;

@@ -1,0 +1,51 @@
+//! `--verify` finds what a disk, or anything behind it, makes of the bytes.
+
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+use rustix::fs::{CWD, Mode, mkfifoat};
+
+use crate::support::{Sandbox, assert_same_bytes, content};
+
+const LEN: usize = 1 << 20;
+
+/// Copies from a FIFO, which holds the copy in its middle, and spoils one byte of what has been
+/// written so far, as a broken disk would.
+fn copy_onto_a_bad_disk(option: &str) {
+    let sandbox = Sandbox::new();
+    sandbox.write("target", b"old");
+    mkfifoat(CWD, sandbox.path("fifo"), Mode::from_raw_mode(0o600)).unwrap();
+    let copying = sandbox.run([option, "fifo", "target"]).start();
+    let mut fifo = std::fs::File::options().write(true).open(sandbox.path("fifo")).unwrap();
+    fifo.write_all(&content(71, LEN)).unwrap();
+
+    let written = || {
+        let temporary = sandbox.leftovers().into_iter().next()?;
+        let file = std::fs::File::options().write(true).open(sandbox.path(temporary)).ok()?;
+        (file.metadata().ok()?.len() >= LEN as u64 / 2).then_some(file)
+    };
+    let temporary = loop {
+        match written() {
+            Some(file) => break file,
+            None => std::thread::sleep(Duration::from_millis(1)),
+        }
+    };
+    temporary.write_all_at(b"?", 12_345).unwrap();
+    fifo.write_all(b"end").unwrap();
+    drop(fifo);
+
+    let ended = copying.end().failed().says("verify").says("differs");
+    assert_same_bytes(&sandbox.read("target"), b"old", &ended.description);
+    sandbox.assert_tidy(&ended.description);
+}
+
+#[test]
+fn a_spoiled_byte_is_found_on_the_medium() {
+    copy_onto_a_bad_disk("--verify");
+}
+
+#[test]
+fn a_spoiled_byte_is_found_in_the_cache() {
+    copy_onto_a_bad_disk("--verify=cache");
+}
