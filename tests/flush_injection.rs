@@ -215,3 +215,49 @@ fn a_failed_close_of_the_target_fails_the_copy() {
         assert!(tried > 0, "{engine}: the target is never closed\n{log}");
     }
 }
+
+/// The calls of a copy that flush or name something, each with the paths that strace shows.
+fn calls_in_order(engine: &str, has_old: bool, more: &[&str]) -> Vec<String> {
+    let sandbox = Sandbox::new();
+    sandbox.write("source", &content(31, LEN));
+    if has_old {
+        sandbox.write("target", b"old");
+    }
+    let log = sandbox.path("log");
+    let trace = "trace=fsync,fdatasync,syncfs,/^rename";
+    let words: Vec<&OsStr> = ["strace", "-f", "-qq", "-y", "-e", trace, "-o"]
+        .into_iter()
+        .map(OsStr::new)
+        .chain([log.as_os_str()])
+        .collect();
+    let engine = format!("--engine={engine}");
+    let own = [&*engine, "--flush=sync", "source", "target"];
+    let arguments = more.iter().chain(&own);
+    Run::through(&words, sandbox.root(), arguments).end().good();
+    let root = sandbox.root().to_str().unwrap();
+    let log = std::fs::read_to_string(&log).unwrap();
+    log.lines().map(|line| line.replace(root, "").replace("<>", "<directory>")).collect()
+}
+
+/// Without the calls themselves nothing that fails could be noticed: every other test here would
+/// pass for a program that flushes nothing.
+#[test]
+#[ignore = "needs strace"]
+fn content_is_flushed_before_the_name_and_the_name_after() {
+    for engine in ["mmap", "buffered", "kernel"] {
+        for has_old in [false, true] {
+            let calls = calls_in_order(engine, has_old, &[]);
+            let place = |what: &[&str]| {
+                calls.iter().position(|call| what.iter().all(|word| call.contains(word)))
+            };
+            let content = place(&["fsync(", ".target.mycp-"]).expect("the content is flushed");
+            let name = place(&["rename", ".target.mycp-"]).expect("the name is given");
+            let directory = place(&["fsync(", "<directory>"]).expect("the name is flushed");
+            assert!(content < name && name < directory, "{engine}, {has_old}: {calls:#?}");
+        }
+        let calls = calls_in_order(engine, true, &["--in-place", "-p"]);
+        let flushed = |what: &str| calls.iter().filter(|call| call.contains(what)).count();
+        assert_eq!(flushed("/target>"), 2, "content, then times: {calls:#?}");
+        assert_eq!(flushed("<directory>"), 1, "{calls:#?}");
+    }
+}
