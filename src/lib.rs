@@ -1,4 +1,4 @@
-//! Copies files through memory maps: fast, whole, and on the disk when asked.
+//! Copies files, through memory maps too: fast, whole, and on the disk when asked.
 //!
 //! The program `mycp` takes cp's operands and options; this library is what it is made of.
 //! [`copy()`] copies one file, [`Copier`] does it with [`CopyOptions`] and an [`Observer`], and
@@ -73,7 +73,7 @@
 //!   lives; the next run finds an unlocked one dead and removes it. The numbers are tried in order,
 //!   so that no directory is read for that.
 //! - **The source is compared with itself.** Size, modification and change time at the end must be
-//!   those of the begin, and a write that was under way at the begin is waited for, since it had
+//!   those of the beginning, and a write that was under way then is waited for, since it had
 //!   set the times already. Where the times say too little, the contents are compared: to tell one
 //!   that only grew from one that was rewritten, after a change of mode, and where the clock of the
 //!   times is coarse.

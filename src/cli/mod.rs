@@ -86,6 +86,10 @@ fn answer(error: &clap::Error) -> ExitCode {
             say(&format!("hint: {tip}"));
         }
     }
+    const OF_TREES: [&str; 5] = ["'-r'", "'-R'", "'-a'", "'--recursive'", "'--archive'"];
+    if OF_TREES.iter().any(|option| message.contains(option)) {
+        say("hint: directories are not copied yet");
+    }
     say_try_help();
     // clap's own status is 2; cp's is 1.
     ExitCode::FAILURE

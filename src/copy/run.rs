@@ -10,7 +10,7 @@ use super::decide::Step;
 use super::fill::Filling;
 use super::session::{First, Precious, Session};
 use super::source::Source;
-use super::stage::{Publish, Staged, link_to};
+use super::stage::{Publish, Staged, link_to, sweep};
 use super::target::{Found, Place};
 use crate::engine::Before;
 use crate::error::{Cause, Context, Error, Operation, Result};
@@ -86,7 +86,11 @@ impl<'a> Run<'a> {
 
     /// Makes a whole new file and gives it the name, whatever has it.
     fn create(&mut self, place: &Place, way: Way) -> Result<()> {
-        let attributes = Attributes::from(&self.source.facts);
+        let mut attributes = Attributes::from(&self.source.facts);
+        if *self.source.object.endpoint() == Endpoint::Standard {
+            // A pipe's own mode says nothing about a file; dd and a shell's `>` give this one.
+            attributes.mode = 0o666;
+        }
         let mode = metadata::new_file_mode(&attributes, &self.options.preserve);
         let staged = Staged::create(place, self.target, mode.at_open, self.precious())?;
         self.fill_and_publish(place, staged, mode.at_end, way)
@@ -217,6 +221,7 @@ impl<'a> Run<'a> {
         object.close()?;
         match self.found {
             Found::Named { place, .. } if facts.kind == Kind::Regular => {
+                self.report.leftovers = sweep(place, self.precious());
                 self.flush_directory(place)
             }
             _ => Ok(()),

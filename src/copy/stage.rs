@@ -115,7 +115,7 @@ impl<'a> Staged<'a> {
         }
         .context(Operation::Rename, self.endpoint)?;
         self.named = false;
-        self.leftovers += sweep(self.place, self.slot + 1, self.precious);
+        self.leftovers += sweep_from(self.place, self.slot + 1, self.precious);
         Ok(())
     }
 
@@ -187,8 +187,12 @@ pub(super) fn link_to(place: &Place, path: &Path) -> io::Result<()> {
     file::rename_at(&place.directory, &temporary, &place.name)
 }
 
-/// Removes what killed runs left under the numbers from `slot` on; returns how many.
-fn sweep(place: &Place, mut slot: u32, precious: Precious<'_>) -> usize {
+/// Removes the temporaries that killed runs left for this target; returns how many.
+pub(super) fn sweep(place: &Place, precious: Precious<'_>) -> usize {
+    sweep_from(place, 0, precious)
+}
+
+fn sweep_from(place: &Place, mut slot: u32, precious: Precious<'_>) -> usize {
     let mut removed = 0;
     let mut free = 0;
     while free < FREE_SLOTS_MAX && slot < SLOTS_MAX {
