@@ -109,6 +109,7 @@ fn readable_modes() -> impl Iterator<Item = u32> {
 }
 
 #[test]
+#[ignore = "needs the programs of acl and attr"]
 fn a_new_file_has_the_mode_that_cp_gives_it() {
     for mode in readable_modes() {
         for umask in UMASKS {
@@ -136,6 +137,7 @@ fn a_new_file_has_the_mode_that_cp_gives_it() {
 }
 
 #[test]
+#[ignore = "needs the programs of acl and attr"]
 fn an_overwritten_file_keeps_its_mode_as_with_cp() {
     // Without sticky files: cp -p leaves the bit of the old target, and not on purpose.
     for mode in [0o600, 0o644, 0o666, 0o755, 0o777] {
@@ -160,6 +162,7 @@ fn an_overwritten_file_keeps_its_mode_as_with_cp() {
 }
 
 #[test]
+#[ignore = "needs the programs of acl and attr"]
 fn a_removed_destination_has_the_mode_of_a_new_file() {
     for way in ["--remove-destination", "--backup=simple", "--backup=numbered"] {
         let twins = Twins::new(|sandbox| {
@@ -196,6 +199,7 @@ fn an_overwritten_setuid_file_does_not_stay_setuid() {
 }
 
 #[test]
+#[ignore = "needs the programs of acl and attr"]
 fn an_overwritten_file_keeps_its_acl_and_attributes() {
     let twins = Twins::new(|sandbox| {
         sandbox.write("source", b"content");
@@ -209,6 +213,7 @@ fn an_overwritten_file_keeps_its_acl_and_attributes() {
 }
 
 #[test]
+#[ignore = "needs the programs of acl and attr"]
 fn acl_and_attributes_of_the_source_are_kept_where_asked_for() {
     for way in [
         &[] as &[&str],
@@ -239,6 +244,7 @@ fn acl_and_attributes_of_the_source_are_kept_where_asked_for() {
 }
 
 #[test]
+#[ignore = "needs the programs of acl and attr"]
 fn a_default_acl_of_the_directory_is_inherited_as_with_cp() {
     for mode in readable_modes().filter(|mode| mode & 0o7000 == 0) {
         for acl in ["u::rwx,g::rx,o::-,u:1234:rwx", "u::rw,g::r,o::r", "u::rwx,g::rwx,o::rwx"] {
@@ -364,6 +370,7 @@ fn times_are_kept_to_the_nanosecond() {
 }
 
 #[test]
+#[ignore = "needs the programs of acl and attr"]
 fn attributes_only_leaves_the_content() {
     let twins = Twins::new(|sandbox| {
         sandbox.write("source", b"content");
