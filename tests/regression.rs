@@ -16,14 +16,12 @@ use std::time::{Duration, Instant};
 
 use crate::support::fuse::{Faults, FaultyFileSystem};
 use crate::support::mounts::{LoopDevice, Mounts};
+use crate::support::sandbox::NOBODY;
 use crate::support::sandbox::{Running, leftovers};
 use crate::support::{Chance, ENGINES, Ended, Run, Sandbox, assert_same_bytes, content};
 
 /// More than a pipe and the buffer before it hold, so that a dammed copy is in its middle.
 const LEN: usize = 1 << 20;
-
-/// The user "nobody" of most systems; any that is not root will do.
-const NOBODY: u32 = 65_534;
 
 /// The system calls behind each of which a held copy pauses: the target is there, and not whole.
 const HELD: &str = "ftruncate,fallocate,write,pwrite64,copy_file_range,sendfile,splice";
@@ -1086,21 +1084,6 @@ fn what_has_a_temporarys_name_and_is_none_is_not_harmed() {
     }
 }
 
-/// Runs it as a user without rights.
-fn as_nobody(run: Run) -> Run {
-    // SAFETY: setgroups, setgid and setuid as bare system calls neither allocate nor take locks.
-    // They change the calling thread only, which is the only one after fork.
-    unsafe {
-        run.before_exec(|| {
-            use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
-            set_thread_groups(&[])?;
-            set_thread_gid(rustix::process::Gid::from_raw(NOBODY))?;
-            set_thread_uid(rustix::process::Uid::from_raw(NOBODY))?;
-            Ok(())
-        })
-    }
-}
-
 /// What `-f` is for: opening such a target fails, and putting another file in its place does not.
 #[test]
 #[ignore = "needs root: takes another user's part"]
@@ -1115,7 +1098,7 @@ fn force_replaces_a_target_that_may_not_be_opened() {
             std::os::unix::fs::chown(&target, Some(owner), Some(owner)).unwrap();
             let before = inode(&sandbox, "d/target");
             let arguments = options.iter().copied().chain(["source", "d/target"]);
-            let ended = as_nobody(sandbox.run(arguments)).end().good();
+            let ended = sandbox.run(arguments).by_nobody().end().good();
             assert_same_bytes(&sandbox.read("d/target"), b"new", &ended.description);
             assert_ne!(inode(&sandbox, "d/target"), before, "{ended}");
             let left = leftovers(&sandbox.path("d"));

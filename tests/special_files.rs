@@ -6,30 +6,13 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use crate::support::mounts::{LoopDevice, Mounts};
-use crate::support::{ENGINES, Run, Sandbox, assert_same_bytes, content};
+use crate::support::{ENGINES, Sandbox, assert_same_bytes, content};
 
 const LEN: usize = (3 << 20) + 17;
-/// The user "nobody" of most systems; any that is not root will do.
-const NOBODY: u32 = 65_534;
 
 fn make_fifo(sandbox: &Sandbox, name: &str) {
     let mode = rustix::fs::Mode::from_raw_mode(0o600);
     rustix::fs::mkfifoat(rustix::fs::CWD, sandbox.path(name), mode).unwrap();
-}
-
-/// Runs it as a user without rights.
-fn as_nobody(run: Run) -> Run {
-    // SAFETY: setgroups, setgid and setuid as bare system calls neither allocate nor take locks.
-    // They change the calling thread only, which is the only one after fork.
-    unsafe {
-        run.before_exec(|| {
-            use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
-            set_thread_groups(&[])?;
-            set_thread_gid(rustix::process::Gid::from_raw(NOBODY))?;
-            set_thread_uid(rustix::process::Uid::from_raw(NOBODY))?;
-            Ok(())
-        })
-    }
 }
 
 /// Files of /proc say that they are empty; `copy_file_range` believes it and mmap refuses.
@@ -334,12 +317,12 @@ fn in_a_directory_without_write_permission_the_target_is_written_in_place() {
         let inode = sandbox.metadata("d/target").ino();
         let engine = format!("--engine={engine}");
         let run = sandbox.run([&*engine, "--explain", "source", "d/target"]);
-        let ended = as_nobody(run).end().good();
+        let ended = run.by_nobody().end().good();
         assert_same_bytes(&sandbox.read("d/target"), &bytes, &ended.description);
         assert_eq!(sandbox.metadata("d/target").ino(), inode, "{ended}");
         ended.tells("directory");
         // But no new file is made there.
-        as_nobody(sandbox.run(["source", "d/new"])).end().failed().says("Permission denied");
+        sandbox.run(["source", "d/new"]).by_nobody().end().failed().says("Permission denied");
     }
 }
 
@@ -351,16 +334,16 @@ fn what_may_not_be_read_or_written_is_an_error() {
     std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).unwrap();
     sandbox.directory("d");
     std::fs::set_permissions(sandbox.path("d"), PermissionsExt::from_mode(0o777)).unwrap();
-    let ended = as_nobody(sandbox.run(["secret", "d/target"])).end().failed();
+    let ended = sandbox.run(["secret", "d/target"]).by_nobody().end().failed();
     assert!(ended.errors.contains("Permission denied"), "{ended}");
     assert!(!sandbox.path("d/target").exists(), "{ended}");
     // cp opens the target for writing; that it could be replaced does not make it writable.
     sandbox.write("source", b"new");
     let target = sandbox.write("d/target", b"old");
     std::fs::set_permissions(&target, PermissionsExt::from_mode(0o444)).unwrap();
-    let ended = as_nobody(sandbox.run(["source", "d/target"])).end().failed();
+    let ended = sandbox.run(["source", "d/target"]).by_nobody().end().failed();
     assert_same_bytes(&sandbox.read("d/target"), b"old", &ended.description);
-    let ended = as_nobody(sandbox.run(["-f", "source", "d/target"])).end().good();
+    let ended = sandbox.run(["-f", "source", "d/target"]).by_nobody().end().good();
     assert_same_bytes(&sandbox.read("d/target"), b"new", &ended.description);
 }
 

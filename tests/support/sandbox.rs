@@ -19,6 +19,9 @@ const TIME_LIMIT: Duration = Duration::from_secs(60);
 const OWN_OPTIONS: [&str; 6] =
     ["--engine", "--flush", "--on-change", "--verify", "--in-place", "--explain"];
 
+/// The user "nobody" of most systems; any that is not root will do.
+pub(crate) const NOBODY: u32 = 65_534;
+
 /// A directory of a test's own, removed at the end.
 #[derive(Debug)]
 pub(crate) struct Sandbox {
@@ -213,6 +216,21 @@ impl Run {
         // SAFETY: the caller promises what `pre_exec` asks for.
         unsafe { self.command.pre_exec(prepare) };
         self
+    }
+
+    /// Runs it as [`NOBODY`], a user without rights.
+    pub(crate) fn by_nobody(self) -> Self {
+        // SAFETY: setgroups, setgid and setuid as bare system calls neither allocate nor take
+        // locks. They change the calling thread only, which is the only one after fork.
+        unsafe {
+            self.before_exec(|| {
+                use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
+                set_thread_groups(&[])?;
+                set_thread_gid(rustix::process::Gid::from_raw(NOBODY))?;
+                set_thread_uid(rustix::process::Uid::from_raw(NOBODY))?;
+                Ok(())
+            })
+        }
     }
 
     /// Runs it with this umask.
