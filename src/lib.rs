@@ -107,17 +107,19 @@ mod object;
 mod options;
 mod report;
 mod sys;
+pub mod tree;
 mod units;
 
 pub use copy::{Copier, Session, copy};
 pub use error::{Cause, Error, Operation, Result};
 pub use mapped::{FaultGuard, Restored};
 pub use options::{
-    Backup, BackupControl, Content, CopyOptions, Endpoint, EngineChoice, EngineName, Existing,
-    Flush, Keep, ObjectId, OnChange, Preserve, Quoted, Reflink, Sparse, Update, Verify,
+    Backup, BackupControl, Content, CopyOptions, Dereference, Directories, DirectoryLink, Endpoint,
+    EngineChoice, EngineName, Existing, Flush, Keep, Made, ObjectId, OnChange, Preserve, Quoted,
+    Reflink, Span, Sparse, Special, Update, Verify,
 };
 pub use report::{
-    Consent, Done, EngineUse, Event, Flow, Flushes, InPlaceReason, Observer, Report, Skip, Warning,
-    Way,
+    Consent, Done, EngineUse, Event, Flow, Flushes, InPlaceReason, Lost, ObjectKind, Observer,
+    Report, Skip, Warning, Way,
 };
 pub use units::{ByteRange, Granule};

@@ -292,6 +292,70 @@ pub enum Content {
     AttributesOnly,
 }
 
+/// What becomes of directories.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Directories {
+    /// They are refused.
+    #[default]
+    Refused,
+    /// They are copied with all that is in them (`-r`).
+    Copied,
+}
+
+/// Which symbolic links among the sources are followed; those on the way to an operand always are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dereference {
+    /// All (`-L`).
+    #[default]
+    Always,
+    /// Those that are operands (`-H`).
+    Operands,
+    /// None: they are copied as links (`-P`).
+    Never,
+}
+
+/// What is made of a source that is no directory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Made {
+    /// A copy.
+    #[default]
+    Copy,
+    /// A hard link to it (`-l`).
+    HardLink,
+    /// A symbolic link to it (`-s`).
+    SymbolicLink,
+}
+
+/// What becomes of FIFOs, sockets and devices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Special {
+    /// They are read, and a regular file gets what they yield.
+    #[default]
+    Read,
+    /// One of their kind is made, as by `-r` without `--copy-contents`.
+    Made,
+}
+
+/// How far a tree reaches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Span {
+    /// Over all file systems that are mounted in it.
+    #[default]
+    All,
+    /// Over the one that its root is on (`-x`): of a mount point only the directory is made.
+    OneFileSystem,
+}
+
+/// What becomes of a symbolic link to a directory that is where a directory is to be copied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DirectoryLink {
+    /// It is not overwritten: an error.
+    #[default]
+    Refused,
+    /// It is followed (`--keep-directory-symlink`).
+    Followed,
+}
+
 /// Everything that can be chosen about the copy of one object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CopyOptions {
@@ -319,6 +383,18 @@ pub struct CopyOptions {
     pub backup: Backup,
     /// What is copied.
     pub content: Content,
+    /// What becomes of directories.
+    pub directories: Directories,
+    /// Which symbolic links are followed.
+    pub dereference: Dereference,
+    /// What is made of each source.
+    pub made: Made,
+    /// What becomes of FIFOs, sockets and devices.
+    pub special: Special,
+    /// How far a tree reaches.
+    pub span: Span,
+    /// What becomes of symbolic links where directories are to be copied.
+    pub directory_link: DirectoryLink,
     /// Threads at most; `None`: as many as there are cores.
     pub threads: Option<std::num::NonZeroUsize>,
 }

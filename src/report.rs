@@ -106,6 +106,12 @@ pub enum Way {
     Replaced,
     /// It became another name of a target that the source was copied to before.
     Linked,
+    /// It became another name of the source itself (`-l`).
+    LinkedToSource,
+    /// It became a symbolic link to the source (`-s`).
+    SymbolicLink,
+    /// A directory that was there takes in what is copied.
+    Merged,
     /// It was written into, for this reason.
     InPlace(InPlaceReason),
 }
@@ -186,6 +192,8 @@ pub enum Warning {
         /// How many bytes.
         bytes: u64,
     },
+    /// The target could not be given this attribute of the source.
+    NotKept(Lost),
 }
 
 /// Counts of the flush calls of a copy.
@@ -199,6 +207,76 @@ pub struct Flushes {
     pub directories: u64,
 }
 
+/// What kind of thing a target is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ObjectKind {
+    /// A regular file.
+    #[default]
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    SymbolicLink,
+    /// A FIFO.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A block device.
+    BlockDevice,
+    /// A character device.
+    CharDevice,
+}
+
+impl ObjectKind {
+    /// The kind in words.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Directory => "directory",
+            Self::SymbolicLink => "symbolic link",
+            Self::Fifo => "FIFO",
+            Self::Socket => "socket",
+            Self::BlockDevice => "block device",
+            Self::CharDevice => "character device",
+        }
+    }
+}
+
+/// An attribute of the source that a target could not be given, where that is no failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Lost {
+    /// Owner or group.
+    Ownership,
+    /// Permission bits.
+    Mode,
+    /// An access control list.
+    Acl,
+    /// Extended attributes.
+    Xattr,
+    /// The label of a security module.
+    Context,
+    /// Times.
+    Timestamps,
+}
+
+impl Lost {
+    /// The attribute in words.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ownership => "owner or group",
+            Self::Mode => "permissions",
+            Self::Acl => "access control list",
+            Self::Xattr => "extended attributes",
+            Self::Context => "security context",
+            Self::Timestamps => "times",
+        }
+    }
+}
+
 /// What the copy of one object came to, in figures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -207,6 +285,8 @@ pub struct Report {
     pub source: Endpoint,
     /// The target as it was named.
     pub target: Endpoint,
+    /// What kind of thing the target is.
+    pub kind: ObjectKind,
     /// How the target came to its new content.
     pub way: Way,
     /// The target's identity.
@@ -243,6 +323,7 @@ impl Report {
         Self {
             source: source.clone(),
             target: target.clone(),
+            kind: ObjectKind::File,
             way,
             target_id: None,
             len: 0,

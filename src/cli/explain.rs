@@ -32,6 +32,9 @@ impl Display for Explanation<'_> {
             Way::Created => writeln!(f, "  created: a whole file under a new name")?,
             Way::Replaced => writeln!(f, "  replaced: a whole file took the name over")?,
             Way::Linked => writeln!(f, "  linked: another name of a target copied before")?,
+            Way::LinkedToSource => writeln!(f, "  linked: another name of the source")?,
+            Way::SymbolicLink => writeln!(f, "  linked: a symbolic link to the source")?,
+            Way::Merged => writeln!(f, "  merged: the directory was there")?,
             Way::InPlace(reason) => writeln!(f, "  written in place: {}", reason.as_str())?,
         }
         let seconds = report.elapsed.as_secs_f64();
@@ -110,6 +113,7 @@ pub(super) fn warning(warning: &Warning) -> String {
         Warning::ReadBackFromMemory { bytes } => {
             format!("{} could be compared in memory only, not on the medium", Count(*bytes, "byte"))
         }
+        Warning::NotKept(lost) => format!("it could not be given the source's {}", lost.as_str()),
     }
 }
 

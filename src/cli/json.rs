@@ -116,6 +116,9 @@ pub(super) fn copied(report: &Report) -> serde_json::Result<String> {
         Way::Created => ("created", None),
         Way::Replaced => ("replaced", None),
         Way::Linked => ("linked", None),
+        Way::LinkedToSource => ("linked_to_source", None),
+        Way::SymbolicLink => ("symbolic_link", None),
+        Way::Merged => ("merged", None),
         Way::InPlace(reason) => ("in_place", Some(in_place(reason))),
     };
     line(&Event::Copied(Box::new(Copied {
@@ -213,6 +216,7 @@ fn warned(warning: &Warning) -> Warned {
         Warning::Grew { .. } => "grew",
         Warning::Changed => "changed",
         Warning::ReadBackFromMemory { .. } => "read_back_from_memory",
+        Warning::NotKept(_) => "not_kept",
     };
     Warned { warning, text }
 }

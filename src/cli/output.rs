@@ -187,6 +187,6 @@ pub(super) fn say(text: &(impl Display + ?Sized)) {
 fn warned(report: &Report, warning: &Warning) -> String {
     match warning {
         Warning::Grew { .. } | Warning::Changed => report.source.to_string(),
-        Warning::ReadBackFromMemory { .. } => report.target.to_string(),
+        Warning::ReadBackFromMemory { .. } | Warning::NotKept(_) => report.target.to_string(),
     }
 }

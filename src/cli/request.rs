@@ -153,6 +153,7 @@ fn options(args: &Args, environment: &Environment) -> Result<CopyOptions, Refusa
         backup: backup(args, environment)?,
         content: if args.attributes_only { Content::AttributesOnly } else { Content::All },
         threads: args.threads,
+        ..CopyOptions::default()
     };
     refuse_contradictions(args, &options)?;
     Ok(options)
