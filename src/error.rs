@@ -163,6 +163,18 @@ pub enum Cause {
     /// Another run is writing into it.
     #[error("another copy is writing into it")]
     Busy,
+    /// A directory would be copied into itself.
+    #[error("it cannot be copied into itself, {target}")]
+    IntoItself {
+        /// Where it was to be copied to.
+        target: Endpoint,
+    },
+    /// Following symbolic links has led to a directory that it began in.
+    #[error("it is a directory that this one is in: a loop of symbolic links")]
+    Loop,
+    /// A file where a directory is needed.
+    #[error("it is not a directory")]
+    NotDirectory,
     /// A directory where a file is needed.
     #[error("it is a directory")]
     IsDirectory,

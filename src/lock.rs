@@ -4,13 +4,15 @@
 //! names. Its `allocate` and `duplicate` are not used: the first reports a wrong error, the second
 //! loses close-on-exec.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::sys::file;
+use crate::sys::names::{Follow, Spot};
 
 /// What an attempt to lock came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,15 +43,16 @@ pub(crate) fn try_lock(file: &File) -> io::Result<Locked> {
     }
 }
 
-/// Locks a directory against other runs that take this lock, waiting for them. It is held until
-/// the directory is closed.
+/// Locks a directory against other runs, and other threads, that take this lock, waiting for
+/// them. It is held until what this returns is closed.
 ///
 /// # Errors
 ///
 /// `WouldBlock` when another process holds it for longer than any run does.
-pub(crate) fn lock_directory(directory: &OwnedFd) -> io::Result<()> {
-    // A second descriptor of one open file has its locks (flock(2)).
-    let file = File::from(directory.try_clone()?);
+pub(crate) fn lock_directory(directory: impl AsFd) -> io::Result<File> {
+    // Opened once more: a second descriptor of one open file would share its locks (flock(2)).
+    let itself = Spot::within(&directory, OsStr::new("."));
+    let file = File::from(itself.open_directory(Follow::Yes)?);
     let started = Instant::now();
     while try_lock(&file)? == Locked::Busy {
         if started.elapsed() > DIRECTORY_WAIT_MAX {
@@ -57,7 +60,16 @@ pub(crate) fn lock_directory(directory: &OwnedFd) -> io::Result<()> {
         }
         std::thread::sleep(Duration::from_millis(2));
     }
-    Ok(())
+    Ok(file)
+}
+
+/// Gives up the lock of [`try_lock`] before the file is closed.
+///
+/// # Errors
+///
+/// Those of flock(2).
+pub(crate) fn unlock(file: &File) -> io::Result<()> {
+    fs2::FileExt::unlock(file)
 }
 
 /// Far longer than it takes to rename two files and to flush their directory.

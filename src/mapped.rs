@@ -46,8 +46,9 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::error::{Cause, Context, Operation, Result};
 use crate::options::{Endpoint, Flush};
-use crate::sys::file::{self, OpenAs};
+use crate::sys::file;
 use crate::sys::map::{Access, Mapping, Side};
+use crate::sys::names::{self, Follow, OpenAs, Spot};
 use crate::sys::platform;
 use crate::units::ByteRange;
 
@@ -75,7 +76,9 @@ impl MappedSource {
     /// that are not regular files.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let endpoint = Endpoint::from(path.as_ref());
-        let file = file::open_for_reading(path.as_ref()).context(Operation::Open, &endpoint)?;
+        let file = Spot::of_path(path.as_ref())
+            .open_for_reading(Follow::Yes)
+            .context(Operation::Open, &endpoint)?;
         Ok(Self { handle: Handle::new(file, endpoint, Access::Read)? })
     }
 
@@ -159,7 +162,7 @@ impl MappedTarget {
     pub fn create(path: impl AsRef<Path>, len: u64) -> Result<Self> {
         let path = path.as_ref();
         let endpoint = Endpoint::from(path);
-        let file = file::create_new_at(CWD, path.as_os_str(), 0o666)
+        let file = names::create_new_at(CWD, path.as_os_str(), 0o666)
             .context(Operation::Create, &endpoint)?;
         let made = reserve(&file, ByteRange::first(len))
             .context(Operation::Reserve, &endpoint)
@@ -169,7 +172,7 @@ impl MappedTarget {
             });
         if made.is_err() {
             // The error that is returned matters more than one of this.
-            file::unlink_at(CWD, path.as_os_str()).ok();
+            names::unlink_at(CWD, path.as_os_str()).ok();
         }
         made
     }
@@ -181,7 +184,8 @@ impl MappedTarget {
     /// As [`MappedSource::open`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let endpoint = Endpoint::from(path.as_ref());
-        let file = file::open_for_writing(path.as_ref(), OpenAs::ReadWrite)
+        let file = Spot::of_path(path.as_ref())
+            .open_for_writing(OpenAs::ReadWrite, Follow::Yes)
             .context(Operation::Open, &endpoint)?;
         let handle = Handle::new(file, endpoint, Access::ReadWrite)?;
         // Nobody knows which of its bytes are holes.

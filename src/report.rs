@@ -94,6 +94,8 @@ pub enum Skip {
     NotOlder,
     /// The observer refused ([`Observer::may_replace`]).
     Declined,
+    /// It is another name of the source already (`-l`).
+    Linked,
 }
 
 /// How the target came to its new content.

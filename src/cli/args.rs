@@ -4,11 +4,15 @@ use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, ValueHint};
 
-use crate::options::{
-    BackupControl, EngineChoice, EngineName, Flush, OnChange, Reflink, Sparse, Update, Verify,
+use super::generate::Generated;
+use super::words::{
+    ATTRIBUTES, Attribute, AttributeList, BACKUP_WANTED, BackupWanted, ENGINE, FLUSH, GENERATED,
+    ON_CHANGE, PROGRESS, ProgressWhen, REFLINK, SPARSE, UPDATE, VERIFY, choice, threads,
 };
+use crate::options::{Dereference, EngineChoice, Flush, OnChange, Reflink, Sparse, Update, Verify};
 
 const USAGE: &str = "\
 mycp [OPTION]... SOURCE TARGET
@@ -16,7 +20,7 @@ mycp [OPTION]... SOURCE TARGET
        mycp [OPTION]... -t DIRECTORY SOURCE...";
 
 const ABOUT: &str = "\
-Copies SOURCE to TARGET, or several SOURCEs into DIRECTORY.
+Copies SOURCE to TARGET, or several SOURCEs into DIRECTORY; directories with -r or -a.
 
 A target has its old content or the complete new one at every instant, and exit status 0 means \
 that every call that could fail was checked. Options of cp have cp's meaning; long ones can be \
@@ -28,6 +32,7 @@ Exit status: 0 done, 1 something failed or the command line is wrong; a run that
 dies of that signal (130 in a shell for SIGINT), its temporary files removed. SIGUSR1 prints \
 where it stands.";
 
+const COPIED: &str = "What is copied";
 const GOES: &str = "Where copies go";
 const EXISTING: &str = "Existing targets";
 const KEPT: &str = "What is kept";
@@ -48,19 +53,79 @@ const SAID: &str = "What is said";
     infer_long_args = true,
     disable_help_flag = true,
     disable_version_flag = true,
+    hide_possible_values = true,
     max_term_width = 100,
     help_template = "{about-with-newline}\n{usage-heading} {usage}\n\n{all-args}{after-help}"
 )]
 pub(super) struct Args {
     /// Sources, and the target unless -t names it.
-    #[arg(hide = true)]
+    #[arg(hide = true, value_hint = ValueHint::AnyPath)]
     pub(super) operands: Vec<OsString>,
+
+    /// Copy directories with all that is in them (also -R)
+    ///
+    /// Symbolic links are then copied as links unless -L or -H is given; FIFOs, sockets and devices
+    /// are made anew. An error is told, and does not stop the rest. A directory that is there
+    /// already takes in what is copied.
+    #[arg(short, short_alias = 'R', long, help_heading = COPIED)]
+    pub(super) recursive: bool,
+
+    /// Copy everything as it is: -d -r --preserve=all
+    ///
+    /// Of this option, -d, -H, -L and -P, the last one says which symbolic links are followed;
+    /// --no-preserve behind it takes attributes away again.
+    #[arg(short, long, help_heading = COPIED)]
+    pub(super) archive: bool,
+
+    /// Follow symbolic links that are operands
+    #[arg(short = 'H', help_heading = COPIED)]
+    pub(super) follow_operands: bool,
+
+    /// Follow all symbolic links of the sources
+    ///
+    /// The default without -r, and with -l.
+    #[arg(short = 'L', long, help_heading = COPIED)]
+    pub(super) dereference: bool,
+
+    /// Copy symbolic links as links
+    ///
+    /// The default with -r, unless -l is given.
+    #[arg(short = 'P', long, help_heading = COPIED)]
+    pub(super) no_dereference: bool,
+
+    /// Copy links as links: -P --preserve=links
+    #[arg(short = 'd', help_heading = COPIED)]
+    pub(super) keep_links: bool,
+
+    /// Make hard links to files, no copies
+    ///
+    /// Directories are made anew, with -r.
+    #[arg(short, long, help_heading = COPIED)]
+    pub(super) link: bool,
+
+    /// Make symbolic links to files, no copies
+    ///
+    /// Sources have to be absolute names, unless the links come into the working directory.
+    #[arg(short, long, help_heading = COPIED)]
+    pub(super) symbolic_link: bool,
+
+    /// Stay on the file system of each source
+    ///
+    /// Of another one that is mounted in a source, only the directory is made.
+    #[arg(short = 'x', long, help_heading = COPIED)]
+    pub(super) one_file_system: bool,
+
+    /// With -r, copy what FIFOs and devices yield
+    ///
+    /// Without it, -r makes them anew; without -r, they are always read.
+    #[arg(long, help_heading = COPIED)]
+    pub(super) copy_contents: bool,
 
     /// Copy all sources into DIRECTORY
     ///
     /// Given once. The last operand is then a source, too.
     #[arg(short, long, value_name = "DIRECTORY", action = clap::ArgAction::Append)]
-    #[arg(help_heading = GOES)]
+    #[arg(value_hint = ValueHint::DirPath, help_heading = GOES)]
     pub(super) target_directory: Vec<PathBuf>,
 
     /// Never copy into TARGET: it is the copy's own name
@@ -68,6 +133,13 @@ pub(super) struct Args {
     /// There is then one source. A TARGET that is a directory is an error.
     #[arg(short = 'T', long, help_heading = GOES)]
     pub(super) no_target_directory: bool,
+
+    /// Put each source under its whole name below DIRECTORY
+    ///
+    /// a/b/c is copied to DIRECTORY/a/b/c. Directories on the way that are missing are made, with
+    /// the attributes of the source's.
+    #[arg(long, help_heading = GOES)]
+    pub(super) parents: bool,
 
     /// Remove trailing slashes from sources
     #[arg(long, help_heading = GOES)]
@@ -79,7 +151,7 @@ pub(super) struct Args {
     /// simple or never: under the name with the suffix. numbered or t: as NAME.~1~, NAME.~2~ and so
     /// on. existing or nil: numbered if there is a numbered one already, else simple.
     #[arg(short, long, value_name = "CONTROL", num_args = 0..=1, require_equals = true)]
-    #[arg(default_missing_value = "", value_parser = parse_backup, help_heading = EXISTING)]
+    #[arg(default_missing_value = "", value_parser = BACKUP_WANTED, help_heading = EXISTING)]
     pub(super) backup: Option<BackupWanted>,
 
     /// Put SUFFIX behind a simple backup's name, not ~
@@ -123,6 +195,13 @@ pub(super) struct Args {
     #[arg(long, help_heading = EXISTING)]
     pub(super) remove_destination: bool,
 
+    /// Follow links to directories where directories are copied
+    ///
+    /// Without it, a symbolic link in the target's tree that has the name of a directory of the
+    /// source is an error.
+    #[arg(long, help_heading = EXISTING)]
+    pub(super) keep_directory_symlink: bool,
+
     /// Write into an existing target, keeping its inode
     ///
     /// A run that is interrupted leaves a mixture of old and new content.
@@ -136,14 +215,14 @@ pub(super) struct Args {
     /// copy fails, but all keeps context and xattr only where that can be done. Of this option and
     /// --no-preserve, the later one counts.
     #[arg(short, long, value_name = "ATTRIBUTES", num_args = 0..=1, require_equals = true)]
-    #[arg(default_missing_value = "mode,ownership,timestamps", value_parser = parse_attributes)]
+    #[arg(default_missing_value = "mode,ownership,timestamps", value_parser = ATTRIBUTES)]
     #[arg(action = clap::ArgAction::Append, help_heading = KEPT)]
     pub(super) preserve: Vec<AttributeList>,
 
     /// Do not keep these attributes
     ///
     /// Without mode, a new file gets the default permissions, not the source's.
-    #[arg(long, value_name = "ATTRIBUTES", value_parser = parse_attributes)]
+    #[arg(long, value_name = "ATTRIBUTES", value_parser = ATTRIBUTES)]
     #[arg(action = clap::ArgAction::Append, help_heading = KEPT)]
     pub(super) no_preserve: Vec<AttributeList>,
 
@@ -174,10 +253,10 @@ pub(super) struct Args {
     #[arg(default_missing_value = "always", value_parser = choice(REFLINK), help_heading = MOVES)]
     pub(super) reflink: Option<Reflink>,
 
-    /// Use at most N threads for a file
+    /// Use at most N threads
     ///
-    /// Without it, as many as there are processors, where the file is worth them.
-    #[arg(short = 'j', long, value_name = "N", value_parser = parse_threads, help_heading = MOVES)]
+    /// Without it, as many as there are processors, where the files are worth them.
+    #[arg(short = 'j', long, value_name = "N", value_parser = threads, help_heading = MOVES)]
     pub(super) threads: Option<NonZeroUsize>,
 
     /// Bring copies to the disk: none, async, sync
@@ -201,7 +280,7 @@ pub(super) struct Args {
     ///
     /// One line for each file, for b3sum --check: the BLAKE3 hash of what was read from the
     /// source, under the target's name. FILE is written anew.
-    #[arg(long, value_name = "FILE", help_heading = SURE)]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = SURE)]
     pub(super) manifest: Option<PathBuf>,
 
     /// If the source changes meanwhile: fail, retry, warn
@@ -222,18 +301,27 @@ pub(super) struct Args {
 
     /// Print one JSON object a line for each file
     ///
-    /// Its "event" is copied, skipped or failed. Lengths are in bytes; a name that is not UTF-8 has
-    /// its bytes in hexadecimal in a second field, as "source_bytes".
+    /// Its "event" is copied, skipped or failed, and with -r there is a last line whose event is
+    /// summary. Lengths are in bytes; a name that is not UTF-8 has its bytes in hexadecimal in a
+    /// second field, as "source_bytes".
     #[arg(long, conflicts_with_all = ["verbose", "explain"], help_heading = SAID)]
     pub(super) json: bool,
 
     /// Show a progress bar: auto on a terminal, always, never
     ///
-    /// It counts what has been copied, and with --flush=sync what has reached the disk. always
-    /// prints a line a second where standard error is no terminal. Without the option, never.
+    /// It counts what has been copied, and with --flush=sync and without -r what has reached the
+    /// disk. With -r it counts files, too. always prints a line a second where standard error is no
+    /// terminal. Without the option, never.
     #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "auto", value_parser = choice(PROGRESS), help_heading = SAID)]
     pub(super) progress: Option<ProgressWhen>,
+
+    /// Print the manual page, or completions for a shell
+    ///
+    /// man, bash, zsh or fish, on standard output. Needs no operands.
+    #[arg(long, value_name = "WHAT", value_parser = choice(GENERATED), help_heading = SAID)]
+    #[arg(exclusive = true, hide_short_help = true)]
+    pub(super) generate: Option<Generated>,
 
     /// Print this help: -h a line for each option, --help all
     #[arg(short, long, action = clap::ArgAction::Help, help_heading = SAID)]
@@ -243,9 +331,14 @@ pub(super) struct Args {
     #[arg(short = 'V', long, action = clap::ArgAction::Version, help_heading = SAID)]
     version: Option<bool>,
 
-    /// The lists of --preserve and --no-preserve in the order in which they were typed.
+    /// The lists of --preserve and --no-preserve in the order in which they were typed, with those
+    /// that -a and -d stand for.
     #[arg(skip)]
     pub(super) attributes: Vec<(Preserving, AttributeList)>,
+
+    /// What the last of -a, -d, -H, -L and -P says.
+    #[arg(skip)]
+    pub(super) links_followed: Option<Dereference>,
 }
 
 impl Args {
@@ -253,7 +346,8 @@ impl Args {
     pub(super) fn read(line: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
         let matches = Self::command().try_get_matches_from(line)?;
         let mut args = Self::from_arg_matches(&matches)?;
-        args.attributes = in_order(&matches);
+        args.attributes = attributes_in_order(&matches);
+        args.links_followed = links_followed(&matches);
         Ok(args)
     }
 }
@@ -265,154 +359,39 @@ pub(super) enum Preserving {
     No,
 }
 
-fn in_order(matches: &ArgMatches) -> Vec<(Preserving, AttributeList)> {
+fn attributes_in_order(matches: &ArgMatches) -> Vec<(Preserving, AttributeList)> {
     let mut lists = Vec::new();
     for (id, preserving) in [("preserve", Preserving::Yes), ("no_preserve", Preserving::No)] {
         let values = matches.get_many::<AttributeList>(id).into_iter().flatten();
         let indices = matches.indices_of(id).into_iter().flatten();
         lists.extend(indices.zip(values).map(|(index, list)| (index, preserving, list.clone())));
     }
+    // Of one that was typed several times the last place is known, which is the one that counts.
+    for (id, attribute) in [("archive", Attribute::All), ("keep_links", Attribute::Links)] {
+        let list = AttributeList(vec![attribute]);
+        lists.extend(place(matches, id).map(|index| (index, Preserving::Yes, list)));
+    }
     lists.sort_by_key(|(index, ..)| *index);
     lists.into_iter().map(|(_, preserving, list)| (preserving, list)).collect()
 }
 
-/// Which backup the options ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BackupWanted {
-    /// What the environment says.
-    Default,
-    /// This one.
-    Control(BackupControl),
+fn links_followed(matches: &ArgMatches) -> Option<Dereference> {
+    let flags = [
+        ("archive", Dereference::Never),
+        ("keep_links", Dereference::Never),
+        ("no_dereference", Dereference::Never),
+        ("follow_operands", Dereference::Operands),
+        ("dereference", Dereference::Always),
+    ];
+    let typed = flags.iter().filter_map(|(id, meant)| Some((place(matches, id)?, *meant)));
+    typed.max_by_key(|(index, _)| *index).map(|(_, meant)| meant)
 }
 
-/// When a progress bar is drawn.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum ProgressWhen {
-    /// Never.
-    #[default]
-    Never,
-    /// When standard error is a terminal.
-    Auto,
-    /// Always.
-    Always,
-}
-
-/// One word of a list of attributes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Attribute {
-    Mode,
-    Ownership,
-    Timestamps,
-    Links,
-    Context,
-    Xattr,
-    All,
-}
-
-/// The words of one `--preserve` or `--no-preserve`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct AttributeList(pub(super) Vec<Attribute>);
-
-/// The words that an option takes, and what each means.
-type Words<T> = &'static [(&'static str, T)];
-
-const ATTRIBUTE: Words<Attribute> = &[
-    ("mode", Attribute::Mode),
-    ("timestamps", Attribute::Timestamps),
-    ("ownership", Attribute::Ownership),
-    ("links", Attribute::Links),
-    ("context", Attribute::Context),
-    ("xattr", Attribute::Xattr),
-    ("all", Attribute::All),
-];
-const BACKUP: Words<BackupControl> = &[
-    ("none", BackupControl::None),
-    ("off", BackupControl::None),
-    ("simple", BackupControl::Simple),
-    ("never", BackupControl::Simple),
-    ("existing", BackupControl::Existing),
-    ("nil", BackupControl::Existing),
-    ("numbered", BackupControl::Numbered),
-    ("t", BackupControl::Numbered),
-];
-const ENGINE: Words<EngineChoice> = &[
-    ("auto", EngineChoice::Auto),
-    ("mmap", EngineChoice::Only(EngineName::Mmap)),
-    ("reflink", EngineChoice::Only(EngineName::Reflink)),
-    ("kernel", EngineChoice::Only(EngineName::Kernel)),
-    ("buffered", EngineChoice::Only(EngineName::Buffered)),
-];
-const FLUSH: Words<Flush> =
-    &[("none", Flush::None), ("async", Flush::Async), ("sync", Flush::Sync)];
-const ON_CHANGE: Words<OnChange> =
-    &[("fail", OnChange::Fail), ("retry", OnChange::Retry), ("warn", OnChange::Warn)];
-const PROGRESS: Words<ProgressWhen> = &[
-    ("auto", ProgressWhen::Auto),
-    ("always", ProgressWhen::Always),
-    ("never", ProgressWhen::Never),
-];
-const REFLINK: Words<Reflink> =
-    &[("auto", Reflink::Auto), ("always", Reflink::Always), ("never", Reflink::Never)];
-const SPARSE: Words<Sparse> =
-    &[("auto", Sparse::Auto), ("always", Sparse::Always), ("never", Sparse::Never)];
-const UPDATE: Words<Update> = &[
-    ("all", Update::All),
-    ("none", Update::None),
-    ("none-fail", Update::NoneFail),
-    ("older", Update::Older),
-];
-const VERIFY: Words<Verify> = &[("medium", Verify::Medium), ("cache", Verify::Cache)];
-
-/// The meaning of `typed`: one of the words, or an abbreviation of words that mean the same.
-fn meaning<T: Copy + PartialEq>(words: Words<T>, typed: &str) -> Result<T, String> {
-    if let Some((_, exact)) = words.iter().find(|(word, _)| *word == typed) {
-        return Ok(*exact);
+/// Where a flag was typed last.
+fn place(matches: &ArgMatches, flag: &str) -> Option<usize> {
+    // One that was not typed has a value, too, and a place.
+    match matches.value_source(flag) {
+        Some(ValueSource::CommandLine) => matches.indices_of(flag)?.next_back(),
+        _ => None,
     }
-    let mut fitting = words.iter().filter(|(word, _)| word.starts_with(typed));
-    match fitting.next() {
-        Some((_, first)) if fitting.all(|(_, other)| other == first) => Ok(*first),
-        _ => Err(list(words)),
-    }
-}
-
-fn list<T>(words: Words<T>) -> String {
-    let mut text = String::from("it can be ");
-    for (index, (word, _)) in words.iter().enumerate() {
-        let before = match index {
-            0 => "",
-            _ if index + 1 == words.len() => " or ",
-            _ => ", ",
-        };
-        text.push_str(before);
-        text.push_str(word);
-    }
-    text
-}
-
-fn choice<T>(words: Words<T>) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
-where
-    T: Copy + PartialEq + Send + Sync,
-{
-    move |typed| meaning(words, typed)
-}
-
-/// The backup control that `typed` names, for the option and for `$VERSION_CONTROL`.
-pub(super) fn backup_control(typed: &str) -> Result<BackupControl, String> {
-    meaning(BACKUP, typed)
-}
-
-fn parse_backup(typed: &str) -> Result<BackupWanted, String> {
-    if typed.is_empty() {
-        return Ok(BackupWanted::Default);
-    }
-    backup_control(typed).map(BackupWanted::Control)
-}
-
-fn parse_threads(typed: &str) -> Result<NonZeroUsize, &'static str> {
-    typed.parse().map_err(|_| "it can be any whole number from 1 on")
-}
-
-fn parse_attributes(typed: &str) -> Result<AttributeList, String> {
-    let words = typed.split(',').map(|word| meaning(ATTRIBUTE, word));
-    words.collect::<Result<_, _>>().map(AttributeList)
 }

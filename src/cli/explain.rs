@@ -6,7 +6,8 @@ use indicatif::HumanBytes;
 
 use super::progress::per_second;
 use crate::options::Quoted;
-use crate::report::{EngineUse, Report, Skip, Warning, Way};
+use crate::report::{EngineUse, ObjectKind, Report, Skip, Warning, Way};
+use crate::tree::Summary;
 
 /// `'a' -> 'b' (backup: 'b~')`, as cp prints it.
 pub(super) fn headline(report: &Report) -> String {
@@ -28,22 +29,22 @@ impl Display for Explanation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let report = self.0;
         f.write_str(&headline(report))?;
+        let thing = match report.kind {
+            ObjectKind::File => "whole file",
+            other => other.as_str(),
+        };
         match report.way {
-            Way::Created => writeln!(f, "  created: a whole file under a new name")?,
-            Way::Replaced => writeln!(f, "  replaced: a whole file took the name over")?,
+            Way::Created => writeln!(f, "  created: a {thing} under a new name")?,
+            Way::Replaced => writeln!(f, "  replaced: a {thing} took the name over")?,
             Way::Linked => writeln!(f, "  linked: another name of a target copied before")?,
             Way::LinkedToSource => writeln!(f, "  linked: another name of the source")?,
             Way::SymbolicLink => writeln!(f, "  linked: a symbolic link to the source")?,
             Way::Merged => writeln!(f, "  merged: the directory was there")?,
             Way::InPlace(reason) => writeln!(f, "  written in place: {}", reason.as_str())?,
         }
-        let seconds = report.elapsed.as_secs_f64();
-        let speed = HumanBytes(per_second(report.len, report.elapsed));
-        write!(f, "  length: {}", Count(report.len, "byte"))?;
-        if report.holes > 0 {
-            write!(f, ", {} of them in holes", report.holes)?;
+        if report.kind == ObjectKind::File && report.way != Way::LinkedToSource {
+            write_length(f, report)?;
         }
-        writeln!(f, "; {seconds:.3} s, {speed}/s")?;
         for engine in &report.engines {
             write_engine(f, engine)?;
         }
@@ -56,6 +57,16 @@ impl Display for Explanation<'_> {
         }
         Ok(())
     }
+}
+
+fn write_length(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
+    let seconds = report.elapsed.as_secs_f64();
+    let speed = HumanBytes(per_second(report.len, report.elapsed));
+    write!(f, "  length: {}", Count(report.len, "byte"))?;
+    if report.holes > 0 {
+        write!(f, ", {} of them in holes", report.holes)?;
+    }
+    writeln!(f, "; {seconds:.3} s, {speed}/s")
 }
 
 fn write_engine(f: &mut fmt::Formatter<'_>, used: &EngineUse) -> fmt::Result {
@@ -94,12 +105,13 @@ fn write_assurance(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
     Ok(())
 }
 
-/// Why an operand was left alone.
+/// Why an object was left alone.
 pub(super) const fn skip(skip: Skip) -> &'static str {
     match skip {
         Skip::Exists => "it exists",
         Skip::NotOlder => "it is not older than the source",
         Skip::Declined => "the answer was no",
+        Skip::Linked => "it is another name of the source already",
     }
 }
 
@@ -115,6 +127,15 @@ pub(super) fn warning(warning: &Warning) -> String {
         }
         Warning::NotKept(lost) => format!("it could not be given the source's {}", lost.as_str()),
     }
+}
+
+/// The sentence for a run over trees of which something failed; of one object everything has been
+/// said.
+pub(super) fn not_copied(summary: &Summary) -> Option<String> {
+    let Summary { files, directories, others, links, skipped, failed, .. } = *summary;
+    let all = files + directories + others + links + skipped + failed;
+    let were = if failed == 1 { "was" } else { "were" };
+    (failed > 0 && all > 1).then(|| format!("{failed} of {all} objects {were} not copied"))
 }
 
 /// A number of things that take an s.
@@ -188,5 +209,31 @@ pub(super) mod tests {
     #[test]
     fn a_line_as_cp_prints_it() {
         assert_eq!(headline(&full_report()), "'a\\n' -> 'd/b' (backup: 'd/b~')\n");
+    }
+
+    #[test]
+    fn what_is_no_file_has_a_kind_and_no_length() {
+        let mut report = Report::new(&"a".into(), &"b".into(), Way::Created);
+        report.kind = ObjectKind::Directory;
+        let expected = "'a' -> 'b'\n  created: a directory under a new name\n";
+        assert_eq!(super::report(&report), expected);
+        (report.kind, report.way) = (ObjectKind::SymbolicLink, Way::Replaced);
+        let expected = "'a' -> 'b'\n  replaced: a symbolic link took the name over\n";
+        assert_eq!(super::report(&report), expected);
+        (report.kind, report.way) = (ObjectKind::File, Way::LinkedToSource);
+        let expected = "'a' -> 'b'\n  linked: another name of the source\n";
+        assert_eq!(super::report(&report), expected);
+    }
+
+    #[test]
+    fn failures_are_counted_at_the_end_unless_there_was_only_one_object() {
+        let one = Summary { failed: 1, ..Summary::default() };
+        assert_eq!(not_copied(&one), None);
+        let none = Summary { files: 4, ..Summary::default() };
+        assert_eq!(not_copied(&none), None);
+        let some = Summary { files: 4, directories: 3, others: 2, links: 1, skipped: 5, ..one };
+        assert_eq!(not_copied(&some).unwrap(), "1 of 16 objects was not copied");
+        let many = Summary { failed: 3, bytes: 1000, ..some };
+        assert_eq!(not_copied(&many).unwrap(), "3 of 18 objects were not copied");
     }
 }

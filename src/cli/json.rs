@@ -8,11 +8,11 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::explain;
-use super::landing::Job;
 use super::output::Failure;
 use crate::error::{Error, Operation};
 use crate::options::Endpoint;
 use crate::report::{EngineUse, InPlaceReason, Report, Skip, Warning, Way};
+use crate::tree::Summary;
 use crate::units::ByteRange;
 
 #[derive(Serialize)]
@@ -35,12 +35,22 @@ enum Event<'a> {
         cause: String,
         os_error: Option<i32>,
     },
+    Summary {
+        files: u64,
+        directories: u64,
+        others: u64,
+        links: u64,
+        bytes: u64,
+        skipped: u64,
+        failed: u64,
+    },
 }
 
 #[derive(Serialize)]
 struct Copied<'a> {
     #[serde(flatten)]
     names: Names,
+    kind: &'static str,
     way: &'static str,
     in_place_because: Option<&'static str>,
     target_dev: Option<u64>,
@@ -123,6 +133,7 @@ pub(super) fn copied(report: &Report) -> serde_json::Result<String> {
     };
     line(&Event::Copied(Box::new(Copied {
         names: names(&report.source, &report.target),
+        kind: report.kind.as_str(),
         way,
         in_place_because,
         target_dev: report.target_id.map(|id| id.dev),
@@ -151,29 +162,44 @@ pub(super) fn copied(report: &Report) -> serde_json::Result<String> {
     })))
 }
 
-/// The line for an operand that was left alone.
-pub(super) fn skipped(job: &Job, skip: Skip) -> serde_json::Result<String> {
+/// The line for an object that was left alone.
+pub(super) fn skipped(
+    source: &Endpoint,
+    target: &Endpoint,
+    skip: Skip,
+) -> serde_json::Result<String> {
     let why = match skip {
         Skip::Exists => "exists",
         Skip::NotOlder => "not_older",
         Skip::Declined => "declined",
+        Skip::Linked => "linked",
     };
-    line(&Event::Skipped { names: names(&job.source, &job.target), why })
+    line(&Event::Skipped { names: names(source, target), why })
 }
 
-/// The line for an operand that failed.
-pub(super) fn failed(job: &Job, failure: &Failure) -> serde_json::Result<String> {
+/// The line for the end of a run over trees.
+pub(super) fn summary(summary: &Summary) -> serde_json::Result<String> {
+    let Summary { files, directories, others, links, bytes, skipped, failed } = *summary;
+    line(&Event::Summary { files, directories, others, links, bytes, skipped, failed })
+}
+
+/// The line for an object that failed.
+pub(super) fn failed(
+    source: &Endpoint,
+    target: &Endpoint,
+    failure: &Failure<'_>,
+) -> serde_json::Result<String> {
     let (operation, endpoint, range, os_error) = match failure {
         Failure::Library(error) => (error.operation, &error.endpoint, error.range, os_error(error)),
-        Failure::JustCreated(job) => (Operation::Copy, &job.target, None, None),
+        Failure::JustCreated => (Operation::Copy, target, None, None),
     };
     let cause = match failure {
         Failure::Library(error) => chain(error),
-        Failure::JustCreated(_) => failure.sentence(job),
+        Failure::JustCreated => failure.sentence(source, target),
     };
     let (endpoint, endpoint_bytes) = name(endpoint);
     line(&Event::Failed {
-        names: names(&job.source, &job.target),
+        names: names(source, target),
         operation: operation.words(),
         endpoint,
         endpoint_bytes,
@@ -294,21 +320,29 @@ mod tests {
     #[test]
     fn a_failure_names_operation_object_bytes_and_cause() {
         let not_utf8 = Endpoint::from(Path::new(OsStr::from_bytes(b"a\xff")));
-        let job = Job { source: not_utf8.clone(), target: Endpoint::Standard };
         let error = Error::new(Operation::Map, &not_utf8, io::Error::from_raw_os_error(13))
             .at(ByteRange::between(0, 4096));
         assert_eq!(
-            failed(&job, &Failure::Library(error)).unwrap(),
+            failed(&not_utf8, &Endpoint::Standard, &Failure::Library(&error)).unwrap(),
             include_str!("../../fixtures/cli/failed.jsonl")
         );
     }
 
     #[test]
     fn a_skip_says_why() {
-        let job = Job { source: "a".into(), target: "b".into() };
         assert_eq!(
-            skipped(&job, Skip::NotOlder).unwrap(),
+            skipped(&"a".into(), &"b".into(), Skip::NotOlder).unwrap(),
             "{\"event\":\"skipped\",\"source\":\"a\",\"target\":\"b\",\"why\":\"not_older\"}\n"
+        );
+    }
+
+    #[test]
+    fn a_summary_has_all_figures() {
+        let counted = Summary { files: 1, directories: 2, bytes: 3, ..Summary::default() };
+        assert_eq!(
+            summary(&counted).unwrap(),
+            "{\"event\":\"summary\",\"files\":1,\"directories\":2,\"others\":0,\"links\":0,\
+             \"bytes\":3,\"skipped\":0,\"failed\":0}\n"
         );
     }
 }

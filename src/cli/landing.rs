@@ -1,42 +1,41 @@
 //! Where things land: the rules by which cp makes pairs of its operands.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf, is_separator};
 
 use super::args::Args;
 use super::request::Refusal;
-use crate::options::{Endpoint, Quoted};
-use crate::sys::file::{Follow, Kind, facts_of_path};
+use crate::options::{CopyOptions, Dereference, Directories, Endpoint, Quoted};
+use crate::sys::file::Kind;
+use crate::sys::names::{Follow, facts_of_path};
+use crate::tree::Operand;
 
-/// One thing to copy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Job {
-    pub(super) source: Endpoint,
-    pub(super) target: Endpoint,
-}
-
-/// Knows which names lead to directories.
-pub(super) trait Directories {
-    /// Whether `path` leads to a directory; nothing of that name is an error.
-    fn is_directory(&self, path: &Path) -> io::Result<bool>;
+/// Knows what names lead to.
+pub(super) trait Kinds {
+    /// What kind of thing `path` is; nothing of that name is an error.
+    fn kind(&self, path: &Path, follow: Follow) -> io::Result<Kind>;
 }
 
 /// The file system, at this moment; whatever is done later asks again, by handle.
 pub(super) struct FileSystem;
 
-impl Directories for FileSystem {
-    fn is_directory(&self, path: &Path) -> io::Result<bool> {
-        let facts = facts_of_path(path, Follow::Yes)?.ok_or(rustix::io::Errno::NOENT)?;
-        Ok(facts.kind == Kind::Directory)
+impl Kinds for FileSystem {
+    fn kind(&self, path: &Path, follow: Follow) -> io::Result<Kind> {
+        let facts = facts_of_path(path, follow)?.ok_or(rustix::io::Errno::NOENT)?;
+        Ok(facts.kind)
     }
 }
 
-/// The pairs that the operands of `args` make.
-pub(super) fn jobs(args: &Args, directories: &dyn Directories) -> Result<Vec<Job>, Refusal> {
-    let named = named_directory(args, directories)?;
-    let operands = args.operands.as_slice();
-    match (operands, &named) {
+/// The pairs that the words of `args` make.
+pub(super) fn operands(
+    args: &Args,
+    options: &CopyOptions,
+    kinds: &dyn Kinds,
+) -> Result<Vec<Operand>, Refusal> {
+    let named = named_directory(args, kinds)?;
+    let words = args.operands.as_slice();
+    match (words, &named) {
         ([], _) => return Err(Refusal::usage("missing file operand")),
         ([only], None) => {
             let only = Quoted(only.as_ref());
@@ -45,23 +44,23 @@ pub(super) fn jobs(args: &Args, directories: &dyn Directories) -> Result<Vec<Job
         _ => {}
     }
     if let Some(directory) = named {
-        return into_directory(args, operands, &directory);
+        return into_directory(args, words, &directory);
     }
     if args.no_target_directory {
-        return match operands {
-            [source, target] => Ok(vec![one(args, source, target, directories)?]),
+        return match words {
+            [source, target] => Ok(vec![one(args, options, [source, target], kinds)?]),
             _ => {
-                let extra = operands.get(2).map(PathBuf::from).unwrap_or_default();
+                let extra = words.get(2).map(PathBuf::from).unwrap_or_default();
                 Err(Refusal::Usage(format!("extra operand {}", Quoted(&extra))))
             }
         };
     }
-    let Some((last, sources)) = operands.split_last() else {
+    let Some((last, sources)) = words.split_last() else {
         return Err(Refusal::usage("missing file operand"));
     };
-    match (is_directory_operand(last, directories), sources) {
+    match (must_be_directory(last, kinds), sources) {
         (Ok(()), _) => into_directory(args, sources, Path::new(last)),
-        (Err(_), [source]) => Ok(vec![one(args, source, last, directories)?]),
+        (Err(_), [source]) => Ok(vec![one(args, options, [source, last], kinds)?]),
         (Err(error), _) => {
             Err(Refusal::Operand(format!("target {}: {error}", Quoted(last.as_ref()))))
         }
@@ -69,7 +68,7 @@ pub(super) fn jobs(args: &Args, directories: &dyn Directories) -> Result<Vec<Job
 }
 
 /// The directory of `-t`, if it was given.
-fn named_directory(args: &Args, directories: &dyn Directories) -> Result<Option<PathBuf>, Refusal> {
+fn named_directory(args: &Args, kinds: &dyn Kinds) -> Result<Option<PathBuf>, Refusal> {
     let directory = match args.target_directory.as_slice() {
         [] => return Ok(None),
         [directory] => directory,
@@ -84,7 +83,7 @@ fn named_directory(args: &Args, directories: &dyn Directories) -> Result<Option<
     if args.operands.is_empty() {
         return Err(Refusal::usage("missing file operand"));
     }
-    match is_directory_operand(directory.as_os_str(), directories) {
+    match must_be_directory(directory.as_os_str(), kinds) {
         Ok(()) => Ok(Some(directory.clone())),
         Err(error) => {
             Err(Refusal::Operand(format!("target directory {}: {error}", Quoted(directory))))
@@ -92,13 +91,10 @@ fn named_directory(args: &Args, directories: &dyn Directories) -> Result<Option<
     }
 }
 
-/// Says in an error why `operand` is no directory.
-fn is_directory_operand(
-    operand: &std::ffi::OsStr,
-    directories: &dyn Directories,
-) -> io::Result<()> {
+/// Says in an error why `word` is no directory.
+fn must_be_directory(word: &OsStr, kinds: &dyn Kinds) -> io::Result<()> {
     // `-` is standard output, whatever the working directory has of that name.
-    match operand != "-" && directories.is_directory(Path::new(operand))? {
+    match word != "-" && kinds.kind(Path::new(word), Follow::Yes)? == Kind::Directory {
         true => Ok(()),
         false => Err(rustix::io::Errno::NOTDIR.into()),
     }
@@ -108,7 +104,7 @@ fn into_directory(
     args: &Args,
     sources: &[OsString],
     directory: &Path,
-) -> Result<Vec<Job>, Refusal> {
+) -> Result<Vec<Operand>, Refusal> {
     sources
         .iter()
         .map(|source| {
@@ -117,36 +113,74 @@ fn into_directory(
                     "standard input has no name to be copied under: name the target file",
                 ));
             };
-            // What ends in `..` has no name of its own; its content would land in the directory.
-            let target = match source.file_name() {
-                Some(name) => directory.join(name),
-                None => directory.to_path_buf(),
+            let (name, parents_below) = match args.parents {
+                true => (whole_name(&source), Some(directory.to_path_buf())),
+                false => (own_name(&source).to_path_buf(), None),
             };
-            Ok(Job { source: source.into(), target: target.into() })
+            // Joined with nothing, it would get a slash.
+            let target = match name.as_os_str().is_empty() {
+                true => directory.to_path_buf(),
+                false => directory.join(name),
+            };
+            Ok(Operand { source: source.into(), target: target.into(), parents_below })
         })
         .collect()
 }
 
 fn one(
     args: &Args,
-    source: &OsString,
-    target: &OsString,
-    directories: &dyn Directories,
-) -> Result<Job, Refusal> {
+    options: &CopyOptions,
+    [source, target]: [&OsString; 2],
+    kinds: &dyn Kinds,
+) -> Result<Operand, Refusal> {
+    if args.parents {
+        return Err(Refusal::usage("with --parents, the destination must be a directory"));
+    }
+    let source = source_endpoint(args, source);
     let path = Path::new(target);
-    if names_directory(path) && !matches!(directories.is_directory(path), Ok(true)) {
+    if names_directory(path) && !can_be_directory(path, &source, options, kinds) {
         // Path::file_name() forgets the slash, so it has to be honoured here.
         let error = io::Error::from(rustix::io::Errno::NOTDIR);
         return Err(Refusal::Operand(format!("cannot create {}: {error}", Quoted(path))));
     }
     let target = if target == "-" { Endpoint::Standard } else { path.into() };
-    Ok(Job { source: source_endpoint(args, source), target })
+    Ok(Operand { source, target, parents_below: None })
 }
 
-fn source_endpoint(args: &Args, operand: &OsString) -> Endpoint {
-    let path = Path::new(operand);
+/// Whether `target`, which can only be the name of a directory, is one or will be one.
+fn can_be_directory(
+    target: &Path,
+    source: &Endpoint,
+    options: &CopyOptions,
+    kinds: &dyn Kinds,
+) -> bool {
+    match kinds.kind(target, Follow::Yes) {
+        Ok(kind) => kind == Kind::Directory,
+        // mkdir(2) takes a name that ends in slashes, but none that ends in `.` or `..`.
+        Err(error) => {
+            error.kind() == io::ErrorKind::NotFound
+                && last_part(target).is_empty()
+                && options.directories == Directories::Copied
+                && source.path().is_some_and(|source| {
+                    let kind = kinds.kind(source, follow_operand(options));
+                    matches!(kind, Ok(Kind::Directory))
+                })
+        }
+    }
+}
+
+/// Whether a symbolic link that is an operand is followed.
+pub(super) fn follow_operand(options: &CopyOptions) -> Follow {
+    match options.dereference {
+        Dereference::Always | Dereference::Operands => Follow::Yes,
+        Dereference::Never => Follow::No,
+    }
+}
+
+fn source_endpoint(args: &Args, word: &OsString) -> Endpoint {
+    let path = Path::new(word);
     match () {
-        () if operand == "-" => Endpoint::Standard,
+        () if word == "-" => Endpoint::Standard,
         () if args.strip_trailing_slashes => Endpoint::File(without_slashes(path).to_path_buf()),
         () => path.into(),
     }
@@ -154,10 +188,31 @@ fn source_endpoint(args: &Args, operand: &OsString) -> Endpoint {
 
 /// Whether `path` can only be the name of a directory: it ends in a slash, `.` or `..`.
 fn names_directory(path: &Path) -> bool {
-    let text = path.as_os_str().as_encoded_bytes();
-    let last = text.rsplit(|byte| std::path::is_separator(char::from(*byte))).next();
     // Nothing at all is not a name of a directory, but no name.
-    !text.is_empty() && matches!(last, Some(b"" | b"." | b".."))
+    !path.as_os_str().is_empty() && matches!(last_part(path), b"" | b"." | b"..")
+}
+
+/// What follows the last slash.
+fn last_part(path: &Path) -> &[u8] {
+    let text = path.as_os_str().as_encoded_bytes();
+    text.rsplit(|byte| is_separator(char::from(*byte))).next().unwrap_or_default()
+}
+
+/// The name that a copy of `source` gets in a directory. What ends in `.` or `..` has none: what is
+/// in it goes into the directory itself, as with cp, which does not climb to `DIRECTORY/..`.
+fn own_name(source: &Path) -> &Path {
+    let text = source.as_os_str().as_encoded_bytes();
+    let mut parts = text.rsplit(|byte| is_separator(char::from(*byte)));
+    match parts.find(|part| !part.is_empty()) {
+        Some(b"." | b"..") => Path::new("."),
+        _ => source.file_name().map(Path::new).unwrap_or(Path::new("")),
+    }
+}
+
+/// The name that a copy of `source` gets below a directory with `--parents`.
+fn whole_name(source: &Path) -> PathBuf {
+    let parts = source.components();
+    parts.filter(|part| !matches!(part, Component::RootDir | Component::Prefix(_))).collect()
 }
 
 /// `path` without slashes at its end.
@@ -167,32 +222,45 @@ fn without_slashes(path: &Path) -> &Path {
     let dots = path.as_os_str().len() - stripped.as_os_str().len();
     let text = path.as_os_str().as_encoded_bytes();
     let end = text.get(text.len() - dots..).unwrap_or_default();
-    if end.iter().all(|byte| std::path::is_separator(char::from(*byte))) { stripped } else { path }
+    if end.iter().all(|byte| is_separator(char::from(*byte))) { stripped } else { path }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A world with the directories `d` and `e`, the file `f`, and nothing else.
+    /// A world with the directories `d` and `e`, the file `f`, the link `l` to `d`, and nothing
+    /// else.
     struct Small;
 
-    impl Directories for Small {
-        fn is_directory(&self, path: &Path) -> io::Result<bool> {
-            match path.to_str() {
-                Some("d" | "d/" | "e" | "d/." | "..") => Ok(true),
-                Some("f" | "-") => Ok(false),
-                Some("f/" | "f/.") => Err(rustix::io::Errno::NOTDIR.into()),
+    impl Kinds for Small {
+        fn kind(&self, path: &Path, follow: Follow) -> io::Result<Kind> {
+            match (path.to_str(), follow) {
+                (Some("d" | "d/" | "e" | "d/." | ".." | "l/"), _) | (Some("l"), Follow::Yes) => {
+                    Ok(Kind::Directory)
+                }
+                (Some("l"), Follow::No) => Ok(Kind::Symlink),
+                (Some("f" | "-"), _) => Ok(Kind::Regular),
+                (Some("f/" | "f/."), _) => Err(rustix::io::Errno::NOTDIR.into()),
                 _ => Err(rustix::io::Errno::NOENT.into()),
             }
         }
     }
 
-    fn landed(words: &[&str]) -> String {
+    fn request(words: &[&str]) -> Result<Vec<Operand>, Refusal> {
         let line = ["mycp"].iter().chain(words).map(OsString::from);
-        match jobs(&Args::read(line).unwrap(), &Small) {
-            Ok(jobs) => {
-                let pairs = jobs.iter().map(|job| format!("{} -> {}", job.source, job.target));
+        let environment = crate::cli::Environment::default();
+        let request =
+            crate::cli::request::Request::new(Args::read(line).unwrap(), &environment, &Small)?;
+        Ok(request.operands)
+    }
+
+    fn landed(words: &[&str]) -> String {
+        match request(words) {
+            Ok(operands) => {
+                let pairs = operands
+                    .iter()
+                    .map(|Operand { source, target, .. }| format!("{source} -> {target}"));
                 pairs.collect::<Vec<_>>().join(", ")
             }
             Err(refusal) => refusal.to_string(),
@@ -238,8 +306,56 @@ mod tests {
         assert_eq!(landed(&["f/", "d"]), "'f/' -> 'd/f'");
         assert_eq!(landed(&["--strip", "f//", "d"]), "'f' -> 'd/f'");
         assert_eq!(landed(&["--strip", "/", "d"]), "'/' -> 'd'");
-        assert_eq!(landed(&["--strip", "f/./", "d"]), "'f/./' -> 'd/f'");
-        assert_eq!(landed(&["x/..", "d"]), "'x/..' -> 'd'");
+    }
+
+    #[test]
+    fn what_ends_in_dots_goes_into_the_directory_itself() {
+        assert_eq!(landed(&["-r", "x/.", "d"]), "'x/.' -> 'd/.'");
+        assert_eq!(landed(&["-r", "x/./", "d"]), "'x/./' -> 'd/.'");
+        assert_eq!(landed(&["-r", "--strip", "x/./", "d"]), "'x/./' -> 'd/.'");
+        assert_eq!(landed(&["-r", "x/..", "d"]), "'x/..' -> 'd/.'");
+        assert_eq!(landed(&["-r", ".", "-t", "d/"]), "'.' -> 'd/.'");
+        assert_eq!(landed(&["-r", "/", "d"]), "'/' -> 'd'");
+        assert_eq!(landed(&["-r", "x/.y", "d"]), "'x/.y' -> 'd/.y'");
+    }
+
+    #[test]
+    fn a_directory_can_be_made_under_a_name_with_a_slash_behind() {
+        assert_eq!(landed(&["-r", "d", "x/"]), "'d' -> 'x/'");
+        assert_eq!(landed(&["-rT", "d", "x//"]), "'d' -> 'x//'");
+        assert_eq!(landed(&["-rL", "l", "x/"]), "'l' -> 'x/'");
+        assert_eq!(landed(&["-rH", "l", "x/"]), "'l' -> 'x/'");
+        assert_eq!(landed(&["-r", "l/", "x/"]), "'l/' -> 'x/'");
+        for words in [
+            ["-T", "d", "x/"],
+            ["-r", "f", "x/"],
+            ["-r", "l", "x/"],
+            ["-r", "nothing", "x/"],
+            ["-r", "-", "x/"],
+            ["-r", "d", "x/."],
+            ["-r", "d", "f/"],
+        ] {
+            let message = format!("cannot create '{}': Not a directory (os error 20)", words[2]);
+            assert_eq!(landed(&words), message);
+        }
+    }
+
+    #[test]
+    fn with_parents_the_whole_name_is_kept_below_the_directory() {
+        assert_eq!(landed(&["--parents", "x/y/f", "d"]), "'x/y/f' -> 'd/x/y/f'");
+        assert_eq!(landed(&["--parents", "//x/f", "d"]), "'//x/f' -> 'd/x/f'");
+        assert_eq!(
+            landed(&["--parents", "./x/f", "../y", "-t", "d"]),
+            "'./x/f' -> 'd/./x/f', '../y' -> 'd/../y'"
+        );
+        assert_eq!(landed(&["-r", "--parents", "x/y/", "d/"]), "'x/y/' -> 'd/x/y'");
+        assert_eq!(landed(&["-r", "--parents", "/", "d"]), "'/' -> 'd'");
+        let below = |words: &[&str]| request(words).unwrap().remove(0).parents_below;
+        assert_eq!(below(&["--parents", "x/f", "d"]), Some("d".into()));
+        assert_eq!(below(&["x/f", "d"]), None);
+        for words in [&["--parents", "f", "g"][..], &["--parents", "-T", "f", "d"]] {
+            assert_eq!(landed(words), "with --parents, the destination must be a directory");
+        }
     }
 
     #[test]

@@ -5,16 +5,15 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::landing::Job;
 use crate::copy::Session;
 use crate::error::{Cause, Error, Operation, Result};
 use crate::options::{Endpoint, Flush, ObjectId};
 use crate::report::Report;
-use crate::sys::file::{
-    Follow, Kind, close, facts, facts_of_path, open_directory, set_blocking, set_len,
-};
+use crate::sys::file::{Kind, close, facts, set_blocking, set_len};
+use crate::sys::names::{Follow, Spot, facts_of_path};
 use crate::sys::platform::sync_all;
 use crate::sys::streams::{standard_input, standard_output};
+use crate::tree::Operand;
 
 /// A manifest being written.
 #[derive(Debug)]
@@ -34,12 +33,12 @@ enum Made {
 
 impl Manifest {
     /// Starts it anew under `path`, unless that is one of the files to copy or to write.
-    pub(super) fn create(path: PathBuf, jobs: &[Job], flush: Flush) -> Result<Self> {
+    pub(super) fn create(path: PathBuf, operands: &[Operand], flush: Flush) -> Result<Self> {
         let failed = |cause: Cause| Error::new(Operation::WriteManifest, &(&path).into(), cause);
         let (file, made) = open(&path).map_err(|error| failed(error.into()))?;
         let facts = facts(&file).map_err(|error| failed(error.into()))?;
         // Nothing is truncated before this: the name may be an alias of a source.
-        if let Some(other) = operand_that_is(facts.id, jobs) {
+        if let Some(other) = operand_that_is(facts.id, operands) {
             if made == Made::New {
                 // Only this program can have put anything there; the refusal is the error to tell.
                 std::fs::remove_file(&path).ok();
@@ -82,7 +81,8 @@ impl Manifest {
         let ended = (|| {
             if kind == Kind::Regular && flush == Flush::Sync {
                 sync_all(&file).map_err(failed(Operation::Flush))?;
-                open_directory(parent(&path))
+                Spot::of_path(parent(&path))
+                    .open_directory(Follow::Yes)
                     .and_then(sync_all)
                     .map_err(failed(Operation::FlushDirectory))?;
             }
@@ -111,8 +111,8 @@ fn open(path: &Path) -> io::Result<(File, Made)> {
     }
 }
 
-fn operand_that_is(id: ObjectId, jobs: &[Job]) -> Option<&Endpoint> {
-    let mut endpoints = jobs.iter().flat_map(|job| [&job.source, &job.target]);
+fn operand_that_is(id: ObjectId, operands: &[Operand]) -> Option<&Endpoint> {
+    let mut endpoints = operands.iter().flat_map(|operand| [&operand.source, &operand.target]);
     endpoints.find(|endpoint| {
         // What cannot be asked now fails when it is copied.
         let there = match endpoint {

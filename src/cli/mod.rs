@@ -1,7 +1,10 @@
 //! The program: words to requests, results to words.
 
 mod args;
+mod clash;
+mod contradictions;
 mod explain;
+mod generate;
 mod interrupt;
 mod json;
 mod landing;
@@ -10,26 +13,26 @@ mod output;
 mod progress;
 mod request;
 mod watch;
+mod words;
 
-use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::CommandFactory;
 use clap::error::ErrorKind;
 
 use args::Args;
-use landing::Job;
+use clash::{Clash, Subject, Taken};
 use manifest::Manifest;
-use output::{Failure, Output, say};
+use output::{Extent, Failure, Output, say};
 use progress::Progress;
 use request::{Refusal, Request};
 use watch::Watcher;
 
-use crate::copy::{Copier, Session};
-use crate::options::{BackupControl, Endpoint};
-use crate::report::Done;
+use crate::copy::Session;
+use crate::options::Directories;
+use crate::tree::{Summary, Trees};
 
 /// What the program takes from its environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,8 +51,11 @@ pub fn run(line: impl Iterator<Item = OsString>, environment: &Environment) -> E
         Ok(args) => args,
         Err(error) => return answer(&error),
     };
+    if let Some(what) = args.generate {
+        return print(generate::generate(what, Args::command()));
+    }
     match Request::new(args, environment, &landing::FileSystem) {
-        Ok(request) => interrupt::exit(carry_out(request)),
+        Ok(request) => interrupt::exit(carry_out(&request)),
         Err(refusal) => {
             say(&refusal);
             if let Refusal::Usage(_) = refusal {
@@ -66,14 +72,7 @@ fn answer(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         // clap indents empty lines, too.
         let text: String = text.lines().map(|line| format!("{}\n", line.trim_end())).collect();
-        let mut stdout = io::stdout().lock();
-        return match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                say(&format!("cannot write standard output: {error}"));
-                ExitCode::FAILURE
-            }
-        };
+        return print(Ok(text));
     }
     // What follows the message is the usage and the way to the help, told here as for every error,
     // and a tip: worth it where it names an option, not where it explains `--`.
@@ -86,13 +85,25 @@ fn answer(error: &clap::Error) -> ExitCode {
             say(&format!("hint: {tip}"));
         }
     }
-    const OF_TREES: [&str; 5] = ["'-r'", "'-R'", "'-a'", "'--recursive'", "'--archive'"];
-    if OF_TREES.iter().any(|option| message.contains(option)) {
-        say("hint: directories are not copied yet");
+    const OF_SECURITY: [&str; 2] = ["argument '-Z'", "argument '--context"];
+    if OF_SECURITY.iter().any(|option| message.contains(option)) {
+        say("hint: security contexts are not set; --preserve=context keeps the source's");
     }
     say_try_help();
     // clap's own status is 2; cp's is 1.
     ExitCode::FAILURE
+}
+
+/// Prints what was asked for instead of a copy.
+fn print(text: io::Result<String>) -> ExitCode {
+    let mut stdout = io::stdout().lock();
+    match text.and_then(|text| stdout.write_all(text.as_bytes())).and_then(|()| stdout.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("cannot write standard output: {error}"));
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// A character, or a mark in place of one that would move a terminal's cursor.
@@ -104,144 +115,83 @@ fn say_try_help() {
     io::stderr().write_all(b"Try 'mycp --help' for more information.\n").ok();
 }
 
-fn carry_out(request: Request) -> ExitCode {
-    let mut output = Output::new(request.output);
-    match (Run {
-        request: &request,
-        output: &mut output,
-        created: Created::default(),
-        session: Session::new(),
-    })
-    .all()
-    {
-        Ok(()) => {}
-        Err(error) => output.error(error.as_ref()),
+fn carry_out(request: &Request) -> ExitCode {
+    let extent = match (request.options.directories, request.operands.as_slice()) {
+        (Directories::Refused, [_]) => Extent::One,
+        _ => Extent::Many,
+    };
+    let mut output = Output::new(request.output, extent);
+    if let Err(error) = copy_all(request, &mut output) {
+        output.error(error.as_ref());
     }
     output.finish()
 }
 
-/// One run over all operands.
-struct Run<'a> {
-    request: &'a Request,
-    output: &'a mut Output,
-    created: Created,
-    session: Session,
+/// Copies one operand after the other; an error is one that lets none be copied.
+fn copy_all(request: &Request, output: &mut Output) -> anyhow::Result<()> {
+    interrupt::install()?;
+    let (session, options) = (Session::new(), &request.options);
+    let manifest = match &request.manifest {
+        Some(path) => Some(Manifest::create(path.clone(), &request.operands, options.flush)?),
+        None => None,
+    };
+    if let Some(manifest) = &manifest {
+        manifest.protect(&session)?;
+    }
+    for operand in &request.operands {
+        session.protect_source(&operand.source);
+    }
+    let progress = Progress::new(request)?;
+    let watcher = Watcher::new(output, manifest, &progress, request.replacing);
+    let summary = copy_operands(request, &watcher, &session);
+    let manifest = watcher.finish();
+    progress.finish();
+    if options.directories == Directories::Copied {
+        output.summary(&summary);
+    }
+    match manifest {
+        Some(manifest) => Ok(manifest.finish()?),
+        None => Ok(()),
+    }
 }
 
-impl Run<'_> {
-    /// Copies one operand after the other; an error is one that lets none be copied.
-    fn all(mut self) -> anyhow::Result<()> {
-        interrupt::install()?;
-        let request = self.request;
-        let mut manifest = match &request.manifest {
-            Some(path) => {
-                Some(Manifest::create(path.clone(), &request.jobs, request.options.flush)?)
+fn copy_operands(request: &Request, watcher: &Watcher<'_>, session: &Session) -> Summary {
+    let options = &request.options;
+    let trees = Trees::new(options, watcher, session);
+    let mut taken = Taken::default();
+    let mut refused = 0;
+    for operand in &request.operands {
+        if interrupt::stop_requested() {
+            break;
+        }
+        let subject = Subject::look(operand, options);
+        match subject.and_then(|subject| taken.clash(operand, subject, options)) {
+            Some(Clash::FileAgain) => {
+                let source = &operand.source;
+                watcher.warn(&format!("source file {source} specified more than once"));
+                continue;
             }
-            None => None,
-        };
-        if let Some(manifest) = &manifest {
-            manifest.protect(&self.session)?;
-        }
-        for job in &request.jobs {
-            self.session.protect_source(&job.source);
-        }
-        let progress = Progress::new(request.progress, request.options.flush)?;
-        for job in &request.jobs {
-            if interrupt::stop_requested() {
-                break;
+            Some(Clash::DirectoryAgain) => {
+                let source = &operand.source;
+                watcher.warn(&format!("source directory {source} specified more than once"));
+                continue;
             }
-            self.one(job, &progress, manifest.as_mut());
-        }
-        progress.finish();
-        if let Some(manifest) = manifest {
-            manifest.finish()?;
-        }
-        Ok(())
-    }
-
-    fn one(&mut self, job: &Job, progress: &Progress, manifest: Option<&mut Manifest>) {
-        match self.created.clash(job, self.request) {
-            Some(Clash::SameSource) => {
-                let source = &job.source;
-                Output::warn(&format!("source file {source} specified more than once"));
-                return;
-            }
-            Some(Clash::SameTarget) => {
-                self.output.failed(job, &Failure::JustCreated(job.clone()));
-                return;
+            Some(Clash::OtherSource) => {
+                watcher.refuse(operand, Failure::JustCreated);
+                refused += 1;
+                continue;
             }
             None => {}
         }
-        progress.begin(job);
-        let watcher = Watcher { progress, job, replacing: self.request.replacing };
-        let copier = Copier::new(&self.request.options).observer(&watcher).session(&self.session);
-        let done = copier.copy(&job.source, &job.target);
-        progress.end();
-        match done {
-            Ok(Done::Copied(report)) => {
-                self.created.add(job);
-                self.output.copied(&report);
-                if let Some(Err(error)) = manifest.map(|manifest| manifest.add(&report)) {
-                    self.output.error(&error);
-                }
-            }
-            Ok(Done::Skipped(skip)) => self.output.skipped(job, skip),
-            Err(error) => self.output.failed(job, &Failure::Library(error)),
+        watcher.begin(operand);
+        trees.copy(operand);
+        if let Some(subject) = subject
+            && watcher.has_copied()
+        {
+            taken.add(operand, subject);
         }
     }
-}
-
-/// The targets that this run has made, and of which sources: two sources of one name must not
-/// end up as one file.
-#[derive(Debug, Default)]
-struct Created(HashMap<PathBuf, PathBuf>);
-
-/// What is wrong with copying to a target once more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Clash {
-    /// The source is the one that is there already.
-    SameSource,
-    /// Another source is.
-    SameTarget,
-}
-
-impl Created {
-    fn add(&mut self, job: &Job) {
-        if let (Endpoint::File(source), Endpoint::File(target)) = (&job.source, &job.target) {
-            self.0.insert(target.clone(), source.clone());
-        }
-    }
-
-    fn clash(&self, job: &Job, request: &Request) -> Option<Clash> {
-        let before = self.0.get(job.target.path()?)?;
-        match request.options.backup.control {
-            BackupControl::Numbered => None,
-            BackupControl::None if same_name(before, job.source.path()?) => Some(Clash::SameSource),
-            _ => Some(Clash::SameTarget),
-        }
-    }
-}
-
-/// Whether two paths differ in `.` and slashes only.
-fn same_name(one: &Path, other: &Path) -> bool {
-    let names = |path: &'_ Path| {
-        path.components()
-            .filter(|component| *component != Component::CurDir)
-            .map(|component| component.as_os_str().to_owned())
-            .collect::<Vec<_>>()
-    };
-    names(one) == names(other)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dots_and_slashes_do_not_make_another_name() {
-        assert!(same_name(Path::new("a"), Path::new("./a")));
-        assert!(same_name(Path::new("d//a"), Path::new("d/./a/")));
-        assert!(!same_name(Path::new("d/a"), Path::new("e/a")));
-        assert!(!same_name(Path::new("d/../a"), Path::new("a")));
-    }
+    let mut summary = trees.finish();
+    summary.failed += refused;
+    summary
 }

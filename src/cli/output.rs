@@ -6,49 +6,41 @@ use std::process::ExitCode;
 
 use super::explain;
 use super::json;
-use super::landing::Job;
 use super::request::OutputMode;
-use crate::error::{Cause, Error};
-use crate::report::{Report, Skip, Warning};
+use crate::error::{Cause, Error, Result};
+use crate::options::Endpoint;
+use crate::report::{Done, Lost, Report, Skip, Warning, Way};
+use crate::tree::Summary;
 
-/// Why an operand was not copied.
-#[derive(Debug)]
-pub(super) enum Failure {
+/// Why an object was not copied.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Failure<'a> {
     /// The library says why.
-    Library(Error),
+    Library(&'a Error),
     /// Another source of the run has just been copied to the same target.
-    JustCreated(Job),
+    JustCreated,
 }
 
-impl Failure {
+impl Failure<'_> {
     /// The sentence to print.
-    pub(super) fn sentence(&self, job: &Job) -> String {
+    pub(super) fn sentence(&self, source: &Endpoint, target: &Endpoint) -> String {
         match self {
-            Self::JustCreated(Job { source, target }) => {
-                format!("will not overwrite just-created {target} with {source}")
-            }
+            Self::JustCreated => format!("will not overwrite just-created {target} with {source}"),
             // cp's words, which scripts may look for.
             Self::Library(Error { cause: Cause::IsDirectory, endpoint, .. }) => {
-                if *endpoint == job.source {
+                if endpoint == source {
                     format!("-r not specified; omitting directory {endpoint}")
                 } else {
-                    let source = &job.source;
                     format!("cannot overwrite directory {endpoint} with non-directory {source}")
                 }
             }
-            Self::Library(error) => with_causes(error),
+            Self::Library(error) => with_causes(*error),
         }
     }
 
-    fn hint(&self, job: &Job) -> Option<&'static str> {
+    fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::JustCreated(_) => None,
-            // The hint speaks of sources.
-            Self::Library(Error { cause: Cause::IsDirectory, endpoint, .. })
-                if *endpoint != job.source =>
-            {
-                None
-            }
+            Self::JustCreated => None,
             Self::Library(error) => error.hint(),
         }
     }
@@ -73,61 +65,127 @@ enum Status {
     Failed,
 }
 
+/// How many objects a run copies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    One,
+    Many,
+}
+
 /// Prints, and remembers whether anything failed.
 #[derive(Debug)]
 pub(super) struct Output {
     mode: OutputMode,
+    extent: Extent,
     status: Status,
     /// Nothing more is printed after standard output has failed: it has been told once.
     standard_output: Status,
+    /// What has been told, and would be the same of every object.
+    told: Vec<Lost>,
+    told_of_the_stop: bool,
 }
 
 impl Output {
-    pub(super) fn new(mode: OutputMode) -> Self {
-        Self { mode, status: Status::Done, standard_output: Status::Done }
+    pub(super) fn new(mode: OutputMode, extent: Extent) -> Self {
+        let (status, standard_output) = (Status::Done, Status::Done);
+        Self { mode, extent, status, standard_output, told: Vec::new(), told_of_the_stop: false }
     }
 
-    /// Tells of a copy.
-    pub(super) fn copied(&mut self, report: &Report) {
+    /// Whether anything is printed of an object that ended so.
+    pub(super) fn has_words_for(&self, result: &Result<Done>) -> bool {
+        match (result, self.mode) {
+            (Ok(Done::Copied(report)), OutputMode::Silent) => !report.warnings.is_empty(),
+            (Ok(Done::Copied(_)), _) | (Err(_), _) => true,
+            (Ok(Done::Skipped(_)), mode) => matches!(mode, OutputMode::Explain | OutputMode::Json),
+        }
+    }
+
+    /// Tells what became of an object.
+    pub(super) fn tell(&mut self, source: &Endpoint, target: &Endpoint, result: &Result<Done>) {
+        match result {
+            Ok(Done::Copied(report)) => self.copied(report),
+            Ok(Done::Skipped(skip)) => self.skipped(source, target, *skip),
+            Err(error) => self.failed(source, target, Failure::Library(error)),
+        }
+    }
+
+    fn copied(&mut self, report: &Report) {
         match self.mode {
             OutputMode::Silent => {}
+            // As cp: nothing was made.
+            OutputMode::Verbose if report.way == Way::Merged => {}
             OutputMode::Verbose => self.print(&explain::headline(report)),
             OutputMode::Explain => self.print(&explain::report(report)),
             OutputMode::Json => self.print_json(json::copied(report)),
         }
         for warning in &report.warnings {
-            Self::warn(&format!("{}: {}", warned(report, warning), explain::warning(warning)));
+            self.warn_of(report, warning);
         }
     }
 
-    /// Tells of an operand that was left alone, which is a failure only when the user said no: for
+    /// What a target's file system cannot hold, it cannot hold of any file: that is told once.
+    fn warn_of(&mut self, report: &Report, warning: &Warning) {
+        match *warning {
+            Warning::NotKept(lost) if self.extent == Extent::Many => {
+                if !self.told.contains(&lost) {
+                    self.told.push(lost);
+                    let (target, lost) = (&report.target, lost.as_str());
+                    Self::warn(&format!(
+                        "{target} and perhaps others could not be given their {lost}"
+                    ));
+                }
+            }
+            _ => Self::warn(&format!("{}: {}", warned(report, warning), explain::warning(warning))),
+        }
+    }
+
+    /// Tells of an object that was left alone, which is a failure only when the user said no: for
     /// `-i`, POSIX has it so.
-    pub(super) fn skipped(&mut self, job: &Job, skip: Skip) {
+    fn skipped(&mut self, source: &Endpoint, target: &Endpoint, skip: Skip) {
         match self.mode {
             OutputMode::Silent | OutputMode::Verbose => {}
             OutputMode::Explain => {
                 let why = explain::skip(skip);
-                self.print(&format!("skipped {}: {why}\n", job.target));
+                self.print(&format!("skipped {target}: {why}\n"));
             }
-            OutputMode::Json => self.print_json(json::skipped(job, skip)),
+            OutputMode::Json => self.print_json(json::skipped(source, target, skip)),
         }
         if skip == Skip::Declined {
             self.status = Status::Failed;
         }
     }
 
-    /// Tells of an operand that was not copied.
-    pub(super) fn failed(&mut self, job: &Job, failure: &Failure) {
-        self.complain(&failure.sentence(job));
-        if let Some(hint) = failure.hint(job) {
-            say(&format!("hint: {hint}"));
+    /// Tells of an object that was not copied.
+    pub(super) fn failed(&mut self, source: &Endpoint, target: &Endpoint, failure: Failure<'_>) {
+        let stopped = matches!(failure, Failure::Library(Error { cause: Cause::Stopped, .. }));
+        // A signal stops every file that is being copied; one of them says so for all.
+        if stopped && std::mem::replace(&mut self.told_of_the_stop, true) {
+            self.status = Status::Failed;
+        } else {
+            self.complain(&failure.sentence(source, target));
+            if let Some(hint) = failure.hint() {
+                say(&format!("hint: {hint}"));
+            }
         }
         if self.mode == OutputMode::Json {
-            self.print_json(json::failed(job, failure));
+            self.print_json(json::failed(source, target, &failure));
         }
     }
 
-    /// Tells of an error that concerns no operand.
+    /// Tells what a run over trees came to.
+    pub(super) fn summary(&mut self, summary: &Summary) {
+        if self.mode == OutputMode::Json {
+            self.print_json(json::summary(summary));
+        }
+        // A stop has been told, and leaves out what nobody has counted.
+        if let Some(sentence) = explain::not_copied(summary)
+            && !self.told_of_the_stop
+        {
+            self.complain(&sentence);
+        }
+    }
+
+    /// Tells of an error that concerns no object.
     pub(super) fn error(&mut self, error: &dyn std::error::Error) {
         self.complain(&with_causes(error));
     }

@@ -5,19 +5,21 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::Environment;
-use super::args::backup_control;
-use super::args::{Args, Attribute, AttributeList, BackupWanted, Preserving, ProgressWhen};
-use super::landing::{self, Directories, Job};
+use super::args::{Args, Preserving};
+use super::contradictions;
+use super::landing::{self, Kinds};
+use super::words::{Attribute, AttributeList, BackupWanted, ProgressWhen, backup_control};
 use crate::options::{
-    Backup, BackupControl, Content, CopyOptions, Endpoint, EngineChoice, EngineName, Existing,
-    Keep, Preserve, Reflink, Sparse, Update, Verify,
+    Backup, BackupControl, Content, CopyOptions, Dereference, Directories, DirectoryLink, Endpoint,
+    Existing, Keep, Made, Preserve, Reflink, Span, Sparse, Special, Update, Verify,
 };
+use crate::tree::Operand;
 
 /// Everything that a run does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Request {
     /// What to copy where, in the order of the command line.
-    pub(super) jobs: Vec<Job>,
+    pub(super) operands: Vec<Operand>,
     /// How.
     pub(super) options: CopyOptions,
     /// Whether the user is asked before a target is replaced.
@@ -74,15 +76,15 @@ impl fmt::Display for Refusal {
 }
 
 impl Request {
-    /// What `args` mean, in this environment; asks only whether targets are directories.
+    /// What `args` mean, in this environment; asks only which operands are directories.
     pub(super) fn new(
         args: Args,
         environment: &Environment,
-        directories: &dyn Directories,
+        kinds: &dyn Kinds,
     ) -> Result<Self, Refusal> {
         let options = options(&args, environment)?;
         let request = Self {
-            jobs: landing::jobs(&args, directories)?,
+            operands: landing::operands(&args, &options, kinds)?,
             options,
             replacing: if args.interactive { Replacing::Asked } else { Replacing::Allowed },
             output: match () {
@@ -100,8 +102,11 @@ impl Request {
 
     /// Standard input and output have no name and no attributes, and can serve one end only.
     fn refuse_misuse_of_streams(&self) -> Result<(), Refusal> {
-        let reads = self.jobs.iter().any(|job| job.source == Endpoint::Standard);
-        let writes = self.jobs.iter().any(|job| job.target == Endpoint::Standard);
+        let reads = self.operands.iter().any(|operand| operand.source == Endpoint::Standard);
+        let writes = self.operands.iter().any(|operand| operand.target == Endpoint::Standard);
+        if (reads || writes) && self.options.made != Made::Copy {
+            return Err(Refusal::usage("-l and -s link names, and standard streams have none"));
+        }
         if reads && self.replacing == Replacing::Asked {
             return Err(Refusal::usage(
                 "-i reads answers from standard input, which is the source",
@@ -151,79 +156,62 @@ fn options(args: &Args, environment: &Environment) -> Result<CopyOptions, Refusa
         update,
         existing: existing(args),
         backup: backup(args, environment)?,
-        content: if args.attributes_only { Content::AttributesOnly } else { Content::All },
+        content: content(args),
+        directories: if recursive(args) { Directories::Copied } else { Directories::Refused },
+        dereference: dereference(args),
+        made: made(args),
+        special: match recursive(args) && !args.copy_contents {
+            true => Special::Made,
+            false => Special::Read,
+        },
+        span: if args.one_file_system { Span::OneFileSystem } else { Span::All },
+        directory_link: match args.keep_directory_symlink {
+            true => DirectoryLink::Followed,
+            false => DirectoryLink::Refused,
+        },
         threads: args.threads,
-        ..CopyOptions::default()
     };
-    refuse_contradictions(args, &options)?;
+    contradictions::refuse(args, &options)?;
     Ok(options)
+}
+
+fn recursive(args: &Args) -> bool {
+    args.recursive || args.archive
+}
+
+/// As cp: links are what `-r` is for; what is to be a hard link has to be what the name leads to.
+fn dereference(args: &Args) -> Dereference {
+    let unsaid = match recursive(args) && !args.link {
+        true => Dereference::Never,
+        false => Dereference::Always,
+    };
+    args.links_followed.unwrap_or(unsaid)
+}
+
+fn made(args: &Args) -> Made {
+    match () {
+        () if args.link => Made::HardLink,
+        () if args.symbolic_link => Made::SymbolicLink,
+        () => Made::Copy,
+    }
+}
+
+fn content(args: &Args) -> Content {
+    // A link has no attributes of its own that could be set alone: cp makes it all the same.
+    match args.attributes_only && made(args) == Made::Copy {
+        true => Content::AttributesOnly,
+        false => Content::All,
+    }
 }
 
 fn existing(args: &Args) -> Existing {
     match () {
         () if args.in_place => Existing::InPlace,
         () if args.remove_destination => Existing::Remove,
+        // No link is written into, so that the name itself has to make way.
+        () if args.force && made(args) != Made::Copy => Existing::Remove,
         () if args.force => Existing::Force,
         () => Existing::Replace,
-    }
-}
-
-/// What cannot both be had is refused, so that no option is taken and then ignored.
-fn refuse_contradictions(args: &Args, options: &CopyOptions) -> Result<(), Refusal> {
-    let engine = options.engine;
-    let shares = [EngineName::Reflink, EngineName::Kernel].map(EngineChoice::Only);
-    let rules: [(bool, &str); 12] = [
-        (
-            (args.backup.is_some() || args.suffix.is_some())
-                && matches!(options.update, Update::None | Update::NoneFail),
-            "--backup and -n or --update=none-fail are mutually exclusive",
-        ),
-        (
-            options.reflink == Reflink::Always && options.sparse != Sparse::Auto,
-            "--reflink can be used only with --sparse=auto",
-        ),
-        (
-            engine == EngineChoice::Only(EngineName::Reflink) && options.sparse != Sparse::Auto,
-            "--engine=reflink can be used only with --sparse=auto",
-        ),
-        (
-            options.sparse == Sparse::Never && shares.contains(&engine),
-            "--engine=kernel may bring holes along, which --sparse=never rules out",
-        ),
-        (
-            options.reflink == Reflink::Always
-                && !matches!(engine, EngineChoice::Auto | EngineChoice::Only(EngineName::Reflink)),
-            "--reflink=always moves no bytes: the only engines for it are auto and reflink",
-        ),
-        (
-            options.reflink == Reflink::Never && shares.contains(&engine),
-            "--reflink=never rules out --engine=reflink and --engine=kernel, which share blocks",
-        ),
-        (
-            args.attributes_only && options.verify != Verify::No,
-            "--attributes-only copies no content that --verify could compare",
-        ),
-        (
-            args.attributes_only && args.manifest.is_some(),
-            "--attributes-only copies no content that --manifest could list",
-        ),
-        (
-            args.attributes_only && engine != EngineChoice::Auto,
-            "--attributes-only copies no content that --engine could move",
-        ),
-        (
-            args.in_place && args.remove_destination,
-            "--in-place writes into the target that --remove-destination removes",
-        ),
-        (args.in_place && args.force, "--in-place writes into the target that --force may replace"),
-        (
-            args.in_place && options.backup.control != BackupControl::None,
-            "--in-place overwrites the content that --backup keeps",
-        ),
-    ];
-    match rules.iter().find(|(broken, _)| *broken) {
-        Some((_, sentence)) => Err(Refusal::usage(*sentence)),
-        None => Ok(()),
     }
 }
 
@@ -290,20 +278,22 @@ fn preserve(lists: &[(Preserving, AttributeList)]) -> Preserve {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::options::{Flush, OnChange};
+    use crate::sys::file::Kind;
+    use crate::sys::names::Follow;
 
     /// A world in which nothing exists.
     struct Nothing;
 
-    impl Directories for Nothing {
-        fn is_directory(&self, _: &std::path::Path) -> std::io::Result<bool> {
+    impl Kinds for Nothing {
+        fn kind(&self, _: &std::path::Path, _: Follow) -> std::io::Result<Kind> {
             Err(rustix::io::Errno::NOENT.into())
         }
     }
 
-    fn request(words: &[&str]) -> Result<Request, Refusal> {
+    pub(in crate::cli) fn request(words: &[&str]) -> Result<Request, Refusal> {
         request_in(&Environment::default(), words)
     }
 
@@ -320,7 +310,8 @@ mod tests {
     fn without_options_it_is_what_the_library_does_by_default() {
         let request = request(&["a", "b"]).unwrap();
         assert_eq!(request.options, CopyOptions::default());
-        assert_eq!(request.jobs, [Job { source: "a".into(), target: "b".into() }]);
+        let operand = Operand { source: "a".into(), target: "b".into(), parents_below: None };
+        assert_eq!(request.operands, [operand]);
         assert_eq!((request.output, request.manifest), (OutputMode::Silent, None));
     }
 
@@ -406,5 +397,78 @@ mod tests {
     fn a_manifest_needs_hashes() {
         assert!(options(&["--manifest=m"]).hash);
         assert!(!options(&["--verify"]).hash);
+    }
+
+    #[test]
+    fn archive_is_all_that_the_manual_says() {
+        let archive = options(&["-a"]);
+        assert_eq!(archive, options(&["-dR", "--preserve=all"]));
+        assert_eq!(archive, options(&["--archive"]));
+        assert_eq!(archive.directories, Directories::Copied);
+        assert_eq!(archive.dereference, Dereference::Never);
+        assert_eq!((archive.preserve.links, archive.preserve.xattr), (Keep::Must, Keep::Try));
+    }
+
+    #[test]
+    fn archive_and_d_keep_attributes_from_where_they_stand() {
+        let kept = options(&["-a", "--no-preserve=links,mode"]).preserve;
+        assert_eq!((kept.links, kept.mode, kept.default_mode), (Keep::No, Keep::No, true));
+        let kept = options(&["--no-preserve=links,mode", "-a"]).preserve;
+        assert_eq!((kept.links, kept.mode, kept.default_mode), (Keep::Must, Keep::Must, false));
+        let kept = options(&["-a", "--no-preserve=mode", "-a"]).preserve;
+        assert_eq!(kept.mode, Keep::Must);
+        assert_eq!(options(&["-d", "--no-preserve=links"]).preserve.links, Keep::No);
+        assert_eq!(options(&["--no-preserve=links", "-d"]).preserve.links, Keep::Must);
+        assert_eq!(options(&["--preserve=xattr", "-a"]).preserve.xattr, Keep::Must);
+    }
+
+    #[test]
+    fn links_are_followed_as_the_last_option_says_and_else_as_cp_does() {
+        let followed = |words| options(words).dereference;
+        assert_eq!(followed(&[]), Dereference::Always);
+        for never in [&["-r"][..], &["-R"], &["-P"], &["-d"], &["-rs"], &["-LP"], &["-rHd"]] {
+            assert_eq!(followed(never), Dereference::Never, "{never:?}");
+        }
+        for always in [&["-rl"][..], &["-L"], &["-rL"], &["-aL"], &["-PHL"], &["-L", "-r"]] {
+            assert_eq!(followed(always), Dereference::Always, "{always:?}");
+        }
+        for operands in [&["-H"][..], &["-rH"], &["-aH"], &["-LPH"]] {
+            assert_eq!(followed(operands), Dereference::Operands, "{operands:?}");
+        }
+        assert_eq!(followed(&["-L", "-H", "-a"]), Dereference::Never);
+    }
+
+    #[test]
+    fn only_a_recursive_copy_makes_fifos_and_devices() {
+        assert_eq!(options(&[]).special, Special::Read);
+        assert_eq!(options(&["-r"]).special, Special::Made);
+        assert_eq!(options(&["-a"]).special, Special::Made);
+        assert_eq!(options(&["-r", "--copy-contents"]).special, Special::Read);
+    }
+
+    #[test]
+    fn each_option_of_trees_is_handed_on() {
+        assert_eq!(options(&["--recursive"]).directories, Directories::Copied);
+        assert_eq!(options(&[]).directories, Directories::Refused);
+        assert_eq!(options(&["-x"]).span, Span::OneFileSystem);
+        assert_eq!(options(&["--keep-directory-symlink"]).directory_link, DirectoryLink::Followed);
+        assert_eq!(options(&["--link"]).made, Made::HardLink);
+        assert_eq!(options(&["--symbolic-link"]).made, Made::SymbolicLink);
+    }
+
+    #[test]
+    fn what_makes_links_takes_force_for_removal_and_makes_them_of_attributes_too() {
+        assert_eq!(options(&["-lf"]).existing, Existing::Remove);
+        assert_eq!(options(&["-sf"]).existing, Existing::Remove);
+        assert_eq!(options(&["-l"]).existing, Existing::Replace);
+        assert_eq!(options(&["-l", "--attributes-only"]).content, Content::All);
+    }
+
+    #[test]
+    fn what_cp_takes_and_ignores_beside_links_is_taken() {
+        for option in ["--reflink", "--sparse=never", "--attributes-only", "-p", "-a", "-x"] {
+            assert!(request(&["-l", option, "a", "b"]).is_ok(), "{option}");
+            assert!(request(&["-s", option, "a", "b"]).is_ok(), "{option}");
+        }
     }
 }

@@ -1,20 +1,78 @@
-//! The observer of a copy: counts, asks the user, and listens to signals.
+//! The observer of a run: counts, tells, asks the user, and listens to signals.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::sync::Mutex;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::interrupt;
-use super::landing::Job;
-use super::progress::Progress;
+use super::manifest::Manifest;
+use super::output::{Failure, Output};
+use super::progress::{Progress, lock};
 use super::request::Replacing;
+use crate::error::Result;
 use crate::options::Endpoint;
-use crate::report::{Consent, Event, Flow, Observer};
+use crate::report::{Consent, Done, Event, Flow, Observer};
+use crate::tree::{Operand, Watch};
 
-/// Watches one copy.
-#[derive(Clone, Copy, Debug)]
+/// Watches a run, and is called from all of its threads.
+#[derive(Debug)]
 pub(super) struct Watcher<'a> {
-    pub(super) progress: &'a Progress,
-    pub(super) job: &'a Job,
-    pub(super) replacing: Replacing,
+    progress: &'a Progress,
+    replacing: Replacing,
+    /// Locked while a question is open: there is one terminal.
+    answers: Mutex<BufReader<StandardInput>>,
+    telling: Mutex<Telling<'a>>,
+}
+
+/// What is told to the user: by one thread at a time, so that lines stay whole.
+#[derive(Debug)]
+struct Telling<'a> {
+    output: &'a mut Output,
+    manifest: Option<Manifest>,
+    /// The operand that is being copied, as long as nothing says that it is not.
+    operand: Option<Operand>,
+}
+
+impl<'a> Watcher<'a> {
+    pub(super) fn new(
+        output: &'a mut Output,
+        manifest: Option<Manifest>,
+        progress: &'a Progress,
+        replacing: Replacing,
+    ) -> Self {
+        let answers = Mutex::new(BufReader::new(StandardInput));
+        let telling = Mutex::new(Telling { output, manifest, operand: None });
+        Self { progress, replacing, answers, telling }
+    }
+
+    /// Has `operand` watched.
+    pub(super) fn begin(&self, operand: &Operand) {
+        self.progress.begin(operand);
+        lock(&self.telling).operand = Some(operand.clone());
+    }
+
+    /// Whether the operand that was begun last has been copied, or will be.
+    pub(super) fn has_copied(&self) -> bool {
+        lock(&self.telling).operand.is_some()
+    }
+
+    /// Tells of an operand that is not copied at all.
+    pub(super) fn refuse(&self, operand: &Operand, failure: Failure<'_>) {
+        let mut telling = lock(&self.telling);
+        let Operand { source, target, .. } = operand;
+        self.progress.while_hidden(|| telling.output.failed(source, target, failure));
+    }
+
+    /// Tells of something that is no failure.
+    pub(super) fn warn(&self, text: &str) {
+        self.progress.while_hidden(|| Output::warn(text));
+    }
+
+    /// The manifest, when everything is in it.
+    pub(super) fn finish(self) -> Option<Manifest> {
+        lock(&self.telling).manifest.take()
+    }
 }
 
 impl Observer for Watcher<'_> {
@@ -22,7 +80,7 @@ impl Observer for Watcher<'_> {
     fn event(&self, event: Event) -> Flow {
         self.progress.count(event);
         if interrupt::take_status_request() {
-            self.progress.print_standing(self.job);
+            self.progress.print_standing();
         }
         if interrupt::stop_requested() { Flow::Stop } else { Flow::Continue }
     }
@@ -30,18 +88,68 @@ impl Observer for Watcher<'_> {
     fn may_replace(&self, target: &Endpoint) -> Consent {
         match self.replacing {
             Replacing::Allowed => Consent::Given,
-            Replacing::Asked => self.progress.while_hidden(|| ask(target)),
+            Replacing::Asked => {
+                let mut answers = lock(&self.answers);
+                self.progress.while_hidden(|| ask(target, &mut *answers))
+            }
         }
     }
 }
 
-/// Asks on standard error and takes a line from standard input for the answer; no answer is no.
-fn ask(target: &Endpoint) -> Consent {
+impl Watch for Watcher<'_> {
+    fn entry(&self, source: &Endpoint, target: &Endpoint, result: Result<Done>) {
+        self.progress.ended(&result);
+        let mut telling = lock(&self.telling);
+        let Telling { output, manifest, operand } = &mut *telling;
+        if !matches!(result, Ok(Done::Copied(_))) {
+            operand.take_if(|operand| operand.source == *source && operand.target == *target);
+        }
+        if output.has_words_for(&result) {
+            self.progress.while_hidden(|| output.tell(source, target, &result));
+        }
+        if let (Some(manifest), Ok(Done::Copied(report))) = (manifest, &result)
+            && let Err(error) = manifest.add(report)
+        {
+            self.progress.while_hidden(|| output.error(&error));
+        }
+    }
+}
+
+/// Asks on standard error and takes a line from `answers`; no answer is no.
+fn ask(target: &Endpoint, answers: &mut impl BufRead) -> Consent {
+    // Whoever waited for the end of another question has not been asked before the stop.
+    if interrupt::stop_requested() {
+        return Consent::Refused;
+    }
     let question = format!("mycp: overwrite {target}? ");
     let asked = io::stderr().write_all(question.as_bytes());
-    match asked.and_then(|()| first_byte_of_line(&mut io::stdin().lock())) {
+    match asked.and_then(|()| first_byte_of_line(answers)) {
         Ok(Some(b'y' | b'Y')) => Consent::Given,
         Ok(_) | Err(_) => Consent::Refused,
+    }
+}
+
+/// Standard input, read so that a signal ends the waiting whichever thread the signal reaches:
+/// only that one's calls are interrupted.
+#[derive(Debug)]
+struct StandardInput;
+
+/// Between two looks at what signals have asked for: no user waits for longer.
+const BETWEEN_LOOKS: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+
+impl Read for StandardInput {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let input = io::stdin();
+        loop {
+            if interrupt::stop_requested() {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            match poll(&mut [PollFd::new(&input, PollFlags::IN)], Some(&BETWEEN_LOOKS)) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                Ok(_) => return Ok(rustix::io::read(&input, buffer)?),
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Keeps the content that is replaced under another name, as `cp --backup`.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 
@@ -10,13 +11,15 @@ use super::target::Place;
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::lock;
 use crate::options::{Backup, BackupControl, Endpoint, ObjectId};
-use crate::sys::file;
+use crate::sys::names;
 
 /// A backup that was made.
 #[derive(Debug)]
 pub(super) struct Made {
     pub(super) name: OsString,
     how: How,
+    /// Held until what replaces the target is in its place.
+    _lock: File,
 }
 
 /// How the old content came to its second name.
@@ -53,7 +56,7 @@ pub(super) fn back_up(
     };
     // Between the backup and what takes the target's place no other run may come: what that run
     // has put there would be in no backup.
-    lock::lock_directory(&place.directory).context(Operation::Lock, endpoint)?;
+    let lock = lock::lock_directory(&place.directory).context(Operation::Lock, endpoint)?;
     if !numbered {
         let name = simple_name(place, backup);
         let taken = place.id_of(&name).context(Operation::BackUp, endpoint)?;
@@ -61,12 +64,12 @@ pub(super) fn back_up(
             return Err(Error::new(Operation::BackUp, endpoint, Cause::Displaced));
         }
         let how = keep(place, &name, Taken::Replaced).context(Operation::BackUp, endpoint)?;
-        return Ok(Some(Made { name, how }));
+        return Ok(Some(Made { name, how, _lock: lock }));
     }
     loop {
         let name = numbered_name(place).context(Operation::BackUp, endpoint)?;
         match keep(place, &name, Taken::Refused) {
-            Ok(how) => return Ok(Some(Made { name, how })),
+            Ok(how) => return Ok(Some(Made { name, how, _lock: lock })),
             // Another run was quicker: then there is a higher number now.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(Error::new(Operation::BackUp, endpoint, error)),
@@ -79,9 +82,9 @@ impl Made {
     /// write into both.
     pub(super) fn undo(&self, place: &Place) -> io::Result<()> {
         match self.how {
-            How::Linked => file::unlink_at(&place.directory, &self.name),
+            How::Linked => names::unlink_at(&place.directory, &self.name),
             How::WasLinked => Ok(()),
-            How::Moved => file::rename_at(&place.directory, &self.name, &place.name),
+            How::Moved => names::rename_at(&place.directory, &self.name, &place.name),
         }
     }
 }
@@ -137,7 +140,7 @@ fn highest_number(place: &Place) -> io::Result<Option<u64>> {
     let mut prefix = place.name.as_bytes().to_vec();
     prefix.extend_from_slice(b".~");
     let mut highest = None;
-    file::each_name_in(&place.directory, |name| {
+    names::each_name_in(&place.directory, |name| {
         let digits = name.as_bytes().strip_prefix(prefix.as_slice());
         let digits = digits.and_then(|rest| rest.strip_suffix(b"~"));
         let number = digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
@@ -155,7 +158,7 @@ enum Taken {
 
 fn keep(place: &Place, name: &OsStr, taken: Taken) -> io::Result<How> {
     let directory = &place.directory;
-    match file::link_at(directory, &place.name, name) {
+    match names::link_at(directory, &place.name, name) {
         Ok(()) => Ok(How::Linked),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && taken == Taken::Replaced => {
             replace_backup(place, name)
@@ -163,7 +166,7 @@ fn keep(place: &Place, name: &OsStr, taken: Taken) -> io::Result<How> {
         // No hard links here: then the name is without a file for a moment.
         Err(error) if cannot_link(&error) => {
             match taken {
-                Taken::Replaced => file::rename_at(directory, &place.name, name)?,
+                Taken::Replaced => names::rename_at(directory, &place.name, name)?,
                 Taken::Refused => super::stage::rename_into_free(directory, &place.name, name)?,
             }
             Ok(How::Moved)
@@ -180,15 +183,15 @@ fn replace_backup(place: &Place, name: &OsStr) -> io::Result<How> {
         return Ok(How::WasLinked);
     }
     let linked = with_temporary_name(&place.name, |temporary| {
-        file::link_at(directory, &place.name, temporary)
+        names::link_at(directory, &place.name, temporary)
     });
     match linked {
         Ok(temporary) => {
-            file::rename_at(directory, &temporary, name)?;
+            names::rename_at(directory, &temporary, name)?;
             Ok(How::Linked)
         }
         Err(error) if cannot_link(&error) => {
-            file::rename_at(directory, &place.name, name)?;
+            names::rename_at(directory, &place.name, name)?;
             Ok(How::Moved)
         }
         Err(error) => Err(error),

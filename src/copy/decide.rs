@@ -1,11 +1,13 @@
 //! Whether and how the target is written: a pure decision from what was asked and what was found.
 
+use super::stage::Publish;
 use crate::error::{Cause, Error, Operation, Result};
 use crate::options::{
-    BackupControl, Content, CopyOptions, Endpoint, Existing, Flush, Update, Verify,
+    BackupControl, Content, CopyOptions, Endpoint, Existing, Flush, Keep, Made, Update, Verify,
 };
 use crate::report::{InPlaceReason, Skip};
-use crate::sys::file::{Facts, Follow, Kind};
+use crate::sys::file::{Facts, Kind};
+use crate::sys::names::Follow;
 
 /// What was found of a target that exists, as far as the decision needs it.
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +94,10 @@ pub(super) fn decide(
             return Err(Error::new(Operation::Copy, source_name, cause));
         }
     }
+    // A symbolic link that was not followed, as none is below an operand.
+    if facts.kind == Kind::Symlink || breaks_links(options, &facts) {
+        return Ok(Decision::Write(Step::Supersede));
+    }
     check_medium(options, target_name, &facts)?;
     if replaces {
         return match name {
@@ -103,6 +109,58 @@ pub(super) fn decide(
         };
     }
     Ok(Decision::Write(way(options, &facts, name)))
+}
+
+/// Whether a target with other names gets them taken away: with hard links kept as in the source,
+/// they would be links that the source does not have.
+fn breaks_links(options: &CopyOptions, facts: &Facts) -> bool {
+    options.preserve.links != Keep::No
+        && facts.links > 1
+        && facts.kind == Kind::Regular
+        && !matches!(options.existing, Existing::InPlace)
+        && options.content == Content::All
+}
+
+/// Decides what to do where a link or a special file is to be made.
+pub(super) fn decide_made(
+    options: &CopyOptions,
+    source: (&Endpoint, &Facts),
+    target: (&Endpoint, Option<&Facts>),
+) -> Result<Making> {
+    let (source_name, source) = source;
+    let (target_name, target) = target;
+    let Some(facts) = target else { return Ok(Making::Make(Publish::IntoFreeName)) };
+    match options.update {
+        Update::None => return Ok(Making::Skip(Skip::Exists)),
+        Update::NoneFail => return Err(Error::new(Operation::Copy, target_name, Cause::Exists)),
+        Update::Older if source.modified <= facts.modified => {
+            return Ok(Making::Skip(Skip::NotOlder));
+        }
+        Update::Older | Update::All => {}
+    }
+    if source.id == facts.id {
+        if options.made == Made::HardLink {
+            return Ok(Making::Skip(Skip::Linked));
+        }
+        let cause = Cause::SameObject { other: target_name.clone() };
+        return Err(Error::new(Operation::Copy, source_name, cause));
+    }
+    let may_replace = options.made == Made::Copy
+        || matches!(options.existing, Existing::Force | Existing::Remove)
+        || options.backup.control != BackupControl::None;
+    if may_replace {
+        Ok(Making::Make(Publish::OverExisting))
+    } else {
+        let error = std::io::Error::from_raw_os_error(libc::EEXIST);
+        Err(Error::new(Operation::Link, target_name, error))
+    }
+}
+
+/// What is to be done where a link or a special file is to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Making {
+    Skip(Skip),
+    Make(Publish),
 }
 
 /// Pipes, terminals and sockets can be neither flushed to a disk nor read back.
@@ -155,6 +213,7 @@ mod tests {
             len: 10,
             allocated: 4096,
             links: 1,
+            device: 0,
             uid: 0,
             gid: 0,
             mode: 0o644,

@@ -7,7 +7,7 @@ use super::source::{Change, Shape};
 use super::transfer::{Moved, Transfer, has_medium};
 use crate::engine::Before;
 use crate::error::{Cause, Context, Error, Operation, Result};
-use crate::metadata::{self, ModeAtEnd, Named};
+use crate::metadata::{self, Losses, ModeAtEnd, Named};
 use crate::object::{FileObject, Object};
 use crate::options::{Content, Flush, Keep, OnChange, Verify};
 use crate::report::{Report, Warning, Way};
@@ -32,7 +32,7 @@ enum Judgement {
     Changed,
 }
 
-impl Run<'_> {
+impl Run<'_, '_> {
     /// Moves the bytes, sets the attributes, reads back, stamps the times and flushes.
     pub(super) fn fill(&mut self, filling: Filling<'_>) -> Result<()> {
         let object = filling.object;
@@ -43,6 +43,7 @@ impl Run<'_> {
         let target = Named { file: object.handle(), endpoint: self.target };
         let attributes = Attributes::from(&self.source.facts);
         let preserve = &self.options.preserve;
+        let mut losses = Losses::default();
         // A device that is written to keeps its own attributes.
         let takes_attributes = filling.kind == Kind::Regular;
         if takes_attributes {
@@ -51,7 +52,14 @@ impl Run<'_> {
                 endpoint: self.source.object.endpoint(),
             };
             let mode_at_end = filling.mode_at_end;
-            metadata::apply_preserved(source, &attributes, target, preserve, mode_at_end)?;
+            metadata::apply_preserved(
+                source,
+                &attributes,
+                target,
+                preserve,
+                mode_at_end,
+                &mut losses,
+            )?;
         }
         self.verify(filling)?;
         if takes_attributes && preserve.timestamps != Keep::No {
@@ -62,8 +70,9 @@ impl Run<'_> {
             }
             // Last, when no map is left: a store through one sets the time as late as that
             // (mmap(2)).
-            metadata::stamp_times(&attributes, target, preserve.timestamps)?;
+            metadata::stamp_times(&attributes, target, preserve.timestamps, &mut losses)?;
         }
+        self.report.warnings.extend(losses.into_warnings());
         if self.options.flush == Flush::Sync {
             self.flush(object)?;
         }
@@ -97,6 +106,7 @@ impl Run<'_> {
             target: filling.object,
             target_kind: filling.kind,
             before: filling.before,
+            spare: self.spare,
             space: filling.space,
         }
     }

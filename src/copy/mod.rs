@@ -2,7 +2,10 @@
 
 mod backup;
 mod decide;
+mod directory;
 mod fill;
+mod make;
+mod publish;
 mod run;
 mod session;
 mod source;
@@ -14,16 +17,27 @@ use std::time::Instant;
 
 pub use session::Session;
 
-use decide::{Decision, Name, TargetFacts};
-use run::Run;
-use source::Source;
-use target::{Found, Mounted, Place};
+pub(crate) use directory::{Directory, Names};
+pub(crate) use publish::Publication;
+pub(crate) use session::Precious;
+pub(crate) use source::Origin;
+pub(crate) use stage::{StagedDirectory, sweep_directory};
+pub(crate) use target::Place;
 
+use decide::{Decision, Name, TargetFacts};
+use make::{Maker, Thing};
+use run::Run;
+use session::Claim;
+use source::Source;
+use target::{Found, Mounted};
+
+use crate::engine::drive::Spare;
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::object::Object;
-use crate::options::{CopyOptions, Endpoint, Flush};
+use crate::options::{CopyOptions, Dereference, Endpoint, Flush, Made, Special};
 use crate::report::{Consent, Done, InPlaceReason, Observer, Report, Skip};
-use crate::sys::file::{self, Facts};
+use crate::sys::file::{Facts, Kind};
+use crate::sys::names::Follow;
 use crate::sys::platform;
 
 /// Copies objects with one set of options.
@@ -49,6 +63,41 @@ pub struct Copier<'a> {
     options: &'a CopyOptions,
     observer: &'a dyn Observer,
     session: Option<&'a Session>,
+    /// How files are filled that are flushed and named later, where that is wanted.
+    later: Option<Later<'a>>,
+    /// Threads that would be idle otherwise.
+    spare: Option<&'a dyn Spare>,
+}
+
+/// The options with which files are filled that are flushed and named later.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Later<'a> {
+    pub(crate) small: &'a CopyOptions,
+    /// With an early start of the write-out, which pays for large ones only.
+    pub(crate) large: &'a CopyOptions,
+}
+
+/// How far an object's copy has come.
+pub(crate) enum Ended<'a> {
+    /// It is done.
+    Now(Done),
+    /// The flush and the name are still to come.
+    Later(Publication<'a>),
+}
+
+impl Ended<'_> {
+    fn now(report: Report) -> Self {
+        Self::Now(Done::Copied(Box::new(report)))
+    }
+}
+
+/// What becomes of a source.
+#[derive(Clone, Copy, Debug)]
+enum Treatment {
+    /// Its content is copied.
+    Content(Follow),
+    /// Something without content is made.
+    Make(Thing, Facts),
 }
 
 /// Copies `source` to `target` with the default options: whole or not at all, by the engine that
@@ -84,7 +133,7 @@ impl<'a> Copier<'a> {
     /// A copier with these options that nobody watches.
     #[must_use]
     pub fn new(options: &'a CopyOptions) -> Self {
-        Self { options, observer: &(), session: None }
+        Self { options, observer: &(), session: None, later: None, spare: None }
     }
 
     /// The same, watched by `observer`.
@@ -100,38 +149,182 @@ impl<'a> Copier<'a> {
         Self { session: Some(session), ..self }
     }
 
-    /// Copies `source` to `target`, the very object: a directory as target is an error.
+    /// The same, helped by threads of `spare` that have nothing else to do.
+    pub(crate) fn spare(self, spare: &'a dyn Spare) -> Self {
+        Self { spare: Some(spare), ..self }
+    }
+
+    /// The same, but files are filled with the options `later` and neither flushed nor named: that
+    /// is for the caller to do.
+    pub(crate) fn later(self, later: Later<'a>) -> Self {
+        Self { later: Some(later), ..self }
+    }
+
+    /// Copies `source` to `target`, the very object: a directory as target is an error, and so is
+    /// one as source.
     ///
     /// # Errors
     ///
     /// Whatever fails. The target is then as it was, unless it was written in place, or a step
     /// after the renaming failed: flushing the directory, closing the file.
     pub fn copy(&self, source: &Endpoint, target: &Endpoint) -> Result<Done> {
+        match self.object(Origin::Operand(source), None, None, target)? {
+            Ended::Now(done) => Ok(done),
+            Ended::Later(publication) => {
+                publication.publish().map(|report| Done::Copied(Box::new(report)))
+            }
+        }
+    }
+
+    /// Copies an object that is no directory to `place`, or where `target` leads.
+    ///
+    /// `kind` is what the source's directory says that it is.
+    pub(crate) fn object(
+        &self,
+        origin: Origin<'_>,
+        kind: Option<Kind>,
+        place: Option<Place>,
+        target: &Endpoint,
+    ) -> Result<Ended<'a>> {
         let started = Instant::now();
-        let source = Source::open(source)?;
-        let found = target::look(target, decide::follow(self.options))?;
-        let step = match self.decide(&source, &found, target)? {
-            Decision::Skip(skip) => return self.skipped(skip, &found, target),
+        let treatment = self.treatment(origin, kind)?;
+        let follow = match treatment {
+            Treatment::Content(_) => decide::follow(self.options),
+            Treatment::Make(..) => Follow::No,
+        };
+        let found = match place {
+            Some(place) => target::look_at(place, target)?,
+            None => target::look(target, follow)?,
+        };
+        let mut ended = match treatment {
+            Treatment::Content(follow) => self.content(origin, follow, &found, target)?,
+            Treatment::Make(thing, facts) => self.make(origin, thing, facts, &found, target)?,
+        };
+        match &mut ended {
+            Ended::Now(Done::Copied(report)) => {
+                if let Some(session) = self.session {
+                    session.note(self.options, report);
+                }
+                report.elapsed = started.elapsed();
+            }
+            Ended::Later(publication) => publication.report.elapsed = started.elapsed(),
+            Ended::Now(Done::Skipped(_)) => {}
+        }
+        Ok(ended)
+    }
+
+    fn treatment(&self, origin: Origin<'_>, kind: Option<Kind>) -> Result<Treatment> {
+        let CopyOptions { dereference, made, special, .. } = *self.options;
+        let follow = match (dereference, origin) {
+            (Dereference::Always, _) => Follow::Yes,
+            (Dereference::Operands, Origin::Operand(_)) => Follow::Yes,
+            (Dereference::Operands | Dereference::Never, _) => Follow::No,
+        };
+        let says_nothing = kind == Some(Kind::Regular) || follow == Follow::Yes;
+        let reads = kind == Some(Kind::Regular) || special == Special::Read;
+        let Some(spot) = origin.spot() else { return Ok(Treatment::Content(Follow::Yes)) };
+        if made == Made::Copy && says_nothing && reads {
+            return Ok(Treatment::Content(follow));
+        }
+        let endpoint = origin.endpoint();
+        let facts = spot.facts(follow).context(Operation::Stat, endpoint)?;
+        let facts = facts
+            .ok_or_else(|| std::io::Error::from_raw_os_error(libc::ENOENT))
+            .context(Operation::Stat, endpoint)?;
+        Ok(match (made, facts.kind) {
+            (_, Kind::Directory) => {
+                return Err(Error::new(Operation::Copy, endpoint, Cause::IsDirectory));
+            }
+            (Made::HardLink, _) => Treatment::Make(Thing::HardLink(follow), facts),
+            (Made::SymbolicLink, _) => Treatment::Make(Thing::SymbolicLink, facts),
+            (Made::Copy, Kind::Symlink) => Treatment::Make(Thing::Like, facts),
+            (Made::Copy, Kind::Regular) => Treatment::Content(follow),
+            (Made::Copy, _) if special == Special::Made => Treatment::Make(Thing::Like, facts),
+            (Made::Copy, _) => Treatment::Content(follow),
+        })
+    }
+
+    /// Copies what has content.
+    fn content(
+        &self,
+        origin: Origin<'_>,
+        follow: Follow,
+        found: &Found,
+        target: &Endpoint,
+    ) -> Result<Ended<'a>> {
+        let source = Source::open(origin, follow)?;
+        let step = match self.decide(origin, &source, found, target)? {
+            Decision::Skip(skip) => return self.skipped(skip, found, target).map(Ended::Now),
             Decision::Write(step) => step,
         };
         if found.facts().is_some() && self.observer.may_replace(target) == Consent::Refused {
-            return Ok(Done::Skipped(Skip::Declined));
+            return Ok(Ended::Now(Done::Skipped(Skip::Declined)));
         }
-        let facts = source.facts;
-        let first = self.session.and_then(|session| session.first(&facts, self.options));
-        let run = Run::new(self, source, &found, target);
-        let mut report = match first {
-            Some(first) => run.link(step, &first)?,
-            None => run.write(step)?,
+        let claim = self.session.map_or(Claim::Alone, |it| it.claim(&source.facts, self.options));
+        let mut copier = *self;
+        let claim = match claim {
+            Claim::Another(first) => {
+                let run = Run::new(self, origin, source, found, target);
+                match run.link(step, &first) {
+                    // Another copy of this run, or somebody else, has replaced the first one.
+                    Err(error) if session::is_gone(&error) => {}
+                    linked => return linked,
+                }
+                return Run::new(self, origin, Source::open(origin, follow)?, found, target)
+                    .write(step);
+            }
+            Claim::First(claim) => {
+                // Links to it are made as soon as it has its name.
+                copier.later = None;
+                Some(claim)
+            }
+            Claim::Alone => None,
         };
-        if let Some(session) = self.session {
-            session.note(&facts, self.options, &report);
+        let ended = Run::new(&copier, origin, source, found, target).write(step)?;
+        if let (Some(claim), Ended::Now(Done::Copied(report))) = (claim, &ended)
+            && let Found::Nothing(place) | Found::Named { place, .. } = found
+        {
+            claim.settle(place, report);
         }
-        report.elapsed = started.elapsed();
-        Ok(Done::Copied(Box::new(report)))
+        Ok(ended)
     }
 
-    fn decide(&self, source: &Source, found: &Found, target: &Endpoint) -> Result<Decision> {
+    /// Makes a link or a special file.
+    fn make(
+        &self,
+        origin: Origin<'_>,
+        what: Thing,
+        facts: Facts,
+        found: &Found,
+        target: &Endpoint,
+    ) -> Result<Ended<'a>> {
+        let maker = Maker { copier: self, origin, facts, what, target };
+        match self.session.map_or(Claim::Alone, |it| it.claim(&facts, self.options)) {
+            Claim::Another(first) => match maker.link(found, &first) {
+                Err(error) if session::is_gone(&error) => maker.make(found),
+                linked => linked,
+            },
+            Claim::First(claim) => {
+                let ended = maker.make(found)?;
+                if let (Ended::Now(Done::Copied(report)), Found::Nothing(place))
+                | (Ended::Now(Done::Copied(report)), Found::Named { place, .. }) =
+                    (&ended, found)
+                {
+                    claim.settle(place, report);
+                }
+                Ok(ended)
+            }
+            Claim::Alone => maker.make(found),
+        }
+    }
+
+    fn decide(
+        &self,
+        origin: Origin<'_>,
+        source: &Source,
+        found: &Found,
+        target: &Endpoint,
+    ) -> Result<Decision> {
         let facts = match found {
             Found::Nothing(_) => None,
             Found::Unnamed(facts) => {
@@ -139,7 +332,7 @@ impl<'a> Copier<'a> {
                 Some(TargetFacts { facts: *facts, name })
             }
             Found::Named { place, facts, mounted } => {
-                let name = name_of(place, facts, *mounted, source)?;
+                let name = name_of(place, facts, *mounted, (origin, source))?;
                 let mut facts = *facts;
                 // What cannot be found out here leaves it as it is: written in place.
                 let backup = &self.options.backup;
@@ -158,10 +351,12 @@ impl<'a> Copier<'a> {
     /// A target that is left as it is may have been written by a run that did not flush.
     fn skipped(&self, skip: Skip, found: &Found, target: &Endpoint) -> Result<Done> {
         if self.options.flush == Flush::Sync
+            && self.later.is_none()
             && skip == Skip::NotOlder
-            && let (Endpoint::File(path), Found::Named { place, .. }) = (target, found)
+            && let Found::Named { place, .. } = found
         {
-            let file = file::open_for_reading(path).context(Operation::Flush, target)?;
+            let file =
+                place.spot().open_for_reading(Follow::No).context(Operation::Flush, target)?;
             platform::sync_all(&file).context(Operation::Flush, target)?;
             platform::sync_all(&place.directory).context(Operation::FlushDirectory, target)?;
         }
@@ -170,11 +365,14 @@ impl<'a> Copier<'a> {
 }
 
 /// Whether the target's name can be given to a new file.
-fn name_of(place: &Place, facts: &Facts, mounted: Mounted, source: &Source) -> Result<Name> {
-    let endpoint = source.object.endpoint();
+fn name_of(
+    place: &Place,
+    facts: &Facts,
+    mounted: Mounted,
+    (origin, source): (Origin<'_>, &Source),
+) -> Result<Name> {
     if facts.id == source.id()
-        && let Some(path) = endpoint.path()
-        && place.is_entry(path).context(Operation::Stat, endpoint)?
+        && place.is_entry(origin).context(Operation::Stat, origin.endpoint())?
     {
         return Ok(Name::SourcesOwn);
     }

@@ -1,36 +1,44 @@
-//! Carries a decision out: stages, publishes, links, or writes in place.
+//! Carries a decision out for a source with content: stages, links, or writes in place.
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::sync::Arc;
 
-use super::Copier;
-use super::backup::{back_up, next_name};
+use super::backup::next_name;
 use super::decide::Step;
+use super::directory::Names;
 use super::fill::Filling;
+use super::publish::{Publication, back_up_found, flush_directory, settle};
 use super::session::{First, Precious, Session};
-use super::source::Source;
-use super::stage::{Publish, Staged, link_to, sweep};
+use super::source::{Origin, Source};
+use super::stage::{Staged, link_to, sweep};
 use super::target::{Found, Place};
+use super::{Copier, Ended, Later};
 use crate::engine::Before;
+use crate::engine::choose::LARGE_BYTES_MIN;
+use crate::engine::drive::Spare;
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::lock::{self, Locked};
 use crate::metadata::{self, ModeAtEnd, Named, Unkeepable};
 use crate::object::{FileObject, Object};
-use crate::options::{BackupControl, Content, CopyOptions, Endpoint, Existing, Flush, Update};
-use crate::report::{Consent, Event, Flow, InPlaceReason, Observer, Report, Way};
+use crate::options::{Content, CopyOptions, Endpoint, Existing, Flush, Verify};
+use crate::report::{Done, Event, Flow, InPlaceReason, Observer, Report, Way};
 use crate::sys::attributes::Attributes;
-use crate::sys::file::{self, Facts, Follow, Kind, OpenAs};
-use crate::sys::{platform, streams};
+use crate::sys::file::{self, Facts, Kind};
+use crate::sys::names::{Follow, OpenAs, Spot};
+use crate::sys::streams;
 
 /// One copy under way.
-pub(super) struct Run<'a> {
+pub(super) struct Run<'a, 'b> {
     pub(super) options: &'a CopyOptions,
     pub(super) observer: &'a dyn Observer,
+    later: Option<Later<'a>>,
+    pub(super) spare: Option<&'a dyn Spare>,
     session: Option<&'a Session>,
+    origin: Origin<'b>,
     pub(super) source: Source,
-    found: &'a Found,
-    pub(super) target: &'a Endpoint,
+    found: &'b Found,
+    pub(super) target: &'b Endpoint,
     pub(super) report: Report,
 }
 
@@ -40,52 +48,59 @@ enum Staging<'a> {
     Impossible(InPlaceReason),
 }
 
-impl<'a> Run<'a> {
+impl<'a, 'b> Run<'a, 'b> {
     pub(super) fn new(
         copier: &Copier<'a>,
+        origin: Origin<'b>,
         source: Source,
-        found: &'a Found,
-        target: &'a Endpoint,
+        found: &'b Found,
+        target: &'b Endpoint,
     ) -> Self {
         let report = Report::new(source.object.endpoint(), target, Way::Created);
-        let Copier { options, observer, session } = *copier;
-        Self { options, observer, session, source, found, target, report }
+        let Copier { options, observer, session, later, spare } = *copier;
+        // What is read back has to be on the medium first.
+        let later = later.filter(|_| options.verify == Verify::No);
+        Self { options, observer, later, spare, session, origin, source, found, target, report }
     }
 
     /// Writes the target and says what that came to.
-    pub(super) fn write(mut self, step: Step) -> Result<Report> {
+    pub(super) fn write(self, step: Step) -> Result<Ended<'a>> {
         self.check_directory()?;
         match (step, self.found) {
-            (Step::InPlace(reason), _) => self.in_place(self.open_target()?, reason)?,
-            (_, Found::Unnamed(_)) => {
-                self.in_place(self.open_target()?, InPlaceReason::OpenFile)?;
+            (Step::InPlace(reason), _) => {
+                let file = self.open_target()?;
+                self.in_place(file, reason)
             }
-            (_, Found::Nothing(place)) => self.create(place, Way::Created)?,
-            (Step::Replace, Found::Named { place, .. }) => self.replace(place)?,
-            (Step::BackUpOnly, Found::Named { place, .. }) => self.back_up_only(place)?,
+            (_, Found::Unnamed(_)) => {
+                let file = self.open_target()?;
+                self.in_place(file, InPlaceReason::OpenFile)
+            }
+            (_, Found::Nothing(place)) => self.create(place, Way::Created),
+            (Step::Replace, Found::Named { place, .. }) => self.replace(place),
+            (Step::BackUpOnly, Found::Named { place, .. }) => self.back_up_only(place),
             (Step::Create | Step::Supersede, Found::Named { place, .. }) => {
-                self.create(place, Way::Replaced)?;
+                self.create(place, Way::Replaced)
             }
         }
-        Ok(self.report)
     }
 
     /// Makes the target another name of the source's first copy.
-    pub(super) fn link(mut self, step: Step, first: &First) -> Result<Report> {
+    pub(super) fn link(mut self, step: Step, first: &First) -> Result<Ended<'a>> {
         let (Found::Nothing(place) | Found::Named { place, .. }) = self.found else {
             return self.write(step);
         };
-        let backup = self.back_up(place)?;
-        let linked = link_to(place, &first.target).context(Operation::Link, self.target);
-        self.settle(place, backup, linked)?;
-        self.flush_directory(place)?;
+        let (options, precious) = (self.options, self.precious());
+        let backup = back_up_found(self.found, options, precious, self.target, &mut self.report)?;
+        let linked = link_to(place, first, self.target);
+        settle(place, backup, linked)?;
+        flush_directory(place, options, self.target, &mut self.report)?;
         let First { target_id, len, hash, .. } = *first;
         let report = Report { way: Way::Linked, target_id: Some(target_id), len, ..self.report };
-        Ok(Report { hash, ..report })
+        Ok(Ended::now(Report { hash, ..report }))
     }
 
     /// Makes a whole new file and gives it the name, whatever has it.
-    fn create(&mut self, place: &Place, way: Way) -> Result<()> {
+    fn create(self, place: &Place, way: Way) -> Result<Ended<'a>> {
         let mut attributes = Attributes::from(&self.source.facts);
         if *self.source.object.endpoint() == Endpoint::Standard {
             // A pipe's own mode says nothing about a file; dd and a shell's `>` give this one.
@@ -93,11 +108,11 @@ impl<'a> Run<'a> {
         }
         let mode = metadata::new_file_mode(&attributes, &self.options.preserve);
         let staged = Staged::create(place, self.target, mode.at_open, self.precious())?;
-        self.fill_and_publish(place, staged, mode.at_end, way)
+        self.fill_and_publish(staged, mode.at_end, way)
     }
 
     /// Puts a file like the target in its place; where that cannot be, writes into it.
-    fn replace(&mut self, place: &Place) -> Result<()> {
+    fn replace(self, place: &Place) -> Result<Ended<'a>> {
         // Opened as cp does, so that a target that this user may not write stays as it is.
         let old = match self.open_target() {
             Ok(old) => old,
@@ -111,30 +126,23 @@ impl<'a> Run<'a> {
             },
         };
         match self.stage_like(place, &old)? {
-            Staging::Ready(staged, mode) => {
-                self.fill_and_publish(place, staged, mode, Way::Replaced)
-            }
+            Staging::Ready(staged, mode) => self.fill_and_publish(staged, mode, Way::Replaced),
             Staging::Impossible(reason) => self.in_place(old, reason),
         }
     }
 
     /// Replaces a program that runs, which cannot be opened for writing: `error` says so.
-    fn replace_running(&mut self, place: &Place, error: Error) -> Result<()> {
-        let Some(path) = self.target.path() else { return Err(error) };
-        let old = file::open_for_reading(path).context(Operation::Open, self.target)?;
+    fn replace_running(self, place: &Place, error: Error) -> Result<Ended<'a>> {
+        let old =
+            place.spot().open_for_reading(Follow::No).context(Operation::Open, self.target)?;
         match self.stage_like(place, &old)? {
-            Staging::Ready(staged, mode) => {
-                self.fill_and_publish(place, staged, mode, Way::Replaced)
-            }
+            Staging::Ready(staged, mode) => self.fill_and_publish(staged, mode, Way::Replaced),
             Staging::Impossible(_) => Err(error),
         }
     }
 
     /// Makes a temporary that has what the old file would keep.
-    fn stage_like<'b>(&self, place: &'b Place, old: &File) -> Result<Staging<'b>>
-    where
-        'a: 'b,
-    {
+    fn stage_like(&self, place: &Place, old: &File) -> Result<Staging<'a>> {
         let staged = match Staged::create(place, self.target, PRIVATE, self.precious()) {
             Err(error) if is_denied(&error) => {
                 return Ok(Staging::Impossible(InPlaceReason::Directory));
@@ -158,47 +166,44 @@ impl<'a> Run<'a> {
     }
 
     fn fill_and_publish(
-        &mut self,
-        place: &Place,
-        mut staged: Staged<'_>,
+        mut self,
+        staged: Staged<'a>,
         mode_at_end: ModeAtEnd,
         way: Way,
-    ) -> Result<()> {
+    ) -> Result<Ended<'a>> {
         self.report.way = way;
+        // What is flushed and named later needs no flush of its own.
+        if let Some(Later { small, large }) = self.later {
+            let is_large = self.source.facts.len >= LARGE_BYTES_MIN;
+            self.options = if is_large { large } else { small };
+        }
+        let space = Arc::clone(&staged.place().directory);
         self.fill(Filling {
             object: staged.object(),
             kind: Kind::Regular,
             before: Before::Blank,
-            space: Some(&place.directory_path),
+            space: Some(&space.path),
             mode_at_end,
         })?;
-        check_close(staged.object())?;
-        let backup = if way == Way::Replaced { self.back_up(place)? } else { None };
-        let how = if way == Way::Replaced { Publish::OverExisting } else { Publish::IntoFreeName };
-        let published = match staged.publish(how) {
-            Err(error) if how == Publish::IntoFreeName && self.may_take(&error) => {
-                self.report.way = Way::Replaced;
-                staged.publish(Publish::OverExisting)
-            }
-            result => result,
+        let publication = Publication {
+            options: self.options,
+            observer: self.observer,
+            precious: self.precious(),
+            staged,
+            found: self.found.facts().is_some(),
+            target: self.target.clone(),
+            report: self.report,
         };
-        self.settle(place, backup, published)?;
-        self.flush_directory(place)?;
-        self.report.leftovers = staged.close()?;
-        Ok(())
-    }
-
-    /// Whether a name that was free at first, and has been taken meanwhile, is to be replaced: as
-    /// it would have been, had it been taken before.
-    fn may_take(&self, error: &Error) -> bool {
-        os_code(error) == Some(libc::EEXIST)
-            && self.options.update == Update::All
-            && self.options.backup.control == BackupControl::None
-            && self.observer.may_replace(self.target) == Consent::Given
+        // In a directory that gets its name later, a file gets its own at once.
+        if self.later.is_some() && space.names != Names::Hidden {
+            publication.later().map(Ended::Later)
+        } else {
+            publication.publish().map(Ended::now)
+        }
     }
 
     /// Writes into the existing object.
-    fn in_place(&mut self, file: File, reason: InPlaceReason) -> Result<()> {
+    fn in_place(mut self, file: File, reason: InPlaceReason) -> Result<Ended<'a>> {
         self.report.way = Way::InPlace(reason);
         let object = FileObject::new(file, self.target);
         let facts = file::facts(object.handle()).context(Operation::Stat, self.target)?;
@@ -219,20 +224,20 @@ impl<'a> Run<'a> {
             mode_at_end: ModeAtEnd::AsItIs,
         })?;
         object.close()?;
-        match self.found {
-            Found::Named { place, .. } if facts.kind == Kind::Regular => {
-                self.report.leftovers = sweep(place, self.precious());
-                self.flush_directory(place)
-            }
-            _ => Ok(()),
+        if let Found::Named { place, .. } = self.found
+            && facts.kind == Kind::Regular
+        {
+            self.report.leftovers = sweep(place, self.precious());
+            flush_directory(place, self.options, self.target, &mut self.report)?;
         }
+        Ok(Ended::now(self.report))
     }
 
     /// `cp --force --backup a a`: the backup is a copy, and the file stays as it is.
-    fn back_up_only(&mut self, place: &Place) -> Result<()> {
+    fn back_up_only(self, place: &Place) -> Result<Ended<'a>> {
         let name =
             next_name(place, &self.options.backup).context(Operation::BackUp, self.target)?;
-        let backup = place.sibling(&name).context(Operation::BackUp, self.target)?;
+        let backup = place.sibling(&name);
         let way = match backup.id_of(&name).context(Operation::BackUp, self.target)? {
             None => Way::Created,
             Some(id) if self.precious().has(id) => {
@@ -241,40 +246,14 @@ impl<'a> Run<'a> {
             Some(_) => Way::Replaced,
         };
         let options = CopyOptions { backup: Default::default(), ..self.options.clone() };
-        let inner = Copier { options: &options, observer: self.observer, session: None };
-        let source = Source::open(self.source.object.endpoint())?;
-        let mut run = Run::new(&inner, source, self.found, self.target);
-        run.create(&backup, way)?;
-        self.report = run.report;
-        self.report.backup = self.target.path().map(|path| path.with_file_name(&name));
-        Ok(())
-    }
-
-    /// Keeps what is replaced under another name, if that was asked for.
-    fn back_up(&mut self, place: &Place) -> Result<Option<super::backup::Made>> {
-        if self.found.facts().is_none() {
-            return Ok(None);
-        }
-        let made = back_up(place, &self.options.backup, self.precious(), self.target)?;
-        if let Some(made) = &made {
-            let path = self.target.path();
-            self.report.backup = path.map(|path| path.with_file_name(&made.name));
-        }
-        Ok(made)
-    }
-
-    /// Undoes a backup whose successor could not be put in its place.
-    fn settle<T>(
-        &self,
-        place: &Place,
-        backup: Option<super::backup::Made>,
-        published: Result<T>,
-    ) -> Result<T> {
-        if let (Err(_), Some(backup)) = (&published, backup) {
-            // The error of the copy is the one to tell.
-            drop(backup.undo(place));
-        }
-        published
+        let inner = Copier::new(&options).observer(self.observer);
+        let source = Source::open(self.origin, Follow::Yes)?;
+        let run = Run::new(&inner, self.origin, source, self.found, self.target);
+        let Ended::Now(Done::Copied(mut report)) = run.create(&backup, way)? else {
+            return Err(Error::new(Operation::BackUp, self.target, Cause::Displaced));
+        };
+        report.backup = self.target.path().map(|path| path.with_file_name(&name));
+        Ok(Ended::Now(Done::Copied(report)))
     }
 
     fn precious(&self) -> Precious<'a> {
@@ -295,24 +274,20 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn flush_directory(&mut self, place: &Place) -> Result<()> {
-        if self.options.flush == Flush::Sync {
-            platform::sync_all(&place.directory).context(Operation::FlushDirectory, self.target)?;
-            self.report.flushes.directories += 1;
-        }
-        Ok(())
-    }
-
     /// Opens the existing target for writing, and makes sure that it is what was looked at, and
     /// not the source.
     fn open_target(&self) -> Result<File> {
-        let file = match (self.target, self.found.facts().map(|facts| facts.kind)) {
-            (Endpoint::Standard, _) => streams::standard_output(),
-            (Endpoint::File(path), Some(Kind::Pipe | Kind::CharDevice)) => self.open_waiting(path),
-            (Endpoint::File(path), _) => match file::open_for_writing(path, OpenAs::ReadWrite) {
+        let waits = matches!(
+            self.found.facts().map(|facts| facts.kind),
+            Some(Kind::Pipe | Kind::CharDevice)
+        );
+        let file = match self.target_spot() {
+            None => streams::standard_output(),
+            Some((spot, follow)) if waits => self.open_waiting(spot, follow),
+            Some((spot, follow)) => match spot.open_for_writing(OpenAs::ReadWrite, follow) {
                 // A map needs both; everything else does without reading.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    file::open_for_writing(path, OpenAs::WriteOnly)
+                    spot.open_for_writing(OpenAs::WriteOnly, follow)
                 }
                 result => result,
             },
@@ -330,10 +305,18 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Where the existing target is: a name that was found is not followed any further.
+    fn target_spot(&self) -> Option<(Spot<'_>, Follow)> {
+        match self.found {
+            Found::Nothing(place) | Found::Named { place, .. } => Some((place.spot(), Follow::No)),
+            Found::Unnamed(_) => Some((Spot::of_path(self.target.path()?), Follow::Yes)),
+        }
+    }
+
     /// Opens a FIFO or device; a FIFO's reader is waited for, as long as the observer likes.
-    fn open_waiting(&self, path: &Path) -> io::Result<File> {
+    fn open_waiting(&self, spot: Spot<'_>, follow: Follow) -> io::Result<File> {
         loop {
-            match file::open_for_writing(path, OpenAs::WriteOnly) {
+            match spot.open_for_writing(OpenAs::WriteOnly, follow) {
                 Err(error)
                     if error.kind() == io::ErrorKind::Interrupted
                         && self.observer.event(Event::Waiting) == Flow::Continue => {}
@@ -343,8 +326,8 @@ impl<'a> Run<'a> {
     }
 
     fn leads_to(&self, facts: &Facts) -> Result<bool> {
-        let Some(path) = self.target.path() else { return Ok(false) };
-        let there = file::facts_of_path(path, Follow::Yes).context(Operation::Stat, self.target)?;
+        let Some((spot, follow)) = self.target_spot() else { return Ok(false) };
+        let there = spot.facts(follow).context(Operation::Stat, self.target)?;
         Ok(there.is_some_and(|there| there.id == facts.id && there.kind == facts.kind))
     }
 
@@ -361,14 +344,7 @@ impl<'a> Run<'a> {
 /// The permission bits of a temporary that gets those of the old file before any content.
 const PRIVATE: u32 = 0o600;
 
-/// Asks for the errors that the system tells when a file is closed, while the temporary stays
-/// open and so locked (close(2), "Dealing with error returns from close").
-fn check_close(object: &FileObject) -> Result<()> {
-    let another = object.handle().try_clone().context(Operation::Close, object.endpoint())?;
-    file::close(another).context(Operation::Close, object.endpoint())
-}
-
-fn os_code(error: &Error) -> Option<i32> {
+pub(super) fn os_code(error: &Error) -> Option<i32> {
     error.os_error().and_then(io::Error::raw_os_error)
 }
 

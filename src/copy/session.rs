@@ -1,14 +1,20 @@
 //! What a run of several copies has to remember.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
+use super::directory::{Directory, Way};
+use super::target::Place;
+use crate::error::{Cause, Error};
 use crate::options::{BackupControl, CopyOptions, Endpoint, Keep, ObjectId};
-use crate::report::{Report, Way};
-use crate::sys::file::{self, Facts, Follow, Kind};
+use crate::report::{self, Report};
+use crate::sys::file::{self, Facts, Kind};
+use crate::sys::names::{Follow, Spot, facts_of_path};
 
 /// What the copies of one run have to know of each other: hard links among the sources, for
 /// [`Preserve::links`](crate::Preserve::links), and files that no backup may displace.
@@ -17,20 +23,35 @@ use crate::sys::file::{self, Facts, Follow, Kind};
 #[derive(Debug, Default)]
 pub struct Session {
     state: Mutex<State>,
+    /// A first copy has ended, well or not.
+    ended: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    firsts: HashMap<ObjectId, First>,
+    firsts: HashMap<ObjectId, Known>,
     made: HashSet<ObjectId>,
+}
+
+/// What is known of a source with several names.
+#[derive(Debug)]
+enum Known {
+    /// Its first copy is being made.
+    UnderWay,
+    /// It is there.
+    Copied {
+        first: Arc<First>,
+        /// Names of the source that have not been met yet, as far as its link count says.
+        left: u64,
+    },
 }
 
 /// What must be neither displaced nor removed, whatever its name: the source, and what the run
 /// has made or means to copy.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Precious<'a> {
-    pub(super) source: ObjectId,
-    pub(super) session: Option<&'a Session>,
+pub(crate) struct Precious<'a> {
+    pub(crate) source: ObjectId,
+    pub(crate) session: Option<&'a Session>,
 }
 
 impl Precious<'_> {
@@ -41,12 +62,57 @@ impl Precious<'_> {
 }
 
 /// The first copy of a source with several names.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct First {
-    pub(super) target: PathBuf,
+    pub(super) name: OsString,
     pub(super) target_id: ObjectId,
     pub(super) len: u64,
     pub(super) hash: Option<blake3::Hash>,
+    /// Its directory, if that is still open.
+    directory: Weak<Directory>,
+    found: Found,
+}
+
+/// How a first copy's directory is found when it is not open any more.
+#[derive(Debug)]
+enum Found {
+    /// As a part of a tree.
+    Below(Way),
+    /// As the operand that it was.
+    ByPath(PathBuf),
+}
+
+impl First {
+    /// The directory that it is in.
+    pub(super) fn open_directory(&self) -> io::Result<OwnedFd> {
+        if let Some(directory) = self.directory.upgrade() {
+            return Ok(directory.handle().try_clone()?.into());
+        }
+        match &self.found {
+            Found::Below(way) => way.open(),
+            Found::ByPath(path) => Spot::of_path(path).open_directory(Follow::Yes),
+        }
+    }
+}
+
+/// What to do with a source.
+#[derive(Debug)]
+pub(super) enum Claim<'a> {
+    /// Copy it, whatever else has been copied.
+    Alone,
+    /// Copy it as the first of its names; the others wait until [`FirstClaim::settle`].
+    First(FirstClaim<'a>),
+    /// Make a link to its first copy.
+    Another(Arc<First>),
+}
+
+/// The right, and the duty, to make the first copy of a source. Dropped without one, it leaves
+/// that to the next name.
+#[derive(Debug)]
+pub(super) struct FirstClaim<'a> {
+    session: &'a Session,
+    source: Facts,
+    settled: Option<Known>,
 }
 
 impl Session {
@@ -73,36 +139,47 @@ impl Session {
     pub fn protect_source(&self, source: &Endpoint) {
         if let Endpoint::File(path) = source
             && super::stage::looks_temporary(path)
-            && let Ok(Some(facts)) = file::facts_of_path(path, Follow::Yes)
+            && let Ok(Some(facts)) = facts_of_path(path, Follow::Yes)
         {
             self.state().made.insert(facts.id);
         }
     }
 
-    /// Where a source was copied to first, if that is still there and links to it are wanted.
-    pub(super) fn first(&self, source: &Facts, options: &CopyOptions) -> Option<First> {
+    /// Says whether a source is to be copied or linked. Waits for a first copy that another
+    /// thread is making: that one waits for nobody.
+    pub(super) fn claim(&self, source: &Facts, options: &CopyOptions) -> Claim<'_> {
         if !wants_links(source, options) {
-            return None;
+            return Claim::Alone;
         }
-        let first = self.state().firsts.get(&source.id).cloned()?;
-        // Another copy of this run, or somebody else, may have replaced it.
-        let there = file::facts_of_path(&first.target, Follow::No).ok()??;
-        (there.kind == Kind::Regular && there.id == first.target_id).then_some(first)
+        let mut state = self.state();
+        loop {
+            match state.firsts.get_mut(&source.id) {
+                None => {
+                    state.firsts.insert(source.id, Known::UnderWay);
+                    let source = *source;
+                    return Claim::First(FirstClaim { session: self, source, settled: None });
+                }
+                Some(Known::UnderWay) => {
+                    state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
+                }
+                Some(Known::Copied { first, left }) => {
+                    *left = left.saturating_sub(1);
+                    let (first, last) = (Arc::clone(first), *left == 0);
+                    if last {
+                        state.firsts.remove(&source.id);
+                    }
+                    return Claim::Another(first);
+                }
+            }
+        }
     }
 
     /// Notes what was made.
-    pub(super) fn note(&self, source: &Facts, options: &CopyOptions, report: &Report) {
-        let (Endpoint::File(path), Some(target_id)) = (&report.target, report.target_id) else {
-            return;
-        };
-        let mut state = self.state();
-        if options.backup.control != BackupControl::None {
-            state.made.insert(target_id);
-        }
-        if wants_links(source, options) && !matches!(report.way, Way::InPlace(_)) {
-            let Report { len, hash, .. } = *report;
-            let first = First { target: path.clone(), target_id, len, hash };
-            state.firsts.insert(source.id, first);
+    pub(super) fn note(&self, options: &CopyOptions, report: &Report) {
+        if let Some(id) = report.target_id
+            && options.backup.control != BackupControl::None
+        {
+            self.state().made.insert(id);
         }
     }
 
@@ -111,11 +188,55 @@ impl Session {
     }
 }
 
+impl FirstClaim<'_> {
+    /// Makes the copy known to those who wait for it.
+    pub(super) fn settle(mut self, place: &Place, report: &Report) {
+        let Some(target_id) = report.target_id else { return };
+        if matches!(report.way, report::Way::InPlace(_)) {
+            return;
+        }
+        let directory = &place.directory;
+        let found = match &directory.way {
+            Some(way) => Found::Below(way.clone()),
+            None => Found::ByPath(directory.path.clone()),
+        };
+        let first = First {
+            name: place.name.clone(),
+            target_id,
+            len: report.len,
+            hash: report.hash,
+            directory: Arc::downgrade(directory),
+            found,
+        };
+        let left = self.source.links.saturating_sub(1);
+        self.settled = Some(Known::Copied { first: Arc::new(first), left });
+    }
+}
+
+impl Drop for FirstClaim<'_> {
+    fn drop(&mut self) {
+        let mut state = self.session.state();
+        match self.settled.take() {
+            Some(known) => drop(state.firsts.insert(self.source.id, known)),
+            None => drop(state.firsts.remove(&self.source.id)),
+        }
+        drop(state);
+        self.session.ended.notify_all();
+    }
+}
+
+/// Whether an error of linking says that the first copy is not there any more.
+pub(super) fn is_gone(error: &Error) -> bool {
+    matches!(error.cause, Cause::Replaced)
+        || error.os_error().is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
 fn wants_links(source: &Facts, options: &CopyOptions) -> bool {
-    use crate::options::{Content, Existing};
+    use crate::options::{Content, Existing, Made};
     options.preserve.links != Keep::No
         && source.links > 1
-        && source.kind == Kind::Regular
+        && source.kind != Kind::Directory
         && options.content == Content::All
         && options.existing != Existing::InPlace
+        && options.made == Made::Copy
 }

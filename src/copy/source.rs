@@ -1,12 +1,15 @@
 //! The source, held open, and whether it is still what it was.
 
+use std::ffi::OsStr;
 use std::io;
 use std::time::{Duration, SystemTime};
 
+use super::directory::Directory;
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::object::{FileObject, Object};
 use crate::options::{Endpoint, ObjectId};
 use crate::sys::file::{self, Facts, Kind};
+use crate::sys::names::{Follow, Spot};
 use crate::sys::platform::{self, FileSystem};
 use crate::sys::streams;
 
@@ -20,6 +23,32 @@ pub(super) struct Source {
     pub(super) shape: Shape,
     /// Whether it may change once more without its times changing.
     stamps: Stamps,
+}
+
+/// Where a source is found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Origin<'a> {
+    /// Under the name that the user gave.
+    Operand(&'a Endpoint),
+    /// In a directory of a tree; `endpoint` is for messages only.
+    Entry { directory: &'a Directory, name: &'a OsStr, endpoint: &'a Endpoint },
+}
+
+impl<'a> Origin<'a> {
+    /// The name for messages.
+    pub(crate) fn endpoint(self) -> &'a Endpoint {
+        match self {
+            Self::Operand(endpoint) | Self::Entry { endpoint, .. } => endpoint,
+        }
+    }
+
+    /// Where it can be looked at and opened; nowhere for standard input.
+    pub(crate) fn spot(self) -> Option<Spot<'a>> {
+        match self {
+            Self::Operand(endpoint) => endpoint.path().map(Spot::of_path),
+            Self::Entry { directory, name, .. } => Some(Spot::within(directory, name)),
+        }
+    }
 }
 
 /// Whether a change of an object would show in its times.
@@ -58,15 +87,21 @@ pub(super) enum Change {
 
 impl Source {
     /// Opens the source. A FIFO's writer is not waited for; a directory is refused.
-    pub(super) fn open(endpoint: &Endpoint) -> Result<Self> {
-        let file = match endpoint {
-            Endpoint::File(path) => file::open_for_reading(path),
-            Endpoint::Standard => streams::standard_input(),
+    pub(super) fn open(origin: Origin<'_>, follow: Follow) -> Result<Self> {
+        let endpoint = origin.endpoint();
+        let file = match origin.spot() {
+            Some(spot) => spot.open_for_reading(follow),
+            None => streams::standard_input(),
         }
         .context(Operation::Open, endpoint)?;
         let facts = file::facts(&file).context(Operation::Stat, endpoint)?;
-        // Only choices depend on it.
-        let file_system = platform::file_system(&file).unwrap_or(FileSystem::Other);
+        let file_system = match origin {
+            Origin::Entry { directory, .. } if directory.facts.id.dev == facts.id.dev => {
+                directory.file_system()
+            }
+            // Only choices depend on it.
+            _ => platform::file_system(&file).unwrap_or(FileSystem::Other),
+        };
         let mut source = Self {
             object: FileObject::new(file, endpoint),
             facts,
@@ -94,7 +129,7 @@ impl Source {
             Kind::Regular if self.facts.len == 0 => self.shape_of_empty()?,
             Kind::Regular => Shape::Sized,
             Kind::BlockDevice => Shape::Sized,
-            Kind::CharDevice | Kind::Pipe | Kind::Symlink => Shape::Stream,
+            Kind::CharDevice | Kind::Pipe | Kind::Socket | Kind::Symlink => Shape::Stream,
         };
         self.await_writers()
     }

@@ -3,29 +3,34 @@
 //! It is called `.NAME.mycp-XXXXXX` and locked as long as its run lives. The numbers are tried in
 //! order, so that the next run for the same target comes by what a killed one left, finds it
 //! unlocked and removes it, without reading the directory.
+//!
+//! A file in a directory that has a temporary name itself ([`Names::Hidden`]) needs neither: it
+//! gets its own name at once.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
+use std::sync::Arc;
 
-use super::session::Precious;
+use super::directory::{Directory, Names};
+use super::session::{First, Precious};
 use super::target::Place;
 use crate::error::{Context, Error, Operation, Result};
 use crate::lock::{self, Locked};
-use crate::object::FileObject;
+use crate::object::{FileObject, Object};
 use crate::options::Endpoint;
-use crate::sys::file::{self, Follow, Kind};
+use crate::sys::file::{self, Kind};
+use crate::sys::names::{self, Follow, Listed, Spot};
 use crate::sys::platform;
 
 /// A temporary file. One that is not published is removed.
 #[derive(Debug)]
 pub(super) struct Staged<'a> {
     precious: Precious<'a>,
-    place: &'a Place,
-    endpoint: &'a Endpoint,
+    place: Place,
     object: Option<FileObject>,
+    name: OsString,
     slot: u32,
     /// Whether the temporary's name is still there.
     named: bool,
@@ -50,19 +55,31 @@ impl<'a> Staged<'a> {
     /// Makes a temporary in the target's directory, with these permission bits less the umask (or
     /// as the directory's default ACL has it).
     pub(super) fn create(
-        place: &'a Place,
-        endpoint: &'a Endpoint,
+        place: &Place,
+        endpoint: &Endpoint,
         mode: u32,
         precious: Precious<'a>,
     ) -> Result<Self> {
+        let staged = |file, name, slot, leftovers| Self {
+            precious,
+            place: place.clone(),
+            object: Some(FileObject::new(file, endpoint)),
+            name,
+            slot,
+            named: true,
+            leftovers,
+        };
+        if place.directory.names == Names::Hidden {
+            let file = names::create_new_at(&place.directory, &place.name, mode)
+                .context(Operation::Create, endpoint)?;
+            return Ok(staged(file, place.name.clone(), 0, 0));
+        }
         let mut leftovers = 0;
         for slot in 0..SLOTS_MAX {
             let name = temporary_name(&place.name, slot);
-            match file::create_new_at(&place.directory, &name, mode) {
+            match names::create_new_at(&place.directory, &name, mode) {
                 Ok(file) => {
-                    let object = Some(FileObject::new(file, endpoint));
-                    let named = true;
-                    let staged = Self { precious, place, endpoint, object, slot, named, leftovers };
+                    let staged = staged(file, name, slot, leftovers);
                     if staged.holds_its_name()? {
                         return Ok(staged);
                     }
@@ -70,7 +87,7 @@ impl<'a> Staged<'a> {
                     staged.forget();
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    leftovers += usize::from(remove_leftover(place, &name, precious));
+                    leftovers += usize::from(remove_leftover(place, &name, precious, OF_FILES));
                     // Its number is free now or not; either way the next one serves as well.
                 }
                 Err(error) => return Err(Error::new(Operation::Create, endpoint, error)),
@@ -82,14 +99,13 @@ impl<'a> Staged<'a> {
 
     /// Locks the temporary and looks whether its name still leads to it.
     fn holds_its_name(&self) -> Result<bool> {
-        let handle = self.object().handle();
-        match lock::try_lock(handle).context(Operation::Lock, self.endpoint)? {
+        let object = self.object();
+        match lock::try_lock(object.handle()).context(Operation::Lock, object.endpoint())? {
             Locked::Busy => return Ok(false),
             Locked::Held | Locked::Unsupported => {}
         }
-        let id = file::facts(handle).context(Operation::Stat, self.endpoint)?.id;
-        let name = temporary_name(&self.place.name, self.slot);
-        let there = self.place.id_of(&name).context(Operation::Stat, self.endpoint)?;
+        let id = file::facts(object.handle()).context(Operation::Stat, object.endpoint())?.id;
+        let there = self.place.id_of(&self.name).context(Operation::Stat, object.endpoint())?;
         Ok(there == Some(id))
     }
 
@@ -99,6 +115,11 @@ impl<'a> Staged<'a> {
         self.object.as_ref().expect("a staged file is open until it is closed")
     }
 
+    /// Where it gets its name.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// Gives the temporary the target's name.
     ///
     /// # Errors
@@ -106,25 +127,28 @@ impl<'a> Staged<'a> {
     /// With [`Publish::IntoFreeName`] `EEXIST` when the name has been taken meanwhile. The
     /// temporary is still there, and can be published again.
     pub(super) fn publish(&mut self, how: Publish) -> Result<()> {
-        let from = temporary_name(&self.place.name, self.slot);
-        let directory = &self.place.directory;
-        let to = &self.place.name;
-        match how {
-            Publish::OverExisting => file::rename_at(directory, &from, to),
-            Publish::IntoFreeName => rename_into_free(directory, &from, to),
+        let Place { directory, name: to } = &self.place;
+        if directory.names != Names::Hidden {
+            match how {
+                Publish::OverExisting => names::rename_at(directory, &self.name, to),
+                Publish::IntoFreeName => rename_into_free(directory, &self.name, to),
+            }
+            .context(Operation::Rename, self.object().endpoint())?;
         }
-        .context(Operation::Rename, self.endpoint)?;
+        if directory.names == Names::Shown {
+            self.leftovers += sweep_from(&self.place, self.slot + 1, self.precious);
+        }
         self.named = false;
-        self.leftovers += sweep_from(self.place, self.slot + 1, self.precious);
         Ok(())
     }
 
     /// Closes the published file, and says how many temporaries of killed runs were removed.
     pub(super) fn close(mut self) -> Result<usize> {
-        match self.object.take() {
-            Some(object) => object.close().map(|()| self.leftovers),
-            None => Ok(self.leftovers),
+        if let Some(object) = self.object.take() {
+            object.close()?;
         }
+        self.named = false;
+        Ok(self.leftovers)
     }
 
     /// Lets go of a temporary whose name is another run's business.
@@ -138,19 +162,18 @@ impl Drop for Staged<'_> {
     /// the error of the copy is the one to tell.
     fn drop(&mut self) {
         if self.named {
-            let name = temporary_name(&self.place.name, self.slot);
-            drop(file::unlink_at(&self.place.directory, &name));
+            drop(names::unlink_at(&self.place.directory, &self.name));
         }
     }
 }
 
 /// Renames unless the new name is taken (`EEXIST`).
-pub(super) fn rename_into_free(directory: &OwnedFd, from: &OsStr, to: &OsStr) -> io::Result<()> {
+pub(super) fn rename_into_free(directory: &Directory, from: &OsStr, to: &OsStr) -> io::Result<()> {
     match platform::rename_no_replace(directory, from, to) {
         // Not in one step, then: this file system or kernel cannot.
         Err(error) if crate::object::is_unsupported(&error) => {
-            match file::facts_at(directory, to)? {
-                None => file::rename_at(directory, from, to),
+            match names::facts_at(directory, to)? {
+                None => names::rename_at(directory, from, to),
                 Some(_) => Err(io::ErrorKind::AlreadyExists.into()),
             }
         }
@@ -158,7 +181,7 @@ pub(super) fn rename_into_free(directory: &OwnedFd, from: &OsStr, to: &OsStr) ->
     }
 }
 
-/// Makes a second name of something with the first temporary name of `name` that is free.
+/// Makes something with the first temporary name of `name` that is free.
 pub(super) fn with_temporary_name(
     name: &OsStr,
     mut make: impl FnMut(&OsStr) -> io::Result<()>,
@@ -174,22 +197,160 @@ pub(super) fn with_temporary_name(
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// Makes the name of `place` another name of the file at `path`, in one step.
-pub(super) fn link_to(place: &Place, path: &Path) -> io::Result<()> {
-    let id = file::facts_of_path(path, Follow::No)?.map(|facts| facts.id);
+/// Makes something that is whole from the begin, a link or a device, with the name of `place`, in
+/// one step; `finish` is done before it takes the place of something else.
+pub(super) fn make_at(
+    place: &Place,
+    how: Publish,
+    mut make: impl FnMut(&OsStr) -> io::Result<()>,
+    finish: impl FnOnce(&OsStr) -> Result<()>,
+    (operation, endpoint): (Operation, &Endpoint),
+) -> Result<()> {
+    let Place { directory, name } = place;
+    let made = match how {
+        Publish::IntoFreeName => make(name).map(|()| name.clone()),
+        Publish::OverExisting => with_temporary_name(name, make),
+    }
+    .context(operation, endpoint)?;
+    let finished = finish(&made).and_then(|()| match how {
+        Publish::IntoFreeName => Ok(()),
+        Publish::OverExisting => {
+            names::rename_at(directory, &made, name).context(Operation::Rename, endpoint)
+        }
+    });
+    if finished.is_err() {
+        // The error is the one to tell.
+        drop(names::unlink_at(directory, &made));
+    }
+    finished
+}
+
+/// Makes the name of `place` another name of the first copy, in one step.
+pub(super) fn link_to(place: &Place, first: &First, endpoint: &Endpoint) -> Result<()> {
+    let there = place.id_of(&place.name).context(Operation::Stat, endpoint)?;
     // A rename between two names of one file does nothing, and leaves both (rename(2)).
-    if id.is_some() && place.id_of(&place.name)? == id {
+    if there == Some(first.target_id) {
         return Ok(());
     }
-    let temporary = with_temporary_name(&place.name, |temporary| {
-        file::link_into(path, &place.directory, temporary)
+    let from = first.open_directory().context(Operation::Link, endpoint)?;
+    let spot = Spot::within(&from, &first.name);
+    make_at(
+        place,
+        if there.is_some() { Publish::OverExisting } else { Publish::IntoFreeName },
+        |name| names::link_into(spot, &place.directory, name, Follow::No),
+        |name| {
+            // What had the first one's name may be something else by now.
+            let linked = place.id_of(name).context(Operation::Stat, endpoint)?;
+            if linked == Some(first.target_id) {
+                Ok(())
+            } else {
+                Err(Error::new(Operation::Link, endpoint, crate::error::Cause::Replaced))
+            }
+        },
+        (Operation::Link, endpoint),
+    )
+}
+
+/// A new directory under a temporary name, locked as long as it has it.
+#[derive(Debug)]
+pub(crate) struct StagedDirectory {
+    place: Place,
+    name: OsString,
+}
+
+impl StagedDirectory {
+    /// Makes it in the directory of `place`, with these permission bits less the umask.
+    ///
+    /// # Errors
+    ///
+    /// Those of mkdir(2).
+    pub(crate) fn create(
+        mut place: Place,
+        mode: u32,
+        precious: Precious<'_>,
+    ) -> io::Result<(Self, Directory)> {
+        let path = place.directory.path.join(&place.name);
+        for slot in 0..SLOTS_MAX {
+            let name = temporary_name(&place.name, slot);
+            match names::make_directory_at(&place.directory, &name, mode) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    remove_leftover(&place, &name, precious, OF_TREES);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+            let staged = Self { place, name };
+            let opened = Spot::within(&staged.place.directory, &staged.name)
+                .open_listable(Follow::No)
+                .and_then(|handle| Directory::new(handle, path.clone(), Names::Hidden));
+            match opened {
+                Ok(directory) => {
+                    if lock::try_lock(directory.handle())? != Locked::Busy
+                        && staged.place.id_of(&staged.name)? == Some(directory.id())
+                    {
+                        return Ok((staged, directory));
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    staged.remove();
+                    return Err(error);
+                }
+            }
+            // Another run took it for a leftover in the moment before it was locked.
+            Self { place, .. } = staged;
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// Gives it its name, which must be free.
+    ///
+    /// # Errors
+    ///
+    /// Those of rename(2), `EEXIST` when the name has been taken meanwhile: it keeps the temporary
+    /// one then.
+    pub(crate) fn publish(&self, directory: &Directory) -> io::Result<()> {
+        rename_into_free(&self.place.directory, &self.name, &self.place.name)?;
+        // Other runs may lock it for reasons of their own.
+        lock::unlock(directory.handle())
+    }
+
+    /// Removes it with the files that are in it. If that fails, the next run does it.
+    pub(crate) fn remove(&self) {
+        drop(remove_tree_of_files(&self.place.directory, &self.name, |_| true));
+    }
+}
+
+/// Removes what killed runs left in `target`, a directory that `source` is copied into; returns how
+/// much. What has a name that the source has as well is content.
+pub(crate) fn sweep_directory(
+    target: &Arc<Directory>,
+    source: &Directory,
+    precious: Precious<'_>,
+) -> io::Result<usize> {
+    let mut found = Vec::new();
+    names::each_name_in(target, |name| {
+        if is_temporary_name(name) {
+            found.push(name.to_owned());
+        }
     })?;
-    file::rename_at(&place.directory, &temporary, &place.name)
+    let mut removed = 0;
+    for name in found {
+        if names::facts_at(source, &name)?.is_none() {
+            let place = Place::new(target, &name);
+            removed += usize::from(remove_leftover(&place, &name, precious, OF_TREES));
+        }
+    }
+    Ok(removed)
 }
 
 /// Removes the temporaries that killed runs left for this target; returns how many.
 pub(super) fn sweep(place: &Place, precious: Precious<'_>) -> usize {
-    sweep_from(place, 0, precious)
+    match place.directory.names {
+        Names::Shown => sweep_from(place, 0, precious),
+        Names::Swept | Names::Hidden => 0,
+    }
 }
 
 fn sweep_from(place: &Place, mut slot: u32, precious: Precious<'_>) -> usize {
@@ -197,11 +358,11 @@ fn sweep_from(place: &Place, mut slot: u32, precious: Precious<'_>) -> usize {
     let mut free = 0;
     while free < FREE_SLOTS_MAX && slot < SLOTS_MAX {
         let name = temporary_name(&place.name, slot);
-        match file::facts_at(&place.directory, &name) {
+        match names::facts_at(&place.directory, &name) {
             Ok(None) => free += 1,
             Ok(Some(_)) => {
                 free = 0;
-                removed += usize::from(remove_leftover(place, &name, precious));
+                removed += usize::from(remove_leftover(place, &name, precious, OF_FILES));
             }
             Err(_) => break,
         }
@@ -211,42 +372,99 @@ fn sweep_from(place: &Place, mut slot: u32, precious: Precious<'_>) -> usize {
 }
 
 /// Removes the temporary of that name if no live run has it; says whether it did.
-fn remove_leftover(place: &Place, name: &OsStr, precious: Precious<'_>) -> bool {
-    remove_if_dead(place, name, precious).unwrap_or(false)
+fn remove_leftover(place: &Place, name: &OsStr, precious: Precious<'_>, kinds: &[Kind]) -> bool {
+    remove_if_dead(place, name, precious, kinds).unwrap_or(false)
 }
 
-fn remove_if_dead(place: &Place, name: &OsStr, precious: Precious<'_>) -> io::Result<bool> {
-    let Some(facts) = file::facts_at(&place.directory, name)? else { return Ok(false) };
+/// What a killed copy of a file leaves.
+const OF_FILES: &[Kind] = &[Kind::Regular];
+
+/// What a killed copy of a tree leaves.
+const OF_TREES: &[Kind] = &[Kind::Regular, Kind::Directory];
+
+fn remove_if_dead(
+    place: &Place,
+    name: &OsStr,
+    precious: Precious<'_>,
+    kinds: &[Kind],
+) -> io::Result<bool> {
+    let Some(facts) = names::facts_at(&place.directory, name)? else { return Ok(false) };
     // Nobody but this user, or the superuser, made it; and it is what we make.
     let ours = file::is_superuser() || facts.uid == file::effective_uid();
-    if facts.kind != Kind::Regular || !ours || precious.has(facts.id) {
+    if !kinds.contains(&facts.kind) || !ours || precious.has(facts.id) {
         return Ok(false);
     }
-    let file = file::open_existing_at(&place.directory, name)?;
+    let file = Spot::within(&place.directory, name).open_existing()?;
     if lock::try_lock(&file)? != Locked::Held {
         return Ok(false);
     }
-    // While the lock is held no run can take the file for its own; so if the name still leads to
-    // it, it is removed as a dead one.
-    let same = place.id_of(name)? == Some(file::facts(&file)?.id);
-    if same {
-        file::unlink_at(&place.directory, name)?;
+    // While the lock is held no run can take it for its own; so if the name still leads to it, it
+    // is removed as a dead one.
+    if place.id_of(name)? != Some(file::facts(&file)?.id) {
+        return Ok(false);
     }
-    Ok(same)
+    if facts.kind == Kind::Directory {
+        return remove_tree_of_files(&place.directory, name, |id| !precious.has(id));
+    }
+    names::unlink_at(&place.directory, name)?;
+    Ok(true)
 }
 
-/// Whether a name could be a temporary's.
-pub(super) fn looks_temporary(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().as_bytes();
-    name.starts_with(b".") && name.windows(6).any(|part| part == b".mycp-")
+/// Removes a directory that holds no other directories, as one that was being filled; says
+/// whether it did. One that holds something else, or something not `expendable`, stays as it is.
+fn remove_tree_of_files(
+    parent: &Directory,
+    name: &OsStr,
+    expendable: impl Fn(crate::options::ObjectId) -> bool,
+) -> io::Result<bool> {
+    let directory = Spot::within(parent, name).open_listable(Follow::No)?;
+    let mut all = Vec::new();
+    loop {
+        let mut some: Vec<Listed> = Vec::new();
+        names::list_some(&directory, &mut some)?;
+        if some.is_empty() {
+            break;
+        }
+        all.append(&mut some);
+    }
+    for Listed { name, .. } in &all {
+        let Some(facts) = names::facts_at(&directory, name)? else { continue };
+        if facts.kind == Kind::Directory || !expendable(facts.id) {
+            return Ok(false);
+        }
+    }
+    for Listed { name, .. } in &all {
+        names::unlink_at(&directory, name)?;
+    }
+    names::remove_directory_at(parent, name)?;
+    Ok(true)
 }
+
+/// Whether a path's name could be a temporary's.
+pub(super) fn looks_temporary(path: &Path) -> bool {
+    path.file_name().is_some_and(is_temporary_name)
+}
+
+/// Whether a name is of the form `.NAME.mycp-XXXXXX`.
+fn is_temporary_name(name: &OsStr) -> bool {
+    let bytes = name.as_bytes();
+    let Some(at) = bytes.len().checked_sub(6) else { return false };
+    let (stem, digits) = bytes.split_at(at);
+    stem.starts_with(b".")
+        && stem.len() > SUFFIX.len() + 1
+        && stem.ends_with(SUFFIX.as_bytes())
+        && digits.iter().all(u8::is_ascii_digit)
+}
+
+/// What stands between the name and the number.
+const SUFFIX: &str = ".mycp-";
 
 /// The longest file name (NAME_MAX in limits.h) of all common file systems.
 const NAME_BYTES_MAX: usize = 255;
 
 /// `.NAME.mycp-XXXXXX`; a long name is cut so that the whole fits.
 fn temporary_name(name: &OsStr, slot: u32) -> OsString {
-    let suffix = format!(".mycp-{slot:06}");
+    let suffix = format!("{SUFFIX}{slot:06}");
     let bytes = name.as_bytes();
     let mut keep = bytes.len().min(NAME_BYTES_MAX - 1 - suffix.len());
     // Some file systems refuse half a character of UTF-8.

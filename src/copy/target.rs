@@ -2,22 +2,22 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::directory::{Directory, Names};
+use super::source::Origin;
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::{Endpoint, ObjectId};
-use crate::sys::file::{self, Facts, Follow, Kind};
+use crate::sys::file::{self, Facts, Kind};
+use crate::sys::names::{self, Follow, Spot};
 use crate::sys::platform::{self, FileSystem};
 use crate::sys::streams;
 
 /// A name in a directory that is held open.
-#[derive(Debug)]
-pub(super) struct Place {
-    pub(super) directory: OwnedFd,
-    pub(super) directory_facts: Facts,
-    /// The directory's path, for asking how much space is free.
-    pub(super) directory_path: PathBuf,
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(super) directory: Arc<Directory>,
     pub(super) name: OsString,
 }
 
@@ -65,7 +65,7 @@ pub(super) fn look(endpoint: &Endpoint, follow: Follow) -> Result<Found> {
             return Ok(Found::Unnamed(file::facts(&file).context(Operation::Stat, endpoint)?));
         }
     };
-    let stat = |follow| file::facts_of_path(path, follow).context(Operation::Stat, endpoint);
+    let stat = |follow| names::facts_of_path(path, follow).context(Operation::Stat, endpoint);
     let Some(itself) = stat(Follow::No)? else {
         return Ok(Found::Nothing(Place::of(path, endpoint)?));
     };
@@ -80,10 +80,10 @@ pub(super) fn look(endpoint: &Endpoint, follow: Follow) -> Result<Found> {
     if leads_through_proc(path).context(Operation::Resolve, endpoint)? {
         return Ok(Found::Unnamed(behind));
     }
-    match file::canonical(path) {
+    match names::canonical(path) {
         Ok(real) => {
             let there =
-                file::facts_of_path(&real, Follow::No).context(Operation::Stat, endpoint)?;
+                names::facts_of_path(&real, Follow::No).context(Operation::Stat, endpoint)?;
             match there {
                 Some(facts) if facts.id == behind.id => Found::named(&real, facts, endpoint),
                 _ => Ok(Found::Unnamed(behind)),
@@ -94,19 +94,37 @@ pub(super) fn look(endpoint: &Endpoint, follow: Follow) -> Result<Found> {
     }
 }
 
+/// Looks at what has a name in a directory of a tree. No link is followed.
+pub(super) fn look_at(place: Place, endpoint: &Endpoint) -> Result<Found> {
+    if place.directory.names == Names::Hidden {
+        // What is there, this run has made.
+        return Ok(Found::Nothing(place));
+    }
+    match place.spot().facts(Follow::No).context(Operation::Stat, endpoint)? {
+        None => Ok(Found::Nothing(place)),
+        Some(facts) if facts.kind == Kind::Directory => {
+            Err(Error::new(Operation::Create, endpoint, Cause::IsDirectory))
+        }
+        Some(facts) => {
+            let mounted = place.mounted(&facts);
+            Ok(Found::Named { place, facts, mounted })
+        }
+    }
+}
+
 /// Whether a symbolic link, or one that it leads to, is one that the system makes up.
 fn leads_through_proc(path: &Path) -> io::Result<bool> {
     // As many as the kernel follows (path_resolution(7)).
     const LINKS_MAX: usize = 40;
     let mut path = path.to_path_buf();
     for _ in 0..LINKS_MAX {
-        let is_link = file::facts_of_path(&path, Follow::No)?
+        let is_link = names::facts_of_path(&path, Follow::No)?
             .is_some_and(|facts| facts.kind == Kind::Symlink);
         if !is_link {
             return Ok(false);
         }
         let parent = parent_of(&path).to_path_buf();
-        let directory = file::open_directory(&parent)?;
+        let directory = Spot::of_path(&parent).open_directory(Follow::Yes)?;
         if platform::file_system(&directory)? == FileSystem::Pseudo {
             return Ok(true);
         }
@@ -130,9 +148,8 @@ impl Found {
         }
         let place = Place::of(path, endpoint)?;
         // Looked at again through the directory that is held, since only that name counts.
-        let facts = file::facts_at(&place.directory, &place.name)
-            .context(Operation::Stat, endpoint)?
-            .unwrap_or(facts);
+        let facts =
+            place.spot().facts(Follow::No).context(Operation::Stat, endpoint)?.unwrap_or(facts);
         let mounted = place.mounted(&facts);
         Ok(Self::Named { place, facts, mounted })
     }
@@ -150,48 +167,86 @@ impl Place {
             return Err(Error::new(Operation::Create, endpoint, cause));
         };
         let parent = parent_of(path);
-        let directory = file::open_directory(parent).context(Operation::Create, endpoint)?;
-        let directory_facts = file::facts(&directory).context(Operation::Stat, endpoint)?;
-        Ok(Self {
-            directory,
-            directory_facts,
-            directory_path: parent.to_path_buf(),
-            name: name.to_os_string(),
-        })
+        let handle = Spot::of_path(parent)
+            .open_directory(Follow::Yes)
+            .context(Operation::Create, endpoint)?;
+        let directory = Directory::new(handle, parent.to_path_buf(), Names::Shown)
+            .context(Operation::Stat, endpoint)?;
+        Ok(Self::new(&Arc::new(directory), name))
+    }
+
+    /// The name `name` in `directory`.
+    pub(crate) fn new(directory: &Arc<Directory>, name: &OsStr) -> Self {
+        Self { directory: Arc::clone(directory), name: name.to_os_string() }
+    }
+
+    /// The name that `path` ends with in the directory that it leads through; nothing where it ends
+    /// with none, as "/" and ".." do. Slashes at the end do not count.
+    pub(crate) fn at(path: &Path, endpoint: &Endpoint) -> Result<Option<Self>> {
+        use std::os::unix::ffi::OsStrExt;
+        let mut bytes = path.as_os_str().as_bytes();
+        while let Some(shorter) = bytes.strip_suffix(b"/") {
+            bytes = shorter;
+        }
+        let is_named = !matches!(bytes.rsplit(|byte| *byte == b'/').next(), Some(b"." | b".."));
+        match is_named && !bytes.is_empty() {
+            true => Self::of(Path::new(OsStr::from_bytes(bytes)), endpoint).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// The directory that it is in.
+    pub(crate) fn directory(&self) -> &Arc<Directory> {
+        &self.directory
+    }
+
+    /// The path, for messages.
+    pub(crate) fn path(&self) -> PathBuf {
+        match self.directory.path.to_str() {
+            // As the user has named it.
+            Some(".") => PathBuf::from(&self.name),
+            _ => self.directory.path.join(&self.name),
+        }
+    }
+
+    /// The same as something to look at and to open.
+    pub(crate) fn spot(&self) -> Spot<'_> {
+        Spot::within(&*self.directory, &self.name)
     }
 
     /// Another name in the same directory.
-    pub(super) fn sibling(&self, name: &OsStr) -> io::Result<Self> {
-        Ok(Self {
-            directory: self.directory.try_clone()?,
-            directory_facts: self.directory_facts,
-            directory_path: self.directory_path.clone(),
-            name: name.to_os_string(),
-        })
+    pub(super) fn sibling(&self, name: &OsStr) -> Self {
+        Self::new(&self.directory, name)
     }
 
-    /// Whether this is the same name in the same directory as `path`.
-    pub(super) fn is_entry(&self, path: &Path) -> io::Result<bool> {
-        let Some(name) = last_component(path) else { return Ok(false) };
-        if name != self.name {
-            return Ok(false);
+    /// Whether this is the same name in the same directory as that of the source.
+    pub(super) fn is_entry(&self, source: Origin<'_>) -> io::Result<bool> {
+        match source {
+            Origin::Entry { directory, name, .. } => {
+                Ok(name == self.name && directory.facts.id == self.directory.facts.id)
+            }
+            Origin::Operand(endpoint) => {
+                let Some(path) = endpoint.path() else { return Ok(false) };
+                if last_component(path) != Some(&self.name) {
+                    return Ok(false);
+                }
+                let facts = names::facts_of_path(parent_of(path), Follow::Yes)?;
+                Ok(facts.is_some_and(|facts| facts.id == self.directory.facts.id))
+            }
         }
-        let facts = file::facts_of_path(parent_of(path), Follow::Yes)?;
-        Ok(facts.is_some_and(|facts| facts.id == self.directory_facts.id))
     }
 
     /// The identity of what has the `name` in this directory.
     pub(super) fn id_of(&self, name: &OsStr) -> io::Result<Option<ObjectId>> {
-        Ok(file::facts_at(&self.directory, name)?.map(|facts| facts.id))
+        Ok(names::facts_at(&*self.directory, name)?.map(|facts| facts.id))
     }
 
     fn mounted(&self, facts: &Facts) -> Mounted {
-        let of_name = platform::mount_id(&self.directory, &self.name);
-        let of_directory = platform::mount_id(&self.directory, OsStr::new(""));
-        let differs = match (of_name, of_directory) {
+        let of_name = platform::mount_id(&*self.directory, &self.name);
+        let differs = match (of_name, self.directory.mount_id()) {
             (Some(name), Some(directory)) => name != directory,
             // An older kernel: only a mount from another file system shows.
-            _ => facts.id.dev != self.directory_facts.id.dev,
+            _ => facts.id.dev != self.directory.facts.id.dev,
         };
         if differs { Mounted::Yes } else { Mounted::No }
     }
@@ -201,10 +256,10 @@ impl Place {
     pub(super) fn sticky_allows(&self, owner: u32) -> bool {
         const STICKY: u32 = 0o1000;
         let user = file::effective_uid();
-        self.directory_facts.mode & STICKY == 0
+        self.directory.facts.mode & STICKY == 0
             || file::is_superuser()
             || user == owner
-            || user == self.directory_facts.uid
+            || user == self.directory.facts.uid
     }
 }
 

@@ -3,7 +3,7 @@
 use super::source::{Shape, Source, is_no_holes_known};
 use crate::digest::TreeHash;
 use crate::engine::choose::{Choice, Circumstances, LARGE_BYTES_MIN, Side, choose};
-use crate::engine::drive::{self, Pass};
+use crate::engine::drive::{self, Pass, Spare, Threads};
 use crate::engine::passes::{Compare, ReadOnly};
 use crate::engine::stream::{Hashing, Stream};
 use crate::engine::{self, Before, Engine, Holes, Job, Outcome, Zeros};
@@ -38,6 +38,8 @@ pub(super) struct Transfer<'a> {
     pub(super) target: &'a FileObject,
     pub(super) target_kind: Kind,
     pub(super) before: Before,
+    /// Threads that would be idle otherwise.
+    pub(super) spare: Option<&'a dyn Spare>,
     /// The directory whose file system gets new blocks, to be asked for free space.
     pub(super) space: Option<&'a std::path::Path>,
 }
@@ -210,15 +212,15 @@ impl Transfer<'_> {
 
     fn pass(&self, engine: &dyn Engine, job: &Job<'_>, rest: ByteRange) -> Pass {
         if engine.name() != EngineName::Reflink {
-            return drive::run(engine, job, rest, self.options.threads);
+            return drive::run(engine, job, rest, self.threads());
         }
         // A clone takes the holes with it, and is hashed by reading.
         let whole = Job { holes: Holes::Ignore, hash: None, flush: Flush::None, ..*job };
-        let mut pass = drive::run(engine, &whole, rest, None);
+        let mut pass = drive::run(engine, &whole, rest, Threads::Own(None));
         if job.hash.is_some() && matches!(pass.outcome, Outcome::Done) {
             let silent = Renamed { observer: self.observer, rename: |_| Event::Waiting };
             let reading = Job { flush: Flush::None, observer: &silent, ..*job };
-            pass.outcome = drive::run(&ReadOnly, &reading, rest, self.options.threads).outcome;
+            pass.outcome = drive::run(&ReadOnly, &reading, rest, self.threads()).outcome;
         }
         pass
     }
@@ -297,13 +299,16 @@ impl Transfer<'_> {
             },
             target: Side { file_system, regular: self.target_kind == Kind::Regular },
             same_device: id.dev == self.source.id().dev,
-            threads: if self.source.facts.len < LARGE_BYTES_MIN {
-                1
-            } else {
-                drive::threads_or_cores(self.options.threads)
-            },
+            threads: if self.source.facts.len < LARGE_BYTES_MIN { 1 } else { self.threads().now() },
             target_blank: self.before == Before::Blank,
         })
+    }
+
+    fn threads(&self) -> Threads<'_> {
+        match self.spare {
+            Some(spare) => Threads::Spare(spare),
+            None => Threads::Own(self.options.threads),
+        }
     }
 
     fn target_file_system(&self) -> FileSystem {
@@ -338,7 +343,7 @@ impl Transfer<'_> {
         }
         let job = self.plain_job(&self.source.object, self.target, &silent);
         let whole = ByteRange::first(moved.len);
-        match drive::run(&Compare, &job, whole, self.options.threads).outcome {
+        match drive::run(&Compare, &job, whole, self.threads()).outcome {
             Outcome::Done => Ok(true),
             Outcome::Failed { error, .. } => match error.cause {
                 Cause::Changed | Cause::Shrank { .. } => Ok(false),
@@ -366,7 +371,7 @@ impl Transfer<'_> {
         let job = Job { hash: Some(&tree), ..self.plain_job(object, object, observer) };
         if len > 0 {
             let whole = ByteRange::first(len);
-            match drive::run(&ReadOnly, &job, whole, self.options.threads).outcome {
+            match drive::run(&ReadOnly, &job, whole, self.threads()).outcome {
                 Outcome::Done => {}
                 Outcome::Failed { error, .. } => return Err(error),
                 Outcome::Unsupported { .. } => return Ok(None),

@@ -43,7 +43,7 @@ pub(crate) fn run(
     engine: &dyn Engine,
     job: &Job<'_>,
     range: ByteRange,
-    threads: Option<NonZeroUsize>,
+    threads: Threads<'_>,
 ) -> Pass {
     let mut pass = Pass::ended(engine.prepare(job, range));
     if !matches!(pass.outcome, Outcome::Done) {
@@ -56,23 +56,38 @@ pub(crate) fn run(
     };
     let blocks = range.len().div_ceil(block_bytes).max(1);
     let threads_max = usize::try_from(blocks).unwrap_or(usize::MAX).min(engine.threads_max());
-    let mut wanted = 1;
-    if threads_max > 1 {
-        wanted = threads_or_cores(threads).min(threads_max);
-    }
     let shared = Shared::new(engine, job, range, block_bytes);
+    if blocks == 1 {
+        // Threads would cost more than they do.
+        shared.alone(&mut pass);
+        pass.outcome = shared.outcome();
+        return pass;
+    }
     std::thread::scope(|scope| {
         let Follower { sender, thread: follower } = shared.spawn_follower(scope);
-        let others: Vec<_> = (1..wanted)
-            .map_while(|_| {
-                let sender = sender.clone();
-                let work = || shared.work(sender);
-                // Where no thread can be had, there are fewer.
-                Builder::new().spawn_scoped(scope, work).ok()
-            })
-            .collect();
+        let mut others = Vec::new();
+        let helping = sender.clone();
+        let recruit = || {
+            while others.len() + 1 < threads_max
+                && let Some(spell) = threads.another(others.len() + 1)
+            {
+                let sender = helping.clone();
+                let (shared, work) = (&shared, Shared::work);
+                let help = move || {
+                    let lane = work(shared, sender, || {});
+                    drop(spell);
+                    lane
+                };
+                match Builder::new().spawn_scoped(scope, help) {
+                    Ok(thread) => others.push(thread),
+                    // Where no thread can be had, there are fewer.
+                    Err(_) => break,
+                }
+            }
+        };
+        let mut lanes = vec![shared.work(sender, recruit)];
+        drop(helping);
         pass.threads += others.len();
-        let mut lanes = vec![shared.work(sender)];
         lanes.extend(others.into_iter().map(finished));
         for lane in lanes {
             pass.moved += lane.moved;
@@ -84,9 +99,59 @@ pub(crate) fn run(
     pass
 }
 
+/// Who copies the blocks of a range besides the calling thread.
+#[derive(Clone, Copy)]
+pub(crate) enum Threads<'a> {
+    /// Threads of its own, so many with the calling one, or as many as there are cores.
+    Own(Option<NonZeroUsize>),
+    /// Those that would be idle otherwise, as they become so.
+    Spare(&'a dyn Spare),
+}
+
+/// Threads that may have nothing to do.
+pub(crate) trait Spare: Sync {
+    /// Takes one of the idle threads' place, if there is one.
+    fn take(&self) -> bool;
+
+    /// Gives the place back.
+    fn give_back(&self);
+
+    /// How many are idle now.
+    fn idle(&self) -> usize;
+}
+
+/// The place of an idle thread, held while a helper runs in its stead.
+struct Spell<'a>(Option<&'a dyn Spare>);
+
+impl Drop for Spell<'_> {
+    fn drop(&mut self) {
+        if let Some(spare) = self.0 {
+            spare.give_back();
+        }
+    }
+}
+
+impl<'a> Threads<'a> {
+    /// The right to run one more beside `running` threads.
+    fn another(self, running: usize) -> Option<Spell<'a>> {
+        match self {
+            Self::Own(wanted) => (running < threads_or_cores(wanted)).then_some(Spell(None)),
+            Self::Spare(spare) => spare.take().then_some(Spell(Some(spare))),
+        }
+    }
+
+    /// How many there are now, the calling one included.
+    pub(crate) fn now(self) -> usize {
+        match self {
+            Self::Own(wanted) => threads_or_cores(wanted),
+            Self::Spare(spare) => 1 + spare.idle(),
+        }
+    }
+}
+
 /// The number of threads to use where none is given: as many as there are cores. On Linux that
 /// takes reading several files of the control group, so it is not asked for small files.
-pub(crate) fn threads_or_cores(threads: Option<NonZeroUsize>) -> usize {
+fn threads_or_cores(threads: Option<NonZeroUsize>) -> usize {
     threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
 }
 
@@ -140,6 +205,17 @@ impl<'a> Shared<'a> {
         }
     }
 
+    /// Does everything on the calling thread.
+    fn alone(&self, pass: &mut Pass) {
+        let (sender, receiver) = sync_channel(1);
+        let lane = self.work((self.job.flush != Flush::None).then_some(sender), || {});
+        pass.moved = lane.moved;
+        pass.holes = lane.holes;
+        if self.job.flush != Flush::None {
+            pass.write_outs = self.follow(receiver);
+        }
+    }
+
     /// Starts the follower, where one is wanted.
     fn spawn_follower<'scope, 'env>(
         &'env self,
@@ -159,9 +235,10 @@ impl<'a> Shared<'a> {
     }
 
     /// Takes blocks and copies them until there is none or somebody failed.
-    fn work(&self, follower: Option<SyncSender<ByteRange>>) -> Lane {
+    fn work(&self, follower: Option<SyncSender<ByteRange>>, mut recruit: impl FnMut()) -> Lane {
         let mut lane = Lane::default();
         while !self.stop.load(Ordering::Relaxed) {
+            recruit();
             let block = match self.take(&mut lane) {
                 Ok(Some(block)) => block,
                 Ok(None) => break,

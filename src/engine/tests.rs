@@ -164,7 +164,7 @@ fn job<'a>(source: &'a dyn Object, target: &'a dyn Object) -> Job<'a> {
 }
 
 fn run(engine: &dyn Engine, job: &Job<'_>, range: ByteRange) -> drive::Pass {
-    drive::run(engine, job, range, NonZeroUsize::new(2))
+    drive::run(engine, job, range, drive::Threads::Own(NonZeroUsize::new(2)))
 }
 
 fn buffered() -> &'static dyn Engine {

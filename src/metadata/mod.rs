@@ -20,11 +20,12 @@ use std::path::Path;
 
 use crate::error::{Context, Operation, Result};
 use crate::options::{Endpoint, Keep, Preserve, Quoted};
+use crate::report::{Lost, Warning};
 use crate::sys::attributes::{self, Names};
 use crate::sys::file::is_superuser;
 use crate::sys::platform;
 
-pub(crate) use crate::metadata::plan::{ModeAtEnd, new_file_mode};
+pub(crate) use crate::metadata::plan::{ModeAtEnd, new_directory_mode, new_file_mode};
 pub(crate) use crate::sys::attributes::Attributes;
 
 const SETUID: u32 = 0o4000;
@@ -87,8 +88,8 @@ fn keep_attributes(
     if preserve.mode != Keep::No {
         return Ok(());
     }
-    let acl = acl_of(old, &old_names)?;
-    set_acl(new, acl.as_deref(), &new_names)?;
+    let acl = acl_of(old, &old_names, attributes::ACL)?;
+    set_acl(new, attributes::ACL, acl.as_deref(), &new_names)?;
     let mode = without_privilege(old_attributes.mode);
     // Not without need: an NFSv4 ACL has just set it, and would be cut by setting it again.
     if Attributes::of(new)?.mode == mode { Ok(()) } else { attributes::set_mode(new, mode) }
@@ -114,6 +115,7 @@ pub(crate) fn apply_preserved(
     target: Named<'_>,
     preserve: &Preserve,
     at_end: ModeAtEnd,
+    losses: &mut Losses,
 ) -> Result<()> {
     let Preserve { mode, ownership, xattr, context, .. } = *preserve;
     if [mode, ownership, xattr, context] == [Keep::No; 4] {
@@ -121,16 +123,17 @@ pub(crate) fn apply_preserved(
     }
     let owner = match ownership {
         Keep::No => Owner::Kept,
-        Keep::Try | Keep::Must => set_owner(source_attributes, target, preserve)?,
+        Keep::Try | Keep::Must => set_owner(source_attributes, target, preserve, losses)?,
     };
     let names = if [mode, xattr, context] == [Keep::No; 3] {
         Names::default()
     } else {
         let keep = mode.max(xattr).max(context);
-        insist(keep, attributes::names(source.file)).context(Operation::Stat, source.endpoint)?
+        let names = attributes::names(source.file);
+        losses.insist(keep, Lost::Xattr, names).context(Operation::Stat, source.endpoint)?
     };
     let copied = if xattr::any_wanted(&names, preserve) {
-        while_writable(target, || xattr::copy_preserved(source, &names, target, preserve))
+        while_writable(target, || xattr::copy_preserved(source, &names, target, preserve, losses))
     } else {
         Ok(())
     };
@@ -138,15 +141,15 @@ pub(crate) fn apply_preserved(
         (Keep::No, ModeAtEnd::AsItIs) => Ok(()),
         (Keep::No, ModeAtEnd::Widened(wanted)) => {
             let mode = wanted & !attributes::file_mode_mask();
-            insist(ownership, attributes::set_mode(target.file, mode))
-                .context(Operation::SetMode, target.endpoint)
+            let set = attributes::set_mode(target.file, mode);
+            losses.insist(ownership, Lost::Mode, set).context(Operation::SetMode, target.endpoint)
         }
         (Keep::Try | Keep::Must, _) => {
             let wanted = match owner {
                 Owner::Kept => source_attributes.mode,
                 Owner::Refused => source_attributes.mode & 0o777,
             };
-            set_permissions(source, &names, target, wanted, mode)
+            set_permissions(source, &names, target, (wanted, mode), losses)
         }
     };
     copied.and(permitted)
@@ -160,13 +163,14 @@ pub(crate) fn stamp_times(
     source_attributes: &Attributes,
     target: Named<'_>,
     keep: Keep,
+    losses: &mut Losses,
 ) -> Result<()> {
     if keep == Keep::No {
         return Ok(());
     }
     let Attributes { accessed, modified, .. } = *source_attributes;
-    insist(keep, attributes::set_times(target.file, accessed, modified))
-        .context(Operation::SetTimes, target.endpoint)
+    let set = attributes::set_times(target.file, accessed, modified);
+    losses.insist(keep, Lost::Timestamps, set).context(Operation::SetTimes, target.endpoint)
 }
 
 /// Takes from an existing target what a program may do beyond its user, before it is written in
@@ -225,6 +229,7 @@ fn set_owner(
     source_attributes: &Attributes,
     target: Named<'_>,
     preserve: &Preserve,
+    losses: &mut Losses,
 ) -> Result<Owner> {
     let Named { file, endpoint } = target;
     let before = Attributes::of(file).context(Operation::Stat, endpoint)?;
@@ -238,7 +243,8 @@ fn set_owner(
         match attributes::set_mode(file, before.mode & 0o700) {
             // Who may not set the mode may not set the owner either, and learns it there.
             Err(error) if !attributes::is_forbidden(&error) => {
-                insist::<()>(preserve.ownership, Err(error))
+                losses
+                    .insist::<()>(preserve.ownership, Lost::Mode, Err(error))
                     .context(Operation::SetMode, endpoint)?;
             }
             Ok(()) | Err(_) => {}
@@ -253,6 +259,9 @@ fn set_owner(
                 attributes::set_owner(file, None, Some(gid)).unwrap_or_default();
             }
             let bearable = preserve.ownership == Keep::Try || (refused && !is_superuser());
+            if preserve.ownership == Keep::Try {
+                losses.add(Lost::Ownership);
+            }
             if bearable { Ok(Owner::Refused) } else { Err(error) }
         }
     }
@@ -264,14 +273,17 @@ fn set_permissions(
     source: Named<'_>,
     source_names: &Names,
     target: Named<'_>,
-    mode: u32,
-    keep: Keep,
+    (mode, keep): (u32, Keep),
+    losses: &mut Losses,
 ) -> Result<()> {
-    let acl = insist(keep, acl_of(source.file, source_names))
-        .context(Operation::Stat, source.endpoint)?;
-    let listed =
-        insist(keep, attributes::names(target.file)).context(Operation::Stat, target.endpoint)?;
-    let (mode, missing) = match (set_acl(target.file, acl.as_deref(), &listed), acl) {
+    let acl = acl_of(source.file, source_names, attributes::ACL);
+    let acl = losses.insist(keep, Lost::Acl, acl).context(Operation::Stat, source.endpoint)?;
+    let listed = losses
+        .insist(keep, Lost::Acl, attributes::names(target.file))
+        .context(Operation::Stat, target.endpoint)?;
+    let inherited = inherit_acl(source, source_names, target, &listed);
+    let set = set_acl(target.file, attributes::ACL, acl.as_deref(), &listed);
+    let (mode, missing) = match (set, acl) {
         (Ok(()), _) => (mode, Ok(())),
         // It says what the mode says.
         (Err(error), Some(acl))
@@ -283,28 +295,39 @@ fn set_permissions(
         (Err(error), None) => (mode, Err(error)),
     };
     // The mode even so: without its ACL the copy has the narrower one.
-    let set = insist(keep, attributes::set_mode(target.file, mode));
-    set.and(insist(keep, missing)).context(Operation::SetMode, target.endpoint)
+    let set = losses.insist(keep, Lost::Mode, attributes::set_mode(target.file, mode));
+    let missing = losses.insist(keep, Lost::Acl, inherited.and(missing));
+    set.and(missing).context(Operation::SetMode, target.endpoint)
+}
+
+/// Gives a directory the default ACL of the source, or none.
+fn inherit_acl(
+    source: Named<'_>,
+    source_names: &Names,
+    target: Named<'_>,
+    listed: &Names,
+) -> io::Result<()> {
+    let acl = acl_of(source.file, source_names, attributes::DEFAULT_ACL)?;
+    set_acl(target.file, attributes::DEFAULT_ACL, acl.as_deref(), listed)
 }
 
 /// The ACL of an object in the kernel's form; `None` when it has none but its mode.
-fn acl_of(file: &File, names: &Names) -> io::Result<Option<Vec<u8>>> {
-    if names.contains(attributes::ACL) {
-        attributes::value(file, attributes::ACL)
-            .map_err(|error| attribute_error(attributes::ACL, error))
+fn acl_of(file: &File, names: &Names, which: &CStr) -> io::Result<Option<Vec<u8>>> {
+    if names.contains(which) {
+        attributes::value(file, which).map_err(|error| attribute_error(which, error))
     } else {
         Ok(None)
     }
 }
 
 /// Sets the ACL; without one removes that which it has, inherited from its directory perhaps.
-fn set_acl(file: &File, acl: Option<&[u8]>, listed: &Names) -> io::Result<()> {
+fn set_acl(file: &File, which: &CStr, acl: Option<&[u8]>, listed: &Names) -> io::Result<()> {
     match acl {
-        Some(acl) => attributes::set_value(file, attributes::ACL, acl),
-        None if listed.contains(attributes::ACL) => attributes::remove_value(file, attributes::ACL),
+        Some(acl) => attributes::set_value(file, which, acl),
+        None if listed.contains(which) => attributes::remove_value(file, which),
         None => Ok(()),
     }
-    .map_err(|error| attribute_error(attributes::ACL, error))
+    .map_err(|error| attribute_error(which, error))
 }
 
 /// Runs `action` while the owner of `target` may write to it, which `user.*` attributes need
@@ -324,12 +347,37 @@ fn while_writable(target: Named<'_>, action: impl FnOnce() -> Result<()>) -> Res
     outcome.and(restored)
 }
 
-/// `result`, unless it may fail: with [`Keep::Try`] a refusal leaves the value that stands for
-/// nothing. What is broken is reported even then.
-fn insist<T: Default>(keep: Keep, result: io::Result<T>) -> io::Result<T> {
-    match result {
-        Err(error) if keep != Keep::Must && is_refused(&error) => Ok(T::default()),
-        result => result,
+/// Attributes that a target could not be given, where that is no failure.
+#[derive(Debug, Default)]
+pub(crate) struct Losses(Vec<Lost>);
+
+impl Losses {
+    /// What was lost, each once.
+    pub(crate) fn into_warnings(self) -> impl Iterator<Item = Warning> {
+        self.0.into_iter().map(Warning::NotKept)
+    }
+
+    fn add(&mut self, lost: Lost) {
+        if !self.0.contains(&lost) {
+            self.0.push(lost);
+        }
+    }
+
+    /// `result`, unless it may fail: with [`Keep::Try`] a refusal leaves the value that stands for
+    /// nothing, and is noted. What is broken is reported even then.
+    fn insist<T: Default>(
+        &mut self,
+        keep: Keep,
+        lost: Lost,
+        result: io::Result<T>,
+    ) -> io::Result<T> {
+        match result {
+            Err(error) if keep != Keep::Must && is_refused(&error) => {
+                self.add(lost);
+                Ok(T::default())
+            }
+            result => result,
+        }
     }
 }
 

@@ -23,6 +23,21 @@ pub(crate) enum ModeAtEnd {
     Widened(u32),
 }
 
+/// The permission bits of a directory that did not exist: as those of a file, and with all rights
+/// for its owner until everything is in it.
+pub(crate) fn new_directory_mode(source: &Attributes, preserve: &Preserve) -> NewFileMode {
+    const OWNER: u32 = 0o700;
+    const STICKY: u32 = 0o1000;
+    let wanted = if preserve.default_mode { 0o777 } else { source.mode & (0o777 | STICKY) };
+    if preserve.mode != Keep::No {
+        NewFileMode { at_open: OWNER, at_end: ModeAtEnd::AsItIs }
+    } else if preserve.ownership != Keep::No {
+        NewFileMode { at_open: OWNER, at_end: ModeAtEnd::Widened(wanted) }
+    } else {
+        NewFileMode { at_open: wanted | OWNER, at_end: ModeAtEnd::AsItIs }
+    }
+}
+
 /// The permission bits of a file that did not exist, as GNU cp 9.1 chooses them.
 ///
 /// | asked for | bits |

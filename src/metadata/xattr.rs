@@ -4,9 +4,10 @@ use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 
-use super::{Named, attribute_error};
+use super::{Losses, Named, attribute_error};
 use crate::error::{Context, Operation, Result};
 use crate::options::{Keep, Preserve};
+use crate::report::Lost;
 use crate::sys::attributes::{self, Names};
 
 /// What an extended attribute is for, by its name.
@@ -84,20 +85,30 @@ pub(super) fn copy_preserved(
     names: &Names,
     target: Named<'_>,
     preserve: &Preserve,
+    losses: &mut Losses,
 ) -> Result<()> {
     let mut outcome = Ok(());
     for name in names.iter() {
         let keep = Class::of(name).keep(preserve);
         if keep != Keep::No {
-            outcome = outcome.and(copy(source, name, target, keep));
+            let copied = copy(source, name, target, keep, losses);
+            outcome = outcome.and(copied);
         }
     }
     outcome
 }
 
-fn copy(source: Named<'_>, name: &CStr, target: Named<'_>, keep: Keep) -> Result<()> {
-    let context = |operation, endpoint, result: io::Result<()>| {
-        super::insist(keep, result)
+fn copy(
+    source: Named<'_>,
+    name: &CStr,
+    target: Named<'_>,
+    keep: Keep,
+    losses: &mut Losses,
+) -> Result<()> {
+    let lost = if Class::of(name) == Class::Context { Lost::Context } else { Lost::Xattr };
+    let mut context = |operation, endpoint, result: io::Result<()>| {
+        losses
+            .insist(keep, lost, result)
             .map_err(|error| attribute_error(name, error))
             .context(operation, endpoint)
     };

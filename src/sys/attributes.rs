@@ -1,20 +1,28 @@
 //! Owner, permission bits, times and extended attributes of open objects: what is the same on
 //! every Unix.
 //!
-//! No call takes a path, so that a name that is replaced meanwhile cannot redirect one.
+//! No call takes a path, so that a name that is replaced meanwhile cannot redirect one. A handle of
+//! a symbolic link, a socket or a device that is not opened (`O_PATH`) allows none of the calls
+//! that take descriptors (open(2)); it is reached by the link that `/proc/self/fd` has of it, which
+//! leads to the very object.
 
 use std::ffi::CStr;
-use std::fs::{File, Metadata, Permissions};
+use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 
-use rustix::fs::{Mode, Timespec, Timestamps, XattrFlags};
+use rustix::fs::{AtFlags, CWD, Mode, Timespec, Timestamps, XattrFlags, utimensat};
 use rustix::io::Errno;
+use rustix::process::{Gid, Uid};
 
 use crate::sys::file::{Facts, Timestamp};
 
 /// The POSIX access ACL of an object (acl(5)), as an extended attribute in the kernel's form.
 pub(crate) const ACL: &CStr = c"system.posix_acl_access";
+
+/// The ACL that what is made in a directory gets, in the same form.
+pub(crate) const DEFAULT_ACL: &CStr = c"system.posix_acl_default";
 
 /// The capabilities that a program gets when it is executed (capabilities(7)).
 pub(crate) const CAPABILITY: &CStr = c"security.capability";
@@ -68,14 +76,29 @@ impl From<&Facts> for Attributes {
 
 /// Sets the permission bits, setuid, setgid and sticky included (`fchmod`).
 pub(crate) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
-    file.set_permissions(Permissions::from_mode(mode))
+    let mode = Mode::from_raw_mode(mode);
+    Ok(either(file, rustix::fs::fchmod(file, mode), |path| rustix::fs::chmod(path, mode))?)
+}
+
+/// `done`, or what `by_path` does where the handle allows nothing.
+fn either<T>(
+    file: &File,
+    done: rustix::io::Result<T>,
+    by_path: impl FnOnce(&str) -> rustix::io::Result<T>,
+) -> rustix::io::Result<T> {
+    match done {
+        Err(Errno::BADF) => by_path(&format!("/proc/self/fd/{}", file.as_raw_fd())),
+        done => done,
+    }
 }
 
 /// Sets owner and group; `None` leaves one as it is (`fchown`).
 ///
 /// Strips setuid, setgid and capabilities, whoever calls it.
 pub(crate) fn set_owner(file: &File, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
-    std::os::unix::fs::fchown(file, uid, gid)
+    let (owner, group) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
+    let done = rustix::fs::fchown(file, owner, group);
+    Ok(either(file, done, |path| rustix::fs::chown(path, owner, group))?)
 }
 
 /// Sets the access and the modification time (`futimens`).
@@ -84,7 +107,8 @@ pub(crate) fn set_times(file: &File, accessed: Timestamp, modified: Timestamp) -
         |time: Timestamp| Timespec { tv_sec: time.seconds, tv_nsec: time.nanoseconds.into() };
     let times =
         Timestamps { last_access: timespec(accessed), last_modification: timespec(modified) };
-    Ok(rustix::fs::futimens(file, &times)?)
+    let done = rustix::fs::futimens(file, &times);
+    Ok(either(file, done, |path| utimensat(CWD, path, &times, AtFlags::empty()))?)
 }
 
 /// The permission bits that new files of this process do not get.
@@ -138,8 +162,15 @@ const ATTEMPTS: usize = 8;
 /// The names of the extended attributes that the caller may see; none where the file system has
 /// no such thing. One call, if there are few.
 pub(crate) fn names(file: &File) -> io::Result<Names> {
-    let read = |buffer: &mut [u8]| rustix::fs::flistxattr(file, buffer);
-    match fitting(read, || rustix::fs::flistxattr_query(file)) {
+    let read = |buffer: &mut [u8]| {
+        let done = rustix::fs::flistxattr(file, &mut *buffer);
+        either(file, done, |path| rustix::fs::listxattr(path, buffer))
+    };
+    let len = || {
+        let done = rustix::fs::flistxattr_query(file);
+        either(file, done, |path| rustix::fs::listxattr_query(path))
+    };
+    match fitting(read, len) {
         Ok(list) => Ok(Names { list }),
         Err(error) if is_unsupported(&error) => Ok(Names::default()),
         Err(error) => Err(error),
@@ -148,8 +179,15 @@ pub(crate) fn names(file: &File) -> io::Result<Names> {
 
 /// The value of an extended attribute; `None` when there is no such attribute.
 pub(crate) fn value(file: &File, name: &CStr) -> io::Result<Option<Vec<u8>>> {
-    let read = |buffer: &mut [u8]| rustix::fs::fgetxattr(file, name, buffer);
-    match fitting(read, || rustix::fs::fgetxattr_query(file, name)) {
+    let read = |buffer: &mut [u8]| {
+        let done = rustix::fs::fgetxattr(file, name, &mut *buffer);
+        either(file, done, |path| rustix::fs::getxattr(path, name, buffer))
+    };
+    let len = || {
+        let done = rustix::fs::fgetxattr_query(file, name);
+        either(file, done, |path| rustix::fs::getxattr_query(path, name))
+    };
+    match fitting(read, len) {
         Ok(value) => Ok(Some(value)),
         Err(error) if is(&error, ABSENT) => Ok(None),
         Err(error) => Err(error),
@@ -184,12 +222,15 @@ fn fitting(
 
 /// Sets an extended attribute, whether or not there is one of the name.
 pub(crate) fn set_value(file: &File, name: &CStr, value: &[u8]) -> io::Result<()> {
-    Ok(rustix::fs::fsetxattr(file, name, value, XattrFlags::empty())?)
+    let done = rustix::fs::fsetxattr(file, name, value, XattrFlags::empty());
+    let by_path = |path: &str| rustix::fs::setxattr(path, name, value, XattrFlags::empty());
+    Ok(either(file, done, by_path)?)
 }
 
 /// Removes an extended attribute, if there is one of the name.
 pub(crate) fn remove_value(file: &File, name: &CStr) -> io::Result<()> {
-    match rustix::fs::fremovexattr(file, name) {
+    let done = rustix::fs::fremovexattr(file, name);
+    match either(file, done, |path| rustix::fs::removexattr(path, name)) {
         Ok(()) | Err(ABSENT) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -1,13 +1,11 @@
-//! Files and directories by handle: what is the same on every Unix.
+//! Open objects: what is the same on every Unix.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
+use rustix::fs::{FileType, OFlags, Stat};
 
 use crate::options::ObjectId;
 
@@ -20,12 +18,30 @@ pub(crate) enum Kind {
     Directory,
     /// A symbolic link.
     Symlink,
-    /// A FIFO or a socket.
+    /// A FIFO.
     Pipe,
+    /// A socket.
+    Socket,
     /// A block device.
     BlockDevice,
     /// A character device.
     CharDevice,
+}
+
+impl Kind {
+    /// The kind that a directory entry or a mode tells, if it does.
+    pub(super) fn of(file_type: FileType) -> Option<Self> {
+        match file_type {
+            FileType::RegularFile => Some(Self::Regular),
+            FileType::Directory => Some(Self::Directory),
+            FileType::Symlink => Some(Self::Symlink),
+            FileType::Fifo => Some(Self::Pipe),
+            FileType::Socket => Some(Self::Socket),
+            FileType::BlockDevice => Some(Self::BlockDevice),
+            FileType::CharacterDevice => Some(Self::CharDevice),
+            FileType::Unknown => None,
+        }
+    }
 }
 
 /// A moment as the file system counts it.
@@ -44,6 +60,8 @@ pub(crate) struct Facts {
     /// Bytes of the blocks that it occupies.
     pub(crate) allocated: u64,
     pub(crate) links: u64,
+    /// The device that a device file stands for.
+    pub(crate) device: u64,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     /// Permission bits, setuid, setgid and sticky included.
@@ -59,20 +77,14 @@ impl Facts {
         clippy::cast_sign_loss,
         reason = "the fields' types differ by system; lengths and block counts are never negative"
     )]
-    fn from_stat(stat: &Stat) -> Self {
+    pub(super) fn from_stat(stat: &Stat) -> Self {
         Self {
             id: ObjectId { dev: stat.st_dev as u64, ino: stat.st_ino as u64 },
-            kind: match FileType::from_raw_mode(stat.st_mode) {
-                FileType::RegularFile | FileType::Unknown => Kind::Regular,
-                FileType::Directory => Kind::Directory,
-                FileType::Symlink => Kind::Symlink,
-                FileType::Fifo | FileType::Socket => Kind::Pipe,
-                FileType::BlockDevice => Kind::BlockDevice,
-                FileType::CharacterDevice => Kind::CharDevice,
-            },
+            kind: Kind::of(FileType::from_raw_mode(stat.st_mode)).unwrap_or(Kind::Regular),
             len: stat.st_size as u64,
             allocated: (stat.st_blocks as u64).saturating_mul(512),
             links: stat.st_nlink as u64,
+            device: stat.st_rdev as u64,
             uid: stat.st_uid,
             gid: stat.st_gid,
             mode: (stat.st_mode & 0o7777) as u32,
@@ -92,13 +104,6 @@ impl Facts {
     }
 }
 
-/// Whether the last component of a path is followed when it is a symbolic link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Follow {
-    Yes,
-    No,
-}
-
 /// The facts of an open object; a block device has its length there, too.
 pub(crate) fn facts(handle: impl AsFd) -> io::Result<Facts> {
     let mut facts = Facts::from_stat(&rustix::fs::fstat(&handle)?);
@@ -108,126 +113,10 @@ pub(crate) fn facts(handle: impl AsFd) -> io::Result<Facts> {
     Ok(facts)
 }
 
-/// The facts of `path`; `None` when there is nothing of that name.
-pub(crate) fn facts_of_path(path: &Path, follow: Follow) -> io::Result<Option<Facts>> {
-    facts_at_any(CWD, path, follow)
-}
-
-/// The facts of `name` in `directory`, a link not followed; `None` when there is no such name.
-pub(crate) fn facts_at(directory: impl AsFd, name: &OsStr) -> io::Result<Option<Facts>> {
-    facts_at_any(directory, Path::new(name), Follow::No)
-}
-
-fn facts_at_any(directory: impl AsFd, path: &Path, follow: Follow) -> io::Result<Option<Facts>> {
-    let flags = match follow {
-        Follow::Yes => AtFlags::empty(),
-        Follow::No => AtFlags::SYMLINK_NOFOLLOW,
-    };
-    match rustix::fs::statat(directory, path, flags) {
-        Ok(stat) => Ok(Some(Facts::from_stat(&stat))),
-        Err(rustix::io::Errno::NOENT) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Opens `path` for reading without waiting for a FIFO's writer.
-///
-/// A handle of anything but a regular file must get [`set_blocking`] before it is read.
-pub(crate) fn open_for_reading(path: &Path) -> io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
-    Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
-}
-
 /// Makes reads and writes of the handle wait.
 pub(crate) fn set_blocking(handle: impl AsFd) -> io::Result<()> {
     let flags = rustix::fs::fcntl_getfl(&handle)?;
     Ok(rustix::fs::fcntl_setfl(&handle, flags - OFlags::NONBLOCK)?)
-}
-
-/// Whether to open for reading as well, which a map needs, or for writing only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OpenAs {
-    ReadWrite,
-    WriteOnly,
-}
-
-/// Opens an existing object for writing; nothing of it is truncated.
-pub(crate) fn open_for_writing(path: &Path, open_as: OpenAs) -> io::Result<File> {
-    let access = match open_as {
-        OpenAs::ReadWrite => OFlags::RDWR,
-        OpenAs::WriteOnly => OFlags::WRONLY,
-    };
-    let flags = access | OFlags::CLOEXEC | OFlags::NOCTTY;
-    Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
-}
-
-/// A handle of a directory, good for operations relative to it and for flushing it.
-pub(crate) fn open_directory(path: &Path) -> io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::DIRECTORY;
-    match rustix::fs::open(path, flags, Mode::empty()) {
-        // A directory may be searched and written, but not read: still good for everything but
-        // flushing, which then fails and says so.
-        Err(rustix::io::Errno::ACCESS) => {
-            let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::DIRECTORY;
-            Ok(rustix::fs::open(path, flags, Mode::empty())?)
-        }
-        other => Ok(other?),
-    }
-}
-
-/// Makes a new file that did not exist, open for reading and writing.
-pub(crate) fn create_new_at(directory: impl AsFd, name: &OsStr, mode: u32) -> io::Result<File> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    Ok(rustix::fs::openat(directory, Path::new(name), flags, Mode::from_raw_mode(mode))?.into())
-}
-
-/// Opens a regular file that is there, for locking it; a link or FIFO is not followed or waited on.
-pub(crate) fn open_existing_at(directory: impl AsFd, name: &OsStr) -> io::Result<File> {
-    let flags = OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let open =
-        |access| rustix::fs::openat(&directory, Path::new(name), access | flags, Mode::empty());
-    // NFS locks exclusively only what is open for writing (flock(2)).
-    match open(OFlags::RDWR) {
-        Err(rustix::io::Errno::ACCESS) => Ok(open(OFlags::RDONLY)?.into()),
-        result => Ok(result?.into()),
-    }
-}
-
-/// Gives `from` the name `to`, replacing what has it, within one directory.
-pub(crate) fn rename_at(directory: impl AsFd, from: &OsStr, to: &OsStr) -> io::Result<()> {
-    let directory = directory.as_fd();
-    Ok(rustix::fs::renameat(directory, Path::new(from), directory, Path::new(to))?)
-}
-
-/// Gives the object a second name, which must be free.
-pub(crate) fn link_at(directory: impl AsFd, from: &OsStr, to: &OsStr) -> io::Result<()> {
-    let directory = directory.as_fd();
-    Ok(rustix::fs::linkat(directory, Path::new(from), directory, Path::new(to), AtFlags::empty())?)
-}
-
-/// Gives what `path` names another name in `directory`, which must be free.
-pub(crate) fn link_into(path: &Path, directory: impl AsFd, name: &OsStr) -> io::Result<()> {
-    Ok(rustix::fs::linkat(CWD, path, directory, Path::new(name), AtFlags::empty())?)
-}
-
-/// Removes a name that is not a directory's.
-pub(crate) fn unlink_at(directory: impl AsFd, name: &OsStr) -> io::Result<()> {
-    Ok(rustix::fs::unlinkat(directory, Path::new(name), AtFlags::empty())?)
-}
-
-/// Calls `look` with each name in a directory, those of the directory itself and its parent
-/// included.
-pub(crate) fn each_name_in(directory: impl AsFd, mut look: impl FnMut(&OsStr)) -> io::Result<()> {
-    use std::os::unix::ffi::OsStrExt;
-    for entry in rustix::fs::Dir::read_from(directory)? {
-        look(OsStr::from_bytes(entry?.file_name().to_bytes()));
-    }
-    Ok(())
-}
-
-/// The path with every link in it followed.
-pub(crate) fn canonical(path: &Path) -> io::Result<PathBuf> {
-    std::fs::canonicalize(path)
 }
 
 /// Reads at `offset`; fewer bytes than asked for, or 0 at the end, are no error.

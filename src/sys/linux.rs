@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
+use std::sync::OnceLock;
 
 use rustix::fs::{Advice, FallocateFlags, RenameFlags, SeekFrom};
 use rustix::io::Errno;
@@ -56,10 +58,18 @@ pub(crate) fn stamps_are_fine(file_system: FileSystem) -> bool {
         file_system,
         FileSystem::Ext | FileSystem::Xfs | FileSystem::Btrfs | FileSystem::Memory
     );
-    let uname = rustix::system::uname();
-    let mut numbers = uname.release().to_bytes().split(|byte| !byte.is_ascii_digit());
-    let mut number = || std::str::from_utf8(numbers.next()?).ok()?.parse::<u32>().ok();
-    takes_part && (number(), number()) >= (Some(6), Some(13))
+    takes_part && release() >= (Some(6), Some(13))
+}
+
+/// The kernel's version, major and minor.
+fn release() -> (Option<u32>, Option<u32>) {
+    static RELEASE: OnceLock<(Option<u32>, Option<u32>)> = OnceLock::new();
+    *RELEASE.get_or_init(|| {
+        let uname = rustix::system::uname();
+        let mut numbers = uname.release().to_bytes().split(|byte| !byte.is_ascii_digit());
+        let mut number = || std::str::from_utf8(numbers.next()?).ok()?.parse::<u32>().ok();
+        (number(), number())
+    })
 }
 
 /// Gives a new, empty file those flags of an old one that a program cannot see but a file system
@@ -83,6 +93,19 @@ pub(crate) fn mount_id(directory: impl AsFd, name: &std::ffi::OsStr) -> Option<u
     let answer = statx(directory, std::path::Path::new(name), flags, StatxFlags::MNT_ID).ok()?;
     let has_it = answer.stx_mask & StatxFlags::MNT_ID.bits() != 0;
     has_it.then_some(answer.stx_mnt_id)
+}
+
+/// Opens the directory that `path` leads to below `directory`, if no component of it is a symbolic
+/// link (openat2(2)).
+///
+/// # Errors
+///
+/// `ENOSYS` before Linux 5.6, and `EPERM` in some containers.
+pub(crate) fn open_beneath(directory: impl AsFd, path: &Path) -> io::Result<OwnedFd> {
+    use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    Ok(openat2(directory, path, flags, Mode::empty(), resolve)?)
 }
 
 /// Shares the source's blocks with the target: `FICLONE` (ioctl_ficlone(2)).
@@ -188,6 +211,27 @@ fn sync_file_range(file: &File, range: ByteRange, flags: libc::c_uint) -> io::Re
 /// Content, length and all attributes on the disk.
 pub(crate) fn sync_all(file: impl AsFd) -> io::Result<()> {
     Ok(rustix::fs::fsync(file)?)
+}
+
+/// Has the calling thread run only when no other wants to, as far as the system lets it.
+pub(crate) fn give_way() {
+    // On Linux a thread has a priority of its own (setpriority(2)); 0 is the calling one.
+    rustix::process::setpriority_process(None, 19).ok();
+}
+
+/// Waits until everything of the file system that `handle` is on has reached the disk (syncfs(2)).
+pub(crate) fn sync_file_system(handle: impl AsFd) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(handle)?)
+}
+
+/// Whether [`sync_file_system`] tells of every write that failed since `handle` was opened: since
+/// Linux 5.8, and on file systems that write for themselves.
+pub(crate) fn sync_tells_errors(file_system: FileSystem) -> bool {
+    let own = matches!(
+        file_system,
+        FileSystem::Ext | FileSystem::Xfs | FileSystem::Btrfs | FileSystem::Memory
+    );
+    own && release() >= (Some(5), Some(8))
 }
 
 /// Drops the clean pages of the file from the page cache.

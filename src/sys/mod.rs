@@ -7,6 +7,7 @@ pub(crate) mod attributes;
 pub(crate) mod file;
 pub(crate) mod guard;
 pub(crate) mod map;
+pub(crate) mod names;
 pub(crate) mod signals;
 pub(crate) mod streams;
 

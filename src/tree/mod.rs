@@ -1,12 +1,36 @@
 //! Many objects: directories with all that is in them, by several threads.
+//!
+//! `walk` copies one tree: `root` opens both sides and refuses a copy into itself; `crew` says what
+//! each thread does next; a `branch` is a directory under way; `batch` holds what waits for a flush.
+//!
+//! A directory that is new gets a temporary name, locked as that of a file is. Its files are made
+//! in it under their own names, which nobody sees yet, so that a file costs no more system calls
+//! than it has to. Then the directory gets its name, and only then its subdirectories are begun: a
+//! run that is killed leaves temporaries that hold nothing but files, one for each directory that
+//! was being filled. In a directory that is there, each file is staged.
 
+mod batch;
+mod branch;
+mod crew;
+mod parents;
+mod root;
+mod totals;
+mod walk;
+
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::copy::{Copier, Session};
-use crate::error::Result;
-use crate::options::{CopyOptions, Endpoint};
-use crate::report::{Done, Observer};
+pub use totals::Totals;
+
+use crew::Idle;
+use root::Root;
+
+use crate::copy::{Copier, Directory, Later, Session};
+use crate::error::{Error, Operation, Result};
+use crate::metadata::Losses;
+use crate::options::{CopyOptions, Directories, Endpoint, Flush};
+use crate::report::{Done, ObjectKind, Observer, Report, Way};
 
 /// Is told what became of each object.
 pub trait Watch: Observer {
@@ -50,61 +74,114 @@ pub struct Summary {
 
 /// Copies operands, directories with all that is in them, with one set of options.
 pub struct Trees<'a> {
-    copier: Copier<'a>,
+    options: &'a CopyOptions,
     watch: &'a dyn Watch,
-    summary: Summary,
+    session: &'a Session,
+    summary: Mutex<Summary>,
 }
 
 impl<'a> Trees<'a> {
     /// A run with these options, watched by `watch`.
     #[must_use]
     pub fn new(options: &'a CopyOptions, watch: &'a dyn Watch, session: &'a Session) -> Self {
-        let copier = Copier::new(options).observer(watch).session(session);
-        Self { copier, watch, summary: Summary::default() }
+        Self { options, watch, session, summary: Mutex::default() }
     }
 
     /// Copies one operand. What fails is told to the watch, and does not stop the rest.
-    pub fn copy(&mut self, operand: &Operand) {
-        let Operand { source, target, .. } = operand;
-        let result = self.copier.copy(source, target);
-        match &result {
-            Ok(Done::Copied(report)) => {
-                self.summary.files += 1;
-                self.summary.bytes += report.len;
-            }
-            Ok(Done::Skipped(_)) => self.summary.skipped += 1,
-            Err(_) => self.summary.failed += 1,
+    pub fn copy(&self, operand: &Operand) {
+        let Operand { source, target, parents_below } = operand;
+        let parents = match parents_below {
+            None => None,
+            Some(below) => match parents::Parents::make(self.options, below, source, target) {
+                Ok(parents) => Some(parents),
+                Err(error) => return self.tell(source, target, Err(error)),
+            },
+        };
+        if self.options.directories == Directories::Copied
+            && root::is_directory(source, self.options)
+        {
+            self.copy_tree(source, target);
+        } else {
+            let result = self.copier().copy(source, target);
+            self.tell(source, target, result);
         }
+        if let Some(Err(error)) = parents.map(|parents| parents.finish(self.options)) {
+            self.tell(source, target, Err(error));
+        }
+    }
+
+    fn copy_tree(&self, source: &Endpoint, target: &Endpoint) {
+        let (Some(source_path), Some(target_path)) = (source.path(), target.path()) else {
+            let cause = crate::error::Cause::IsDirectory;
+            return self.tell(source, target, Err(Error::new(Operation::Copy, source, cause)));
+        };
+        let root = Root::open((source_path, source), (target_path, target), self.options);
+        let (small, large) = (
+            CopyOptions { flush: Flush::None, ..self.options.clone() },
+            CopyOptions { flush: Flush::Async, ..self.options.clone() },
+        );
+        match root {
+            Ok(root) => {
+                let later = Later { small: &small, large: &large };
+                walk::copy(self, later, &Idle::default(), root);
+            }
+            Err(error) => self.tell(source, target, Err(error)),
+        }
+    }
+
+    /// Ends the run and says what it came to.
+    pub fn finish(self) -> Summary {
+        *self.summary()
+    }
+
+    fn copier(&self) -> Copier<'_> {
+        Copier::new(self.options).observer(self.watch).session(self.session)
+    }
+
+    fn threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().ok();
+        self.options.threads.or_else(cores).map_or(1, NonZeroUsize::get)
+    }
+
+    fn summary(&self) -> MutexGuard<'_, Summary> {
+        self.summary.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts what became of an object, and tells the watch.
+    fn tell(&self, source: &Endpoint, target: &Endpoint, result: Result<Done>) {
+        let mut summary = self.summary();
+        match &result {
+            Ok(Done::Copied(report)) => match (report.way, report.kind) {
+                (Way::Linked | Way::LinkedToSource, _) => summary.links += 1,
+                (_, ObjectKind::File) => {
+                    summary.files += 1;
+                    summary.bytes += report.len;
+                }
+                (_, ObjectKind::Directory) => summary.directories += 1,
+                _ => summary.others += 1,
+            },
+            Ok(Done::Skipped(_)) => summary.skipped += 1,
+            Err(_) => summary.failed += 1,
+        }
+        drop(summary);
         self.watch.entry(source, target, result);
     }
 
-    /// Ends the run: what had to wait for it is flushed and gets its name.
-    pub fn finish(self) -> Summary {
-        self.summary
-    }
-}
-
-/// How much there is to copy, as far as it has been counted.
-#[derive(Debug, Default)]
-pub struct Totals {
-    files: AtomicU64,
-    bytes: AtomicU64,
-    complete: AtomicBool,
-}
-
-impl Totals {
-    /// Objects and bytes found so far, and whether that is all.
-    #[must_use]
-    pub fn so_far(&self) -> (u64, u64, bool) {
-        // The end first: what it says is then true of the others.
-        let complete = self.complete.load(Ordering::Acquire);
-        (self.files.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed), complete)
+    /// Tells what a directory could not be given, when all that is in it has been copied.
+    fn tell_losses(&self, source: &Endpoint, target: &Endpoint, losses: Losses) {
+        let warnings: Vec<_> = losses.into_warnings().collect();
+        if !warnings.is_empty() {
+            let mut report = Report::new(source, target, Way::Merged);
+            report.kind = ObjectKind::Directory;
+            report.warnings = warnings;
+            self.watch.entry(source, target, Ok(Done::Copied(Box::new(report))));
+        }
     }
 
-    /// Counts the objects below `sources`, as far as `options` have them copied, until `stop`.
-    /// What cannot be read is not counted: copying it will tell.
-    pub fn count(&self, sources: &[Endpoint], options: &CopyOptions, stop: &AtomicBool) {
-        let _ = (sources, options, stop);
-        self.complete.store(true, Ordering::Release);
+    /// Tells that a file system could not be flushed.
+    fn fail_flush(&self, directory: &Directory, error: std::io::Error) {
+        let endpoint = Endpoint::from(&directory.path);
+        let error = Error::new(Operation::Flush, &endpoint, error);
+        self.tell(&endpoint, &endpoint, Err(error));
     }
 }

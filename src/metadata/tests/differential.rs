@@ -90,8 +90,8 @@ fn copy(source: &Path, target: &Path, preserve: &Preserve) -> Result<()> {
     let finish = |file: &File, at_end| {
         let named = Named { file, endpoint: &target_endpoint };
         io::copy(&mut &*source.file, &mut &*file).context(Operation::Write, &target_endpoint)?;
-        apply_preserved(source, &facts, named, preserve, at_end)?;
-        stamp_times(&facts, named, preserve.timestamps)
+        apply_preserved(source, &facts, named, preserve, at_end, &mut Losses::default())?;
+        stamp_times(&facts, named, preserve.timestamps, &mut Losses::default())
     };
     match File::options().write(true).open(target) {
         Ok(old) => {

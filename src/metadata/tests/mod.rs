@@ -209,7 +209,8 @@ fn who_may_write_to_a_foreign_file_strips_it_as_write_would() {
 fn an_attribute_that_had_to_be_copied_is_named() {
     let named = attribute_error(c"user.a\n", io::Error::from_raw_os_error(95));
     assert!(is_refused(&named), "the system's error counts, not its wrapping");
-    let error = insist::<()>(Keep::Must, Err(named))
+    let error = Losses::default()
+        .insist::<()>(Keep::Must, Lost::Xattr, Err(named))
         .context(Operation::SetAttributes, &Endpoint::from("t"))
         .unwrap_err();
     assert_eq!(
@@ -222,10 +223,10 @@ fn an_attribute_that_had_to_be_copied_is_named() {
 fn trying_bears_a_refusal_and_no_broken_disk() {
     let error = |number| Err::<(), _>(io::Error::from_raw_os_error(number));
     for refusal in [1, 13, 28, 95, 122] {
-        insist(Keep::Try, error(refusal)).unwrap();
-        insist(Keep::Must, error(refusal)).unwrap_err();
+        Losses::default().insist(Keep::Try, Lost::Mode, error(refusal)).unwrap();
+        Losses::default().insist(Keep::Must, Lost::Mode, error(refusal)).unwrap_err();
     }
-    insist(Keep::Try, error(5)).unwrap_err();
+    Losses::default().insist(Keep::Try, Lost::Mode, error(5)).unwrap_err();
 }
 
 /// Runs `action` as an ordinary user, whoever runs the tests.
@@ -249,6 +250,7 @@ fn user_attributes_reach_a_target_that_its_owner_may_not_write() {
             named(&target, &endpoint),
             &preserve,
             ModeAtEnd::AsItIs,
+            &mut Losses::default(),
         )
         .unwrap();
         assert_eq!(value(&target, c"user.a").unwrap().unwrap(), b"1");
@@ -276,6 +278,7 @@ fn to_root_an_owner_that_cannot_be_set_is_a_failure() {
                 named(&target, &endpoint),
                 &preserve,
                 ModeAtEnd::AsItIs,
+                &mut Losses::default(),
             )
         })
     };
@@ -302,9 +305,10 @@ fn nothing_is_asked_of_a_copy_that_preserves_nothing() {
         named(&target, &endpoint),
         &KEEP_NOTHING,
         mode.at_end,
+        &mut Losses::default(),
     )
     .unwrap();
-    stamp_times(&facts, named(&target, &endpoint), Keep::No).unwrap();
+    stamp_times(&facts, named(&target, &endpoint), Keep::No, &mut Losses::default()).unwrap();
 }
 
 /// The group bits of a file with an ACL are its mask. A copy that cannot have the ACL must not
@@ -333,6 +337,7 @@ fn without_its_acl_a_copy_is_narrower_and_the_copy_fails() {
             named(&target, &endpoint),
             &preserve,
             ModeAtEnd::AsItIs,
+            &mut Losses::default(),
         );
         (outcome.map_err(|error| chain(&error)), mode_of(&target))
     };

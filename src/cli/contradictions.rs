@@ -1,0 +1,99 @@
+//! Options that cannot both be had.
+//!
+//! They are refused, so that none is taken and then ignored. What cp takes and ignores is taken:
+//! the command lines of cp have to work.
+
+use super::args::Args;
+use super::request::Refusal;
+use crate::options::{
+    BackupControl, CopyOptions, EngineChoice, EngineName, Made, Reflink, Sparse, Update, Verify,
+};
+
+/// Whether the rule is broken, and what is said then.
+type Rule = (bool, &'static str);
+
+/// Refuses the first contradiction, if there is one.
+pub(super) fn refuse(args: &Args, options: &CopyOptions) -> Result<(), Refusal> {
+    let rules =
+        [&about_targets(args, options)[..], &about_bytes(options), &without_bytes(args, options)];
+    match rules.into_iter().flatten().find(|(broken, _)| *broken) {
+        Some((_, sentence)) => Err(Refusal::usage(*sentence)),
+        None => Ok(()),
+    }
+}
+
+fn about_targets(args: &Args, options: &CopyOptions) -> [Rule; 6] {
+    [
+        (args.link && args.symbolic_link, "cannot make both hard and symbolic links"),
+        (
+            (args.backup.is_some() || args.suffix.is_some())
+                && matches!(options.update, Update::None | Update::NoneFail),
+            "--backup and -n or --update=none-fail are mutually exclusive",
+        ),
+        (
+            args.in_place && args.remove_destination,
+            "--in-place writes into the target that --remove-destination removes",
+        ),
+        (args.in_place && args.force, "--in-place writes into the target that --force may replace"),
+        (
+            args.in_place && options.backup.control != BackupControl::None,
+            "--in-place overwrites the content that --backup keeps",
+        ),
+        (
+            args.in_place && options.made != Made::Copy,
+            "--in-place writes into the target that -l and -s would make a link",
+        ),
+    ]
+}
+
+fn about_bytes(options: &CopyOptions) -> [Rule; 5] {
+    let engine = options.engine;
+    let shares = [EngineName::Reflink, EngineName::Kernel].map(EngineChoice::Only);
+    [
+        (
+            options.reflink == Reflink::Always && options.sparse != Sparse::Auto,
+            "--reflink can be used only with --sparse=auto",
+        ),
+        (
+            engine == EngineChoice::Only(EngineName::Reflink) && options.sparse != Sparse::Auto,
+            "--engine=reflink can be used only with --sparse=auto",
+        ),
+        (
+            options.sparse == Sparse::Never && shares.contains(&engine),
+            "--engine=kernel may bring holes along, which --sparse=never rules out",
+        ),
+        (
+            options.reflink == Reflink::Always
+                && !matches!(engine, EngineChoice::Auto | EngineChoice::Only(EngineName::Reflink)),
+            "--reflink=always moves no bytes: the only engines for it are auto and reflink",
+        ),
+        (
+            options.reflink == Reflink::Never && shares.contains(&engine),
+            "--reflink=never rules out --engine=reflink and --engine=kernel, which share blocks",
+        ),
+    ]
+}
+
+fn without_bytes(args: &Args, options: &CopyOptions) -> [Rule; 6] {
+    let links = options.made != Made::Copy;
+    let verify = options.verify != Verify::No;
+    let manifest = args.manifest.is_some();
+    let engine = options.engine != EngineChoice::Auto;
+    [
+        (
+            args.attributes_only && verify,
+            "--attributes-only copies no content that --verify could compare",
+        ),
+        (
+            args.attributes_only && manifest,
+            "--attributes-only copies no content that --manifest could list",
+        ),
+        (
+            args.attributes_only && engine,
+            "--attributes-only copies no content that --engine could move",
+        ),
+        (links && verify, "-l and -s copy no content that --verify could compare"),
+        (links && manifest, "-l and -s copy no content that --manifest could list"),
+        (links && engine, "-l and -s copy no content that --engine could move"),
+    ]
+}

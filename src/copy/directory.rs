@@ -1,0 +1,130 @@
+//! A directory that is held open, source or target.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use crate::options::ObjectId;
+use crate::sys::file::{self, Facts};
+use crate::sys::names::{Follow, Spot};
+use crate::sys::platform::{self, FileSystem};
+
+/// A directory that is held open: what is done in it is done relative to the handle, wherever its
+/// path leads meanwhile.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    handle: File,
+    /// What it was when it was opened.
+    pub(crate) facts: Facts,
+    /// Its path as the user has named it: for messages, and for asking how much space is free.
+    pub(crate) path: PathBuf,
+    pub(crate) names: Names,
+    /// How it can be found again, once it is closed.
+    pub(super) way: Option<Way>,
+    mount_id: OnceLock<Option<u64>>,
+    file_system: OnceLock<FileSystem>,
+}
+
+/// Whether the names in a directory are seen by others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// They are: each file gets its name when it is whole.
+    Shown,
+    /// They are, and what killed runs left there has been removed.
+    Swept,
+    /// The directory itself has a temporary name as long as files are made in it: they can have
+    /// their own names at once.
+    Hidden,
+}
+
+/// The way to a directory from the root of a tree.
+#[derive(Clone, Debug)]
+pub(crate) struct Way {
+    pub(crate) root: Arc<Directory>,
+    /// Relative to the root; empty for the root itself.
+    pub(crate) path: Arc<Path>,
+}
+
+impl Directory {
+    /// Takes an open directory.
+    pub(crate) fn new(handle: OwnedFd, path: PathBuf, names: Names) -> io::Result<Self> {
+        let handle = File::from(handle);
+        let facts = file::facts(&handle)?;
+        let (mount_id, file_system) = (OnceLock::new(), OnceLock::new());
+        Ok(Self { handle, facts, path, names, way: None, mount_id, file_system })
+    }
+
+    /// The same, to be found again by `way`.
+    pub(crate) fn reached_by(self, way: Option<Way>) -> Self {
+        Self { way, ..self }
+    }
+
+    /// The way to `name` in it, which it begins or goes on.
+    pub(crate) fn way_to(self: &Arc<Self>, name: &std::ffi::OsStr) -> Way {
+        match &self.way {
+            Some(Way { root, path }) => {
+                Way { root: Arc::clone(root), path: path.join(name).into() }
+            }
+            None => Way { root: Arc::clone(self), path: Path::new(name).into() },
+        }
+    }
+
+    /// The open directory.
+    pub(crate) fn handle(&self) -> &File {
+        &self.handle
+    }
+
+    /// Its identity.
+    pub(crate) fn id(&self) -> ObjectId {
+        self.facts.id
+    }
+
+    /// The mount that it is on, where the system tells.
+    pub(super) fn mount_id(&self) -> Option<u64> {
+        *self.mount_id.get_or_init(|| platform::mount_id(self, std::ffi::OsStr::new("")))
+    }
+
+    /// The kind of file system that it is on. Only choices depend on it.
+    pub(crate) fn file_system(&self) -> FileSystem {
+        *self.file_system.get_or_init(|| platform::file_system(self).unwrap_or(FileSystem::Other))
+    }
+}
+
+impl Way {
+    /// Opens the directory again, without following a symbolic link.
+    pub(super) fn open(&self) -> io::Result<OwnedFd> {
+        if self.path.as_os_str().is_empty() {
+            return Ok(self.root.handle.try_clone()?.into());
+        }
+        match platform::open_beneath(&*self.root, &self.path) {
+            Err(error) if must_walk(&error) => self.walk(),
+            result => result,
+        }
+    }
+
+    /// Opens one component after the other.
+    fn walk(&self) -> io::Result<OwnedFd> {
+        let mut directory: OwnedFd = self.root.handle.try_clone()?.into();
+        for name in self.path.iter() {
+            let next = Spot::within(&directory, name).open_directory(Follow::No)?;
+            directory = next;
+        }
+        Ok(directory)
+    }
+}
+
+/// Whether the kernel is too old, or the path too long, for it to be opened in one step.
+fn must_walk(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::ENOSYS | libc::ENAMETOOLONG | libc::EPERM | libc::EINVAL)
+    )
+}
+
+impl AsFd for Directory {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
+    }
+}

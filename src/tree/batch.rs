@@ -1,0 +1,93 @@
+//! Files and directories that are whole and wait, so that one flush does for all of them.
+//!
+//! `syncfs` writes what a whole file system has to write, in the order that suits the disk, and
+//! commits its journal once; an `fsync` for each file would wait for the disk each time.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::branch::Branch;
+use crate::copy::{Directory, Publication};
+use crate::sys::platform;
+
+/// What waits.
+pub(super) enum Whole<'a> {
+    /// A file that has a temporary name in the directory of a branch.
+    File(Box<Publication<'a>>, Arc<Branch>),
+    /// A directory that has one itself.
+    Directory(Arc<Branch>),
+}
+
+/// Files and directories that may wait: each holds at most three descriptors.
+const WAITING_MAX: usize = 500;
+
+/// Bytes that may wait, so that the disk is kept busy.
+const WAITING_BYTES_MAX: u64 = 64 << 20;
+
+/// What waits for one flush.
+#[derive(Default)]
+pub(super) struct Batch<'a> {
+    waiting: Mutex<Waiting<'a>>,
+    /// One handle of each file system, opened before anything was written to it: a handle learns
+    /// of the failures since it was opened.
+    file_systems: Mutex<HashMap<u64, Arc<Directory>>>,
+}
+
+#[derive(Default)]
+struct Waiting<'a> {
+    whole: Vec<Whole<'a>>,
+    bytes: u64,
+}
+
+impl<'a> Batch<'a> {
+    /// Notes a directory that is written to.
+    pub(super) fn note(&self, directory: &Arc<Directory>) {
+        let mut file_systems = lock(&self.file_systems);
+        file_systems.entry(directory.id().dev).or_insert_with(|| Arc::clone(directory));
+    }
+
+    /// Notes bytes that were written.
+    pub(super) fn count(&self, bytes: u64) {
+        lock(&self.waiting).bytes += bytes;
+    }
+
+    /// Adds something whole.
+    pub(super) fn add(&self, whole: Whole<'a>) {
+        lock(&self.waiting).whole.push(whole);
+    }
+
+    /// Whether it is time for a flush.
+    pub(super) fn is_full(&self) -> bool {
+        let waiting = lock(&self.waiting);
+        waiting.whole.len() >= WAITING_MAX
+            || (waiting.bytes >= WAITING_BYTES_MAX && !waiting.whole.is_empty())
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        lock(&self.waiting).whole.is_empty()
+    }
+
+    /// Takes all that waits.
+    pub(super) fn take(&self) -> Vec<Whole<'a>> {
+        std::mem::take(&mut *lock(&self.waiting)).whole
+    }
+
+    /// Brings everything that was written to the disk.
+    ///
+    /// # Errors
+    ///
+    /// The first that a file system tells, and which directory it was asked through.
+    pub(super) fn flush(&self) -> Result<(), (Arc<Directory>, std::io::Error)> {
+        let handles: Vec<_> = lock(&self.file_systems).values().cloned().collect();
+        for directory in &handles {
+            platform::sync_file_system(&**directory)
+                .map_err(|error| (Arc::clone(directory), error))?;
+        }
+        Ok(())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,130 @@
+//! The directories that `--parents` makes between the target's directory and its name.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+
+use crate::error::{Cause, Context, Error, Operation, Result};
+use crate::metadata::{self, Attributes, Losses, ModeAtEnd, Named};
+use crate::options::{CopyOptions, Endpoint, Keep};
+use crate::sys::names::{self, Follow, Spot};
+
+/// Directories that get the attributes of those that the source is in, when it has been copied.
+#[derive(Debug, Default)]
+pub(super) struct Parents(Vec<Parent>);
+
+#[derive(Debug)]
+struct Parent {
+    source: File,
+    target: File,
+    source_path: PathBuf,
+    target_path: PathBuf,
+    mode_at_end: ModeAtEnd,
+}
+
+impl Parents {
+    /// Makes the directories that are missing between `below` and the name of `target`, each like
+    /// the one of the source that it stands for.
+    pub(super) fn make(
+        options: &CopyOptions,
+        below: &Path,
+        source: &Endpoint,
+        target: &Endpoint,
+    ) -> Result<Self> {
+        let mut parents = Self::default();
+        let (Some(source_path), Some(_)) = (source.path(), target.path()) else {
+            return Ok(parents);
+        };
+        let open = |path: &Path| Spot::of_path(path).open_directory(Follow::Yes);
+        let mut target_at = open(below).context(Operation::Open, &Endpoint::from(below))?;
+        let (mut source_at, mut source_now) = (None::<OwnedFd>, PathBuf::new());
+        let mut target_now = below.to_path_buf();
+        let Some(parent) = source_path.parent() else { return Ok(parents) };
+        for component in parent.components() {
+            source_now.push(component);
+            if matches!(component, Component::RootDir | Component::Prefix(_)) {
+                source_at = Some(open(&source_now).context(Operation::Open, source)?);
+                continue;
+            }
+            let name = component.as_os_str();
+            target_now.push(name);
+            let source_endpoint = Endpoint::from(&source_now);
+            let target_endpoint = Endpoint::from(&target_now);
+            let from = match &source_at {
+                Some(directory) => Spot::within(directory, name),
+                None => Spot::of_path(&source_now),
+            };
+            let from =
+                from.open_directory(Follow::Yes).context(Operation::Open, &source_endpoint)?;
+            let step = Step { options, target: &target_endpoint, source: &source_endpoint };
+            let (to, mode_at_end) = step.take(&from, &target_at, name)?;
+            parents.0.push(Parent {
+                source: step.file(&from)?,
+                target: step.file(&to)?,
+                source_path: source_now.clone(),
+                target_path: target_now.clone(),
+                mode_at_end,
+            });
+            (source_at, target_at) = (Some(from), to);
+        }
+        Ok(parents)
+    }
+
+    /// Gives them their attributes, the deepest first.
+    pub(super) fn finish(self, options: &CopyOptions) -> Result<()> {
+        let preserve = &options.preserve;
+        for parent in self.0.into_iter().rev() {
+            let (source, target) =
+                (Endpoint::from(parent.source_path), Endpoint::from(parent.target_path));
+            let from = Named { file: &parent.source, endpoint: &source };
+            let to = Named { file: &parent.target, endpoint: &target };
+            let attributes = Attributes::of(from.file).context(Operation::Stat, &source)?;
+            let mut losses = Losses::default();
+            let at_end = parent.mode_at_end;
+            metadata::apply_preserved(from, &attributes, to, preserve, at_end, &mut losses)?;
+            metadata::stamp_times(&attributes, to, preserve.timestamps, &mut losses)?;
+        }
+        Ok(())
+    }
+}
+
+/// One component on the way.
+struct Step<'a> {
+    options: &'a CopyOptions,
+    source: &'a Endpoint,
+    target: &'a Endpoint,
+}
+
+impl Step<'_> {
+    /// Opens the target's directory of that name; makes it, if there is nothing.
+    fn take(
+        &self,
+        from: &OwnedFd,
+        within: &OwnedFd,
+        name: &std::ffi::OsStr,
+    ) -> Result<(OwnedFd, ModeAtEnd)> {
+        let spot = Spot::within(within, name);
+        let open = || spot.open_directory(Follow::Yes);
+        match open() {
+            Ok(there) => return Ok((there, ModeAtEnd::AsItIs)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.raw_os_error() == Some(libc::ENOTDIR) => {
+                return Err(Error::new(Operation::Create, self.target, Cause::NotDirectory));
+            }
+            Err(error) => return Err(Error::new(Operation::Open, self.target, error)),
+        }
+        let facts = names::facts_of_handle(from.as_fd()).context(Operation::Stat, self.source)?;
+        let attributes = Attributes::from(&facts);
+        let mode = metadata::new_directory_mode(&attributes, &self.options.preserve);
+        names::make_directory_at(within, name, mode.at_open)
+            .context(Operation::Create, self.target)?;
+        let made = open().context(Operation::Open, self.target)?;
+        let kept = self.options.preserve.mode != Keep::No;
+        Ok((made, if kept { ModeAtEnd::AsItIs } else { mode.at_end }))
+    }
+
+    fn file(&self, directory: &OwnedFd) -> Result<File> {
+        Ok(File::from(directory.try_clone().context(Operation::Open, self.target)?))
+    }
+}

@@ -1,0 +1,107 @@
+//! Where a tree begins: its root, and whether it can be copied there at all.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use super::walk::{Into, find};
+use crate::copy::{Directory, Names, Place};
+use crate::error::{Cause, Context, Error, Operation, Result};
+use crate::options::{CopyOptions, Dereference, Endpoint, ObjectId};
+use crate::sys::file::{Facts, Kind};
+use crate::sys::names::{self, Follow, Spot};
+
+/// The root of a tree, and where it is copied to.
+pub(super) struct Root {
+    pub(super) source: Directory,
+    pub(super) target: Into,
+}
+
+/// Whether an operand is a directory, as `options` have it looked at.
+pub(super) fn is_directory(source: &Endpoint, options: &CopyOptions) -> bool {
+    let follow = match options.dereference {
+        Dereference::Always | Dereference::Operands => Follow::Yes,
+        Dereference::Never => Follow::No,
+    };
+    let facts = source.path().map(|path| names::facts_of_path(path, follow));
+    matches!(facts, Some(Ok(Some(Facts { kind: Kind::Directory, .. }))))
+}
+
+impl Root {
+    /// Opens both sides.
+    ///
+    /// # Errors
+    ///
+    /// Those of opening them; [`Cause::IntoItself`] when the copy would be a part of the source,
+    /// and [`Cause::SameObject`] when it would be the source.
+    pub(super) fn open(
+        source: (&Path, &Endpoint),
+        target: (&Path, &Endpoint),
+        options: &CopyOptions,
+    ) -> Result<Self> {
+        let (source_path, source) = source;
+        let (target_path, target) = target;
+        let directory = Spot::of_path(source_path)
+            .open_directory(Follow::Yes)
+            .and_then(|handle| Directory::new(handle, source_path.to_path_buf(), Names::Shown))
+            .context(Operation::Open, source)?;
+        let into = match Place::at(target_path, target)? {
+            Some(place) => find(place, options.directory_link, target)?,
+            // "/", "..", "a/.": what has no name of its own is there or nowhere.
+            None => {
+                let there = Spot::of_path(target_path)
+                    .open_listable(Follow::Yes)
+                    .and_then(|it| Directory::new(it, target_path.to_path_buf(), Names::Swept))
+                    .context(Operation::Open, target)?;
+                Into::Existing(there)
+            }
+        };
+        let root = Self { source: directory, target: into };
+        root.refuse_itself(source, target)?;
+        Ok(root)
+    }
+
+    fn refuse_itself(&self, source: &Endpoint, target: &Endpoint) -> Result<()> {
+        let id = self.source.id();
+        let holder = match &self.target {
+            Into::Existing(directory) if directory.id() == id => {
+                let cause = Cause::SameObject { other: target.clone() };
+                return Err(Error::new(Operation::Copy, source, cause));
+            }
+            Into::Existing(directory) => directory,
+            Into::New(place) => place.directory(),
+        };
+        if is_within(holder, id).context(Operation::Resolve, target)? {
+            let cause = Cause::IntoItself { target: target.clone() };
+            return Err(Error::new(Operation::Copy, source, cause));
+        }
+        Ok(())
+    }
+
+    /// The identity of the copy's root, or of the directory that it will be in, which is no part
+    /// of the source either.
+    pub(super) fn target_id(&self) -> ObjectId {
+        match &self.target {
+            Into::Existing(directory) => directory.id(),
+            Into::New(place) => place.directory().id(),
+        }
+    }
+}
+
+/// Whether a directory, or one that it is in, is the one of this identity.
+fn is_within(directory: &Directory, id: ObjectId) -> io::Result<bool> {
+    let mut at = directory.id();
+    let mut handle: OwnedFd = directory.handle().try_clone()?.into();
+    loop {
+        if at == id {
+            return Ok(true);
+        }
+        let parent = Spot::within(&handle, OsStr::new("..")).open_directory(Follow::No)?;
+        let above = names::facts_of_handle(&parent)?.id;
+        if above == at {
+            return Ok(false);
+        }
+        (at, handle) = (above, parent);
+    }
+}

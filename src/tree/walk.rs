@@ -1,0 +1,466 @@
+//! The copying of one tree, from its root to the last flush.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::sync::Arc;
+use std::thread::Builder;
+
+use super::Trees;
+use super::batch::{Batch, Whole};
+use super::branch::{Branch, Next};
+use super::crew::{Crew, Idle, Task};
+use super::root::Root;
+use crate::copy::{
+    Copier, Directory, Ended, Later, Names, Origin, Place, Precious, StagedDirectory,
+    sweep_directory,
+};
+use crate::error::{Cause, Context, Error, Operation, Result};
+use crate::metadata::{self, Attributes};
+use crate::options::{Dereference, DirectoryLink, Endpoint, Flush, ObjectId, Span, Verify};
+use crate::report::{Done, Event, Flow, ObjectKind, Report, Way};
+use crate::sys::file::{self, Kind};
+use crate::sys::names::{Follow, Listed, Spot};
+use crate::sys::platform;
+
+/// One tree under way.
+pub(super) struct Walk<'a> {
+    trees: &'a Trees<'a>,
+    copier: Copier<'a>,
+    later: Later<'a>,
+    crew: Crew<'a>,
+    batch: Batch<'a>,
+    /// The file system that the tree is on.
+    device: u64,
+    /// The root of the copy, which must not be met in the source.
+    target_root: ObjectId,
+}
+
+/// Copies the tree at `root`.
+pub(super) fn copy<'a>(trees: &'a Trees<'a>, later: Later<'a>, idle: &'a Idle, root: Root) {
+    let threads = trees.threads();
+    let walk = Walk {
+        copier: trees.copier().spare(idle),
+        trees,
+        later,
+        crew: Crew::new(threads, idle),
+        batch: Batch::default(),
+        device: root.source.id().dev,
+        target_root: root.target_id(),
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            // Where no thread can be had, there are fewer.
+            if Builder::new().spawn_scoped(scope, || walk.work(None)).is_err() {
+                walk.crew.lacks_one();
+            }
+        }
+        let Root { source, target, .. } = root;
+        walk.work(walk.start(None, source, target));
+    });
+    walk.end();
+}
+
+/// Where a directory is copied to.
+pub(super) enum Into {
+    /// A directory that is there.
+    Existing(Directory),
+    /// One to be made.
+    New(Place),
+}
+
+impl<'a> Walk<'a> {
+    /// What each thread does until the tree is copied.
+    fn work(&self, mut branch: Option<Arc<Branch>>) {
+        let mut names = Vec::new();
+        loop {
+            if let Some(branch) = branch.take() {
+                self.copy_files(&branch, &mut names);
+            }
+            if self.batch.is_full() {
+                self.flush();
+            }
+            match self.crew.next(|| !self.batch.is_empty()) {
+                Task::Help(other) => branch = Some(other),
+                Task::Begin(parent, name) => branch = self.begin(&parent, name),
+                Task::Flush => self.flush(),
+                Task::End => return,
+            }
+        }
+    }
+
+    /// Copies files of a directory until all its names are taken.
+    fn copy_files(&self, branch: &Arc<Branch>, names: &mut Vec<Listed>) {
+        loop {
+            if self.stopped() {
+                branch.abandon();
+            }
+            if let Err(error) = branch.take(names) {
+                let (source, target) = branch.endpoints();
+                self.trees.tell(&source, &target, Err(error));
+            }
+            let taken = !names.is_empty();
+            for Listed { name, kind } in names.drain(..) {
+                self.entry(branch, name, kind);
+            }
+            let next = branch.give_back(taken);
+            if !taken {
+                self.crew.taken(branch);
+                if next == Next::Filled {
+                    self.filled(branch);
+                }
+                return;
+            }
+            if next == Next::Filled {
+                self.crew.taken(branch);
+                self.filled(branch);
+                return;
+            }
+            if self.batch.is_full() {
+                self.flush();
+            }
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.trees.watch.event(Event::Waiting) == Flow::Stop
+    }
+
+    /// Copies what has a name in a directory; a subdirectory is remembered for later.
+    fn entry(&self, branch: &Arc<Branch>, name: OsString, kind: Option<Kind>) {
+        let follows = self.trees.options.dereference == Dereference::Always;
+        let known = kind.filter(|kind| *kind != Kind::Symlink || !follows);
+        let kind = match known {
+            Some(kind) => Some(kind),
+            // What cannot be looked at is told by the copying.
+            None => {
+                let follow = if follows { Follow::Yes } else { Follow::No };
+                let facts = Spot::within(&branch.source, &name).facts(follow);
+                facts.ok().flatten().map(|facts| facts.kind)
+            }
+        };
+        if kind == Some(Kind::Directory) {
+            branch.add_subdirectory(name);
+        } else {
+            self.object(branch, &name, kind);
+        }
+    }
+
+    fn object(&self, branch: &Arc<Branch>, name: &OsStr, kind: Option<Kind>) {
+        let source = Endpoint::from(branch.source.path.join(name));
+        let target = Endpoint::from(branch.target.path.join(name));
+        let origin = Origin::Entry { directory: &branch.source, name, endpoint: &source };
+        let place = Place::new(&branch.target, name);
+        let copier = if branch.batched { self.copier.later(self.later) } else { self.copier };
+        match copier.object(origin, kind, Some(place), &target) {
+            Ok(Ended::Now(done)) => {
+                if let (Done::Copied(report), true) = (&done, branch.batched) {
+                    self.batch.count(report.len);
+                }
+                self.trees.tell(&source, &target, Ok(done));
+            }
+            Ok(Ended::Later(publication)) => {
+                self.batch.count(publication.len());
+                branch.open_one();
+                self.batch.add(Whole::File(Box::new(publication), Arc::clone(branch)));
+            }
+            Err(error) => self.trees.tell(&source, &target, Err(error)),
+        }
+    }
+
+    /// Begins a subdirectory; what fails is told.
+    fn begin(&self, parent: &Arc<Branch>, name: OsString) -> Option<Arc<Branch>> {
+        let begun = if self.stopped() { Ok(None) } else { self.open(parent, &name).map(Some) };
+        let branch = match begun {
+            Ok(Some((source, into))) => self.start(Some(Arc::clone(parent)), source, into),
+            Ok(None) => None,
+            Err(error) => {
+                let source = Endpoint::from(parent.source.path.join(&name));
+                let target = Endpoint::from(parent.target.path.join(&name));
+                self.trees.tell(&source, &target, Err(error));
+                None
+            }
+        };
+        if branch.is_none() && parent.close_one() == Next::Complete {
+            self.complete(parent);
+        }
+        branch
+    }
+
+    /// Opens a subdirectory of the source, and finds what it is copied to.
+    fn open(&self, parent: &Arc<Branch>, name: &OsStr) -> Result<(Directory, Into)> {
+        let path = parent.source.path.join(name);
+        let endpoint = Endpoint::from(&path);
+        let follows = self.trees.options.dereference == Dereference::Always;
+        let follow = if follows { Follow::Yes } else { Follow::No };
+        let source = Spot::within(&parent.source, name)
+            .open_directory(follow)
+            .and_then(|handle| Directory::new(handle, path, Names::Shown))
+            .context(Operation::Open, &endpoint)?;
+        if follows && self.is_above(parent, source.id()) {
+            return Err(Error::new(Operation::Copy, &endpoint, Cause::Loop));
+        }
+        let target_path = parent.target.path.join(name);
+        let target = Endpoint::from(&target_path);
+        if source.id() == self.target_root {
+            return Err(Error::new(Operation::Copy, &endpoint, Cause::IntoItself { target }));
+        }
+        let place = Place::new(&parent.target, name);
+        let into = find(place, self.trees.options.directory_link, &target)?;
+        Ok((source, into))
+    }
+
+    fn is_above(&self, branch: &Arc<Branch>, id: ObjectId) -> bool {
+        let mut next = Some(branch);
+        while let Some(branch) = next {
+            if branch.source.id() == id {
+                return true;
+            }
+            next = branch.parent.as_ref();
+        }
+        false
+    }
+
+    /// Makes the target's directory, or takes the one that is there; what fails is told.
+    fn start(
+        &self,
+        parent: Option<Arc<Branch>>,
+        source: Directory,
+        into: Into,
+    ) -> Option<Arc<Branch>> {
+        let source_endpoint = Endpoint::from(&source.path);
+        let target_endpoint = match &into {
+            Into::Existing(directory) => Endpoint::from(&directory.path),
+            Into::New(place) => Endpoint::from(place.path()),
+        };
+        let way = match into {
+            Into::Existing(_) => Way::Merged,
+            Into::New(_) => Way::Created,
+        };
+        match self.branch(parent, source, into) {
+            Ok(branch) => {
+                let mut report = Report::new(&source_endpoint, &target_endpoint, way);
+                report.kind = ObjectKind::Directory;
+                report.target_id = Some(branch.target.id());
+                let done = Ok(Done::Copied(Box::new(report)));
+                self.trees.tell(&source_endpoint, &target_endpoint, done);
+                self.unless_left_out(&branch);
+                self.crew.opened(&branch);
+                Some(branch)
+            }
+            Err(error) => {
+                self.trees.tell(&source_endpoint, &target_endpoint, Err(error));
+                None
+            }
+        }
+    }
+
+    /// Leaves out what is in a directory that cannot be read, or is on another file system.
+    fn unless_left_out(&self, branch: &Branch) {
+        let (source, target) = branch.endpoints();
+        if self.trees.options.span == Span::OneFileSystem && branch.source.id().dev != self.device {
+            branch.abandon();
+        } else if !file::can_flush(&branch.source).unwrap_or(true) {
+            branch.abandon();
+            let denied = io::Error::from_raw_os_error(libc::EACCES);
+            let error = Error::new(Operation::Open, &source, denied);
+            self.trees.tell(&source, &target, Err(error));
+        }
+    }
+
+    fn branch(
+        &self,
+        parent: Option<Arc<Branch>>,
+        source: Directory,
+        into: Into,
+    ) -> Result<Arc<Branch>> {
+        let options = self.trees.options;
+        let attributes = Attributes::from(&source.facts);
+        let mode = metadata::new_directory_mode(&attributes, &options.preserve);
+        let precious = Precious { source: source.id(), session: Some(self.trees.session) };
+        let (target, staged) = match into {
+            Into::Existing(directory) => (directory, None),
+            Into::New(place) => {
+                let endpoint = Endpoint::from(place.path());
+                let (staged, directory) = StagedDirectory::create(place, mode.at_open, precious)
+                    .context(Operation::Create, &endpoint)?;
+                (directory, Some(staged))
+            }
+        };
+        let way = parent.as_ref().zip(target.path.file_name());
+        let way = way.map(|(parent, name)| parent.target.way_to(name));
+        let target = Arc::new(target.reached_by(way));
+        if staged.is_none() {
+            // What cannot be swept is in nobody's way.
+            drop(sweep_directory(&target, &source, precious));
+        }
+        let batched = options.flush == Flush::Sync
+            && options.verify == Verify::No
+            && platform::sync_tells_errors(target.file_system());
+        if batched {
+            self.batch.note(&target);
+        }
+        Ok(Arc::new(Branch::new(parent, source, (target, staged), batched, mode.at_end)))
+    }
+
+    /// Gives a directory whose files are all there its name, now or after a flush.
+    fn filled(&self, branch: &Arc<Branch>) {
+        if branch.batched && branch.staged.is_some() {
+            self.batch.add(Whole::Directory(Arc::clone(branch)));
+        } else {
+            self.publish(branch);
+        }
+    }
+
+    fn publish(&self, branch: &Arc<Branch>) {
+        if let Err(error) = self.name(branch) {
+            branch.abandon();
+            let (source, target) = branch.endpoints();
+            self.trees.tell(&source, &target, Err(error));
+        }
+        if branch.has_subdirectories() {
+            self.crew.filled(branch);
+        } else if branch.after_filling() == Next::Complete {
+            self.complete(branch);
+        }
+    }
+
+    fn name(&self, branch: &Branch) -> Result<()> {
+        let Some(staged) = &branch.staged else { return Ok(()) };
+        let (_, target) = branch.endpoints();
+        if self.flushes_each(branch) {
+            platform::sync_all(&*branch.target).context(Operation::Flush, &target)?;
+        }
+        staged.publish(&branch.target).context(Operation::Rename, &target).inspect_err(|_| {
+            staged.remove();
+        })
+    }
+
+    /// Whether each object of a directory is flushed by itself.
+    fn flushes_each(&self, branch: &Branch) -> bool {
+        self.trees.options.flush == Flush::Sync && !branch.batched
+    }
+
+    /// Finishes a directory that has everything in it, and those that it completes.
+    fn complete(&self, branch: &Arc<Branch>) {
+        let mut branch = Arc::clone(branch);
+        loop {
+            let (source, target) = branch.endpoints();
+            let finished = branch.finish(&self.trees.options.preserve).and_then(|losses| {
+                if self.flushes_each(&branch) {
+                    platform::sync_all(&*branch.target).context(Operation::Flush, &target)?;
+                }
+                Ok(losses)
+            });
+            match finished {
+                Ok(losses) => self.trees.tell_losses(&source, &target, losses),
+                Err(error) => self.trees.tell(&source, &target, Err(error)),
+            }
+            match &branch.parent {
+                Some(parent) if parent.close_one() == Next::Complete => {
+                    let parent = Arc::clone(parent);
+                    branch = parent;
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// Brings what waits to the disk, and gives it its names.
+    fn flush(&self) {
+        let waiting = self.batch.take();
+        match self.batch.flush() {
+            Ok(()) => {
+                for whole in waiting {
+                    self.release(whole);
+                }
+            }
+            Err((directory, error)) => {
+                let text = error.raw_os_error();
+                self.trees.fail_flush(&directory, error);
+                for whole in waiting {
+                    self.refuse(whole, text);
+                }
+            }
+        }
+    }
+
+    fn release(&self, whole: Whole<'a>) {
+        match whole {
+            Whole::Directory(branch) => self.publish(&branch),
+            Whole::File(publication, branch) => {
+                let (source, target) = (publication.source().clone(), publication.target().clone());
+                let done = publication.publish().map(|report| Done::Copied(Box::new(report)));
+                self.trees.tell(&source, &target, done);
+                if branch.close_one() == Next::Complete {
+                    self.complete(&branch);
+                }
+            }
+        }
+    }
+
+    /// Lets go of what may not be on the disk: it gets no name.
+    fn refuse(&self, whole: Whole<'a>, code: Option<i32>) {
+        let error = |target: &Endpoint| {
+            let error = code.map_or(io::ErrorKind::Other.into(), io::Error::from_raw_os_error);
+            Err(Error::new(Operation::Flush, target, error))
+        };
+        match whole {
+            Whole::Directory(branch) => {
+                if let Some(staged) = &branch.staged {
+                    staged.remove();
+                }
+                branch.abandon();
+                let (source, target) = branch.endpoints();
+                self.trees.tell(&source, &target, error(&target));
+                if branch.after_filling() == Next::Complete {
+                    self.complete(&branch);
+                }
+            }
+            Whole::File(publication, branch) => {
+                let (source, target) = (publication.source().clone(), publication.target().clone());
+                drop(publication);
+                self.trees.tell(&source, &target, error(&target));
+                if branch.close_one() == Next::Complete {
+                    self.complete(&branch);
+                }
+            }
+        }
+    }
+
+    /// Brings the names and attributes of the whole tree to the disk.
+    fn end(self) {
+        if self.trees.options.flush == Flush::Sync
+            && let Err((directory, error)) = self.batch.flush()
+        {
+            self.trees.fail_flush(&directory, error);
+        }
+    }
+}
+
+/// Finds the directory of that name, or that there is none.
+pub(super) fn find(place: Place, links: DirectoryLink, target: &Endpoint) -> Result<Into> {
+    let follow = match links {
+        DirectoryLink::Refused => Follow::No,
+        DirectoryLink::Followed => Follow::Yes,
+    };
+    match place.spot().open_listable(follow) {
+        Ok(handle) => {
+            let directory = Directory::new(handle, place.path(), Names::Swept)
+                .context(Operation::Stat, target)?;
+            Ok(Into::Existing(directory))
+        }
+        Err(error) => match error.raw_os_error() {
+            Some(libc::ENOENT) if is_free(&place, target)? => Ok(Into::New(place)),
+            Some(libc::ENOTDIR | libc::ELOOP | libc::ENOENT) => {
+                Err(Error::new(Operation::Create, target, Cause::NotDirectory))
+            }
+            _ => Err(Error::new(Operation::Open, target, error)),
+        },
+    }
+}
+
+/// Whether a name that leads nowhere is free: it may be a link's.
+fn is_free(place: &Place, target: &Endpoint) -> Result<bool> {
+    let facts = place.spot().facts(Follow::No).context(Operation::Stat, target)?;
+    Ok(facts.is_none())
+}
