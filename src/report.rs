@@ -291,7 +291,8 @@ pub struct Report {
     pub kind: ObjectKind,
     /// How the target came to its new content.
     pub way: Way,
-    /// The target's identity.
+    /// The target's identity; `None` for a file in a directory that is new, where it is not asked
+    /// for.
     pub target_id: Option<ObjectId>,
     /// Length of the target.
     pub len: u64,

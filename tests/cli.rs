@@ -128,17 +128,6 @@ fn each_operand_is_copied_or_told_of() {
 }
 
 #[test]
-fn options_of_tree_copies_are_not_taken_and_ignored() {
-    let place = Place::new();
-    for word in ["-r", "-R", "-a", "-d", "-l", "-s", "-x", "-H", "-L", "-P", "--parents"] {
-        let output = place.run(&[word, "a", "new"]);
-        assert_eq!(output.status.code(), Some(1), "{word}");
-        assert!(text(&output.stderr).starts_with("mycp: unexpected argument"), "{word}");
-        assert!(!place.path("new").exists());
-    }
-}
-
-#[test]
 fn a_refused_manifest_leaves_the_files_alone() {
     let place = Place::new();
     assert_eq!(place.run(&["--manifest=a", "a", "b"]).status.code(), Some(1));
@@ -336,4 +325,54 @@ fn a_limit_on_file_sizes_is_an_error_that_names_the_file() {
     assert!(message.ends_with("File too large (os error 27)\n"), "{message}");
     assert_eq!(output.status.code(), Some(1));
     assert!(!place.path("new").exists());
+}
+
+/// The options in the long help, as they are typed.
+fn options_of_help() -> Vec<&'static str> {
+    let lines = include_str!("../fixtures/help/long.txt").lines();
+    // What is said of an option stands further to the right.
+    lines
+        .filter(|line| line.starts_with("  -") || line.starts_with("      -"))
+        .flat_map(|line| line.split([',', ' ', '[', '=']).filter(|word| word.starts_with('-')))
+        .collect()
+}
+
+#[test]
+fn manual_and_completions_have_what_the_help_has() {
+    let place = Place::new();
+    let options = options_of_help();
+    assert!(options.len() > 60, "{options:?}");
+    for (what, dash) in [("man", "\\-"), ("bash", "-"), ("zsh", "-"), ("fish", "")] {
+        let output = place.run(&["--generate", what]);
+        assert_eq!((text(&output.stderr), output.status.code()), ("", Some(0)), "{what}");
+        for option in &options {
+            let typed = match what {
+                "fish" => option.trim_start_matches('-').to_owned(),
+                _ => option.replace('-', dash),
+            };
+            assert!(text(&output.stdout).contains(&typed), "{what} lacks {option}");
+        }
+    }
+}
+
+/// Has `program` read the standard output of `mycp --generate WHAT`; one that is not installed on
+/// this machine finds nothing wrong.
+fn complaints(what: &str, program: &str, words: &[&str]) -> String {
+    let place = Place::new();
+    let generated = place.run(&["--generate", what]).stdout;
+    place.write("generated", &generated);
+    let mut command = Command::new(program);
+    match command.args(words).arg("generated").current_dir(place.0.path()).output() {
+        Ok(output) => text(&output.stderr).to_owned(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => panic!("{program}: {error}"),
+    }
+}
+
+#[test]
+fn those_who_read_what_is_generated_have_no_complaint() {
+    assert_eq!(complaints("man", "groff", &["-man", "-Tutf8", "-ww"]), "");
+    assert_eq!(complaints("bash", "bash", &["-n"]), "");
+    assert_eq!(complaints("zsh", "zsh", &["-n"]), "");
+    assert_eq!(complaints("fish", "fish", &["-n"]), "");
 }

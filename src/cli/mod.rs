@@ -80,14 +80,15 @@ fn answer(error: &clap::Error) -> ExitCode {
     let message = text.strip_prefix("error: ").unwrap_or(&text);
     let mut paragraphs = message.split("\n\n");
     say(paragraphs.next().unwrap_or_default().trim_end());
-    for tip in paragraphs.flat_map(str::lines).filter_map(|line| line.strip_prefix("  tip: ")) {
-        if !tip.starts_with("to pass ") {
-            say(&format!("hint: {tip}"));
-        }
-    }
     const OF_SECURITY: [&str; 2] = ["argument '-Z'", "argument '--context"];
     if OF_SECURITY.iter().any(|option| message.contains(option)) {
         say("hint: security contexts are not set; --preserve=context keeps the source's");
+    } else {
+        for tip in paragraphs.flat_map(str::lines).filter_map(|line| line.strip_prefix("  tip: ")) {
+            if !tip.starts_with("to pass ") {
+                say(&format!("hint: {tip}"));
+            }
+        }
     }
     say_try_help();
     // clap's own status is 2; cp's is 1.

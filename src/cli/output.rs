@@ -26,15 +26,9 @@ impl Failure<'_> {
     pub(super) fn sentence(&self, source: &Endpoint, target: &Endpoint) -> String {
         match self {
             Self::JustCreated => format!("will not overwrite just-created {target} with {source}"),
-            // cp's words, which scripts may look for.
-            Self::Library(Error { cause: Cause::IsDirectory, endpoint, .. }) => {
-                if endpoint == source {
-                    format!("-r not specified; omitting directory {endpoint}")
-                } else {
-                    format!("cannot overwrite directory {endpoint} with non-directory {source}")
-                }
+            Self::Library(error) => {
+                cps_sentence(error, source, target).unwrap_or_else(|| with_causes(*error))
             }
-            Self::Library(error) => with_causes(*error),
         }
     }
 
@@ -44,6 +38,29 @@ impl Failure<'_> {
             Self::Library(error) => error.hint(),
         }
     }
+}
+
+/// What cp says, which scripts may look for.
+fn cps_sentence(error: &Error, source: &Endpoint, target: &Endpoint) -> Option<String> {
+    let endpoint = &error.endpoint;
+    Some(match &error.cause {
+        Cause::IsDirectory if *target == Endpoint::Standard => {
+            format!("cannot copy the directory {endpoint} to standard output")
+        }
+        Cause::IsDirectory if endpoint == source => {
+            format!("-r not specified; omitting directory {endpoint}")
+        }
+        Cause::IsDirectory => {
+            format!("cannot overwrite directory {endpoint} with non-directory {source}")
+        }
+        Cause::NotDirectory if endpoint == target => {
+            format!("cannot overwrite non-directory {endpoint} with directory {source}")
+        }
+        Cause::IntoItself { target } => {
+            format!("cannot copy a directory, {endpoint}, into itself, {target}")
+        }
+        _ => return None,
+    })
 }
 
 /// The error and all its causes in one line.
@@ -91,12 +108,14 @@ impl Output {
         Self { mode, extent, status, standard_output, told: Vec::new(), told_of_the_stop: false }
     }
 
-    /// Whether anything is printed of an object that ended so.
-    pub(super) fn has_words_for(&self, result: &Result<Done>) -> bool {
+    /// Whether [`tell`](Self::tell) does nothing of an object that ended so.
+    pub(super) fn is_silent_of(&self, result: &Result<Done>) -> bool {
         match (result, self.mode) {
-            (Ok(Done::Copied(report)), OutputMode::Silent) => !report.warnings.is_empty(),
-            (Ok(Done::Copied(_)), _) | (Err(_), _) => true,
-            (Ok(Done::Skipped(_)), mode) => matches!(mode, OutputMode::Explain | OutputMode::Json),
+            (Ok(Done::Copied(report)), OutputMode::Silent) => report.warnings.is_empty(),
+            (Ok(Done::Skipped(skip)), OutputMode::Silent | OutputMode::Verbose) => {
+                *skip != Skip::Declined
+            }
+            _ => false,
         }
     }
 

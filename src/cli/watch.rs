@@ -104,7 +104,7 @@ impl Watch for Watcher<'_> {
         if !matches!(result, Ok(Done::Copied(_))) {
             operand.take_if(|operand| operand.source == *source && operand.target == *target);
         }
-        if output.has_words_for(&result) {
+        if !output.is_silent_of(&result) {
             self.progress.while_hidden(|| output.tell(source, target, &result));
         }
         if let (Some(manifest), Ok(Done::Copied(report))) = (manifest, &result)

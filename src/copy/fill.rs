@@ -1,7 +1,6 @@
 //! Gives an open target its content and attributes, as far towards the disk as asked for.
 
-use std::path::Path;
-
+use super::directory::{Directory, Names};
 use super::run::Run;
 use super::source::{Change, Shape};
 use super::transfer::{Moved, Transfer, has_medium};
@@ -22,7 +21,7 @@ pub(super) struct Filling<'a> {
     pub(super) kind: Kind,
     pub(super) before: Before,
     /// The directory whose file system gets new blocks.
-    pub(super) space: Option<&'a Path>,
+    pub(super) space: Option<&'a Directory>,
     pub(super) mode_at_end: ModeAtEnd,
 }
 
@@ -76,8 +75,11 @@ impl Run<'_, '_> {
         if self.options.flush == Flush::Sync {
             self.flush(object)?;
         }
-        let facts = file::facts(object.handle()).context(Operation::Stat, self.target)?;
-        self.report.target_id = Some(facts.id);
+        let is_hidden = filling.space.is_some_and(|directory| directory.names == Names::Hidden);
+        if !is_hidden || self.source.facts.links > 1 {
+            let facts = file::facts(object.handle()).context(Operation::Stat, self.target)?;
+            self.report.target_id = Some(facts.id);
+        }
         Ok(())
     }
 

@@ -182,7 +182,7 @@ impl<'a, 'b> Run<'a, 'b> {
             object: staged.object(),
             kind: Kind::Regular,
             before: Before::Blank,
-            space: Some(&space.path),
+            space: Some(&space),
             mode_at_end,
         })?;
         let publication = Publication {

@@ -60,6 +60,9 @@ enum Stamps {
     TooFresh,
 }
 
+/// Bytes that one read yields on any file system: no more than an engine's buffer takes.
+const READ_AT_ONCE_MAX: u64 = 64 << 10;
+
 /// Twice the longest tick.
 const FRESH: Duration = Duration::from_millis(20);
 
@@ -149,17 +152,25 @@ impl Source {
     /// A write sets the times first and stores the bytes then, holding the inode's lock. One that
     /// had set the times before they were looked at would go unnoticed; so that lock is waited
     /// for: `SEEK_DATA` takes it on ext4 and tmpfs, a read on XFS. Whoever writes after this sets
-    /// the times after they were looked at.
+    /// the times after they were looked at. What is read in one go anyway needs no other read.
     pub(super) fn await_writers(&self) -> Result<()> {
-        if self.shape != Shape::Sized || self.facts.kind != Kind::Regular {
+        let is_empty = self.facts.len == 0;
+        if self.shape != Shape::Sized || self.facts.kind != Kind::Regular || is_empty {
             return Ok(());
         }
-        if self.facts.len > 0 {
-            // Not knowing holes is no failure here.
-            drop(platform::next_data(self.object.handle(), 0));
+        if self.file_system != FileSystem::Xfs {
+            platform::seek_data(self.object.handle());
+        }
+        let seeking_does = matches!(self.file_system, FileSystem::Ext | FileSystem::Memory);
+        if !seeking_does && self.facts.len > READ_AT_ONCE_MAX {
             self.object.read_at(0, &mut [0])?;
         }
         Ok(())
+    }
+
+    /// The same for a source that is mapped: loads from a map wait for nobody.
+    pub(super) fn await_writers_of_map(&self) -> Result<()> {
+        self.object.read_at(0, &mut [0]).map(drop)
     }
 
     /// The identity of the source.

@@ -1,5 +1,6 @@
 //! Moves the bytes of an open source into an open target.
 
+use super::directory::Directory;
 use super::source::{Shape, Source, is_no_holes_known};
 use crate::digest::TreeHash;
 use crate::engine::choose::{Choice, Circumstances, LARGE_BYTES_MIN, Side, choose};
@@ -41,7 +42,7 @@ pub(super) struct Transfer<'a> {
     /// Threads that would be idle otherwise.
     pub(super) spare: Option<&'a dyn Spare>,
     /// The directory whose file system gets new blocks, to be asked for free space.
-    pub(super) space: Option<&'a std::path::Path>,
+    pub(super) space: Option<&'a Directory>,
 }
 
 /// Files below this are written without asking for free space first: nothing is saved by failing
@@ -167,6 +168,9 @@ impl Transfer<'_> {
             }
             let pass = match engine.probe(job) {
                 Outcome::Done => {
+                    if name == EngineName::Mmap {
+                        self.source.await_writers_of_map()?;
+                    }
                     if name != EngineName::Reflink && !room_made {
                         self.make_room(name, job)?;
                         room_made = true;
@@ -243,7 +247,7 @@ impl Transfer<'_> {
                 self.target_file_system(),
                 FileSystem::Ext | FileSystem::Xfs | FileSystem::Memory
             );
-            let free = lock::free_bytes(directory).ok().flatten().filter(|_| sure);
+            let free = lock::free_bytes(&directory.path).ok().flatten().filter(|_| sure);
             if let Some(available) = free.filter(|available| *available < needed) {
                 let cause = Cause::NoSpace { needed, available };
                 return Err(Error::new(Operation::Reserve, endpoint, cause));
@@ -287,10 +291,14 @@ impl Transfer<'_> {
     }
 
     fn circumstances(&self) -> Result<Circumstances> {
-        let target = self.target.handle();
-        let endpoint = self.target.endpoint();
         let file_system = self.target_file_system();
-        let id = file::facts(target).context(Operation::Stat, endpoint)?.id;
+        let target_device = match self.space {
+            Some(directory) => directory.id().dev,
+            None => {
+                let facts = file::facts(self.target.handle());
+                facts.context(Operation::Stat, self.target.endpoint())?.id.dev
+            }
+        };
         Ok(Circumstances {
             len: self.source.facts.len,
             source: Side {
@@ -298,7 +306,7 @@ impl Transfer<'_> {
                 regular: self.source.facts.kind == Kind::Regular,
             },
             target: Side { file_system, regular: self.target_kind == Kind::Regular },
-            same_device: id.dev == self.source.id().dev,
+            same_device: target_device == self.source.id().dev,
             threads: if self.source.facts.len < LARGE_BYTES_MIN { 1 } else { self.threads().now() },
             target_blank: self.before == Before::Blank,
         })
@@ -312,8 +320,11 @@ impl Transfer<'_> {
     }
 
     fn target_file_system(&self) -> FileSystem {
-        // Only a choice depends on it.
-        platform::file_system(self.target.handle()).unwrap_or(FileSystem::Other)
+        match self.space {
+            Some(directory) => directory.file_system(),
+            // Only a choice depends on it.
+            None => platform::file_system(self.target.handle()).unwrap_or(FileSystem::Other),
+        }
     }
 
     fn started(&self, len: Option<u64>) -> Result<()> {

@@ -133,6 +133,12 @@ pub(crate) fn copy_file_range(
     })?)
 }
 
+/// Asks for the begin of the data, and forgets the answer: on some file systems that waits for
+/// whoever is writing.
+pub(crate) fn seek_data(file: &File) {
+    rustix::fs::seek(file, SeekFrom::Data(0)).ok();
+}
+
 /// The first stretch of data at or behind `offset`; `None` when there is none to the end.
 ///
 /// # Errors

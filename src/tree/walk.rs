@@ -205,7 +205,12 @@ impl<'a> Walk<'a> {
             return Err(Error::new(Operation::Copy, &endpoint, Cause::IntoItself { target }));
         }
         let place = Place::new(&parent.target, name);
-        let into = find(place, self.trees.options.directory_link, &target)?;
+        let into = if parent.staged.is_some() {
+            // This run has made the directory: what is there will be noticed in the end.
+            Into::New(place)
+        } else {
+            find(place, self.trees.options.directory_link, &target)?
+        };
         Ok((source, into))
     }
 
