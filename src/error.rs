@@ -220,7 +220,6 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match (self.operation, &self.cause) {
-            (Operation::Copy, Cause::IsDirectory) => Some("directories are not copied yet"),
             (_, Cause::DanglingLink) => Some("--remove-destination replaces the link"),
             (_, Cause::NoSpace { .. }) => {
                 Some("--in-place needs no second copy of an existing target")

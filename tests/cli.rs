@@ -327,6 +327,159 @@ fn a_limit_on_file_sizes_is_an_error_that_names_the_file() {
     assert!(!place.path("new").exists());
 }
 
+/// A tree of `directories` with eight files each, `t` in `place`.
+fn tree(place: &Place, directories: usize) {
+    for directory in 0..directories {
+        fs::create_dir_all(place.path(&format!("t/{directory}"))).unwrap();
+        for file in 0..8 {
+            place.write(&format!("t/{directory}/{file}"), &[7; 100]);
+        }
+    }
+}
+
+#[test]
+fn lines_of_several_threads_do_not_mix() {
+    let place = Place::new();
+    tree(&place, 40);
+    let output = place.run(&["-rv", "-j8", "t", "d"]);
+    let mut lines: Vec<_> = text(&output.stdout).lines().collect();
+    lines.sort_unstable();
+    lines.dedup();
+    assert_eq!(lines.len(), 1 + 40 * 9);
+    for line in lines {
+        let (source, target) = line.split_once(" -> ").unwrap();
+        assert_eq!(source.replacen("'t", "'d/t", 1), target);
+    }
+    let output = place.run(&["-rv", "-j8", "t", "d"]);
+    // Directories that were there are not told of.
+    assert_eq!(text(&output.stdout).lines().count(), 40 * 8);
+    let output = place.run(&["-r", "--explain", "-j8", "t", "new"]);
+    let mut paragraphs = text(&output.stdout).lines().filter(|line| !line.starts_with("  "));
+    assert!(paragraphs.all(|line| line.starts_with("'t")));
+}
+
+#[test]
+fn a_tree_as_json_has_kinds_and_ends_with_a_summary() {
+    let place = Place::new();
+    tree(&place, 40);
+    std::os::unix::fs::symlink("nowhere", place.path("t/link")).unwrap();
+    place.write("d/a", b"in the way");
+    let output = place.run(&["-r", "--json", "-j8", "t", "a", "x", "d"]);
+    let lines: Vec<serde_json::Value> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let count = |event: &str, kind: &str| {
+        lines.iter().filter(|line| line["event"] == event && line["kind"] == kind).count()
+    };
+    assert_eq!(count("copied", "file"), 40 * 8 + 2);
+    assert_eq!(count("copied", "directory"), 40 + 2);
+    assert_eq!(count("copied", "symbolic link"), 1);
+    let summary = lines.last().unwrap();
+    assert_eq!(summary["event"], "summary");
+    assert_eq!(summary["files"], 40 * 8 + 2);
+    assert_eq!(summary["directories"], 40 + 2);
+    assert_eq!((&summary["others"], &summary["failed"]), (&1.into(), &0.into()));
+    assert_eq!((text(&output.stderr), output.status.code()), ("", Some(0)));
+}
+
+#[test]
+fn what_fails_in_a_tree_is_named_and_counted_at_the_end() {
+    let place = Place::new();
+    tree(&place, 2);
+    for name in ["d/t/0/3", "d/t/1/5"] {
+        fs::create_dir_all(place.path(name)).unwrap();
+    }
+    let output = place.run(&["-r", "t", "d"]);
+    let mut lines: Vec<_> = text(&output.stderr).lines().collect();
+    assert_eq!(lines.pop(), Some("mycp: 2 of 19 objects were not copied"));
+    lines.sort_unstable();
+    let sentence = |name: &str| {
+        format!("mycp: cannot overwrite directory 'd/t/{name}' with non-directory 't/{name}'")
+    };
+    assert_eq!(lines, [sentence("0/3"), sentence("1/5")]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(place.read("d/t/1/7"), [7; 100]);
+}
+
+#[test]
+fn a_manifest_of_trees_lists_every_regular_file() {
+    let place = Place::new();
+    tree(&place, 40);
+    std::os::unix::fs::symlink("0", place.path("t/link")).unwrap();
+    assert_silent_success(&place.run(&["-r", "-j8", "--manifest=m", "t", "d"]));
+    let manifest = String::from_utf8(place.read("m")).unwrap();
+    let mut lines: Vec<_> = manifest.lines().collect();
+    lines.sort_unstable();
+    lines.dedup();
+    assert_eq!(lines.len(), 40 * 8);
+    let hash = blake3::hash(&[7; 100]).to_hex();
+    for line in lines {
+        assert!(line.starts_with(&format!("{hash}  d/t/")), "{line}");
+    }
+}
+
+#[test]
+fn one_question_is_open_at_a_time_and_each_takes_one_answer() {
+    let place = Place::new();
+    tree(&place, 20);
+    assert_silent_success(&place.run(&["-r", "t", "d"]));
+    let words = ["-ri", "-j8", "t", "d"];
+    let mut child = place.command(&words).stdin(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut errors = child.stderr.take().unwrap();
+    let mut asked = Vec::new();
+    for _ in 0..20 * 8 {
+        let mut question = Vec::new();
+        while !question.ends_with(b"? ") {
+            let mut byte = [0];
+            errors.read_exact(&mut byte).unwrap();
+            question.push(byte[0]);
+        }
+        asked.push(String::from_utf8(question).unwrap());
+        // Long enough for another thread to ask, if it could.
+        if asked.len() < 5 {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        input.write_all(b"y\n").unwrap();
+    }
+    assert!(child.wait().unwrap().success());
+    for question in &asked {
+        assert!(question.starts_with("mycp: overwrite 'd/t/"), "{question}");
+        assert_eq!(question.matches("overwrite").count(), 1, "{question}");
+    }
+    asked.sort_unstable();
+    asked.dedup();
+    assert_eq!(asked.len(), 20 * 8);
+}
+
+#[test]
+fn a_signal_ends_a_question_whichever_thread_has_asked_it() {
+    let place = Place::new();
+    tree(&place, 20);
+    assert_silent_success(&place.run(&["-r", "t", "d"]));
+    let mut child = place.command(&["-ri", "t", "d"]).stdin(Stdio::piped()).spawn().unwrap();
+    let input = child.stdin.take();
+    child.stderr.as_mut().unwrap().read_exact(&mut [0; 10]).unwrap();
+    signal(&child, "INT");
+    let output = child.wait_with_output().unwrap();
+    drop(input);
+    assert_eq!(output.status.signal(), Some(2));
+    // The beginning of the question has been read.
+    let errors = text(&output.stderr);
+    assert_eq!(errors.matches('?').count(), 1, "{errors}");
+    assert!(errors.matches("interrupted").count() <= 1, "{errors}");
+}
+
+#[test]
+fn progress_of_trees_counts_files_and_bytes() {
+    let place = Place::new();
+    tree(&place, 40);
+    let output = place.run(&["-r", "--progress=always", "t", "d"]);
+    let last = text(&output.stderr).lines().last().unwrap();
+    let words = last.strip_prefix("mycp: 361 ").unwrap_or_else(|| panic!("{last}"));
+    assert!(words.contains("files, 32000 "), "{last}");
+    assert!(words.contains(" copied, "), "{last}");
+}
+
 /// The options in the long help, as they are typed.
 fn options_of_help() -> Vec<&'static str> {
     let lines = include_str!("../fixtures/help/long.txt").lines();

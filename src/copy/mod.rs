@@ -82,7 +82,7 @@ pub(crate) enum Ended<'a> {
     /// It is done.
     Now(Done),
     /// The flush and the name are still to come.
-    Later(Publication<'a>),
+    Later(Box<Publication<'a>>),
 }
 
 impl Ended<'_> {

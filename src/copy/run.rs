@@ -196,7 +196,7 @@ impl<'a, 'b> Run<'a, 'b> {
         };
         // In a directory that gets its name later, a file gets its own at once.
         if self.later.is_some() && space.names != Names::Hidden {
-            publication.later().map(Ended::Later)
+            publication.later().map(|whole| Ended::Later(Box::new(whole)))
         } else {
             publication.publish().map(Ended::now)
         }

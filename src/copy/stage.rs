@@ -269,7 +269,7 @@ impl StagedDirectory {
         mode: u32,
         precious: Precious<'_>,
     ) -> io::Result<(Self, Directory)> {
-        let path = place.directory.path.join(&place.name);
+        let path = place.path();
         for slot in 0..SLOTS_MAX {
             let name = temporary_name(&place.name, slot);
             match names::make_directory_at(&place.directory, &name, mode) {
@@ -302,6 +302,11 @@ impl StagedDirectory {
             Self { place, .. } = staged;
         }
         Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// Where it gets its name.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Gives it its name, which must be free.

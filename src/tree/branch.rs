@@ -1,28 +1,50 @@
 //! One directory of a tree while it is copied.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::copy::{Directory, StagedDirectory};
-use crate::error::{Context, Error, Operation, Result};
+use crate::copy::{Directory, Names, StagedDirectory};
+use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::metadata::{self, Attributes, Losses, ModeAtEnd, Named};
-use crate::options::{Endpoint, Keep, Preserve};
+use crate::options::{Endpoint, Keep, ObjectId, Preserve};
 use crate::sys::attributes;
-use crate::sys::names::{self, Listed};
+use crate::sys::file::{self, Facts};
+use crate::sys::names::{self, Follow, Listed, Spot};
 
 /// A directory under way, from its making until all that is in it has been copied.
 #[derive(Debug)]
 pub(super) struct Branch {
     pub(super) parent: Option<Arc<Branch>>,
-    pub(super) source: Directory,
-    pub(super) target: Arc<Directory>,
-    /// Whether it is new, and then its temporary name.
-    pub(super) staged: Option<StagedDirectory>,
+    /// How many directories it is in.
+    depth: usize,
+    handles: Mutex<Option<Handles>>,
+    /// What the source was when it was opened.
+    pub(super) source: Facts,
+    source_path: PathBuf,
+    target_id: ObjectId,
+    target_path: PathBuf,
+    /// Whether this run has made the target.
+    pub(super) is_new: bool,
+    /// The temporary name of a new one, as long as it has one.
+    staged: Mutex<Option<StagedDirectory>>,
     /// Whether its files are flushed and named in batches.
     pub(super) batched: bool,
     pub(super) mode_at_end: ModeAtEnd,
     work: Mutex<Work>,
 }
+
+/// Both sides, held open.
+#[derive(Clone, Debug)]
+pub(super) struct Handles {
+    pub(super) source: Arc<Directory>,
+    pub(super) target: Arc<Directory>,
+}
+
+/// Directories in each other that are held open; below these, one that only waits for the one in
+/// it is closed, so that a tree can be deeper than a process can have files open.
+const OPEN_DEPTH_MAX: usize = 64;
 
 /// What is still to be done in a directory.
 #[derive(Debug, Default)]
@@ -62,18 +84,96 @@ impl Branch {
     /// One whose names are to be read, or not.
     pub(super) fn new(
         parent: Option<Arc<Branch>>,
-        source: Directory,
-        (target, staged): (Arc<Directory>, Option<StagedDirectory>),
+        handles: Handles,
+        staged: Option<StagedDirectory>,
         batched: bool,
         mode_at_end: ModeAtEnd,
     ) -> Self {
         let work = Mutex::new(Work { unread: true, ..Work::default() });
-        Self { parent, source, target, staged, batched, mode_at_end, work }
+        Self {
+            depth: parent.as_ref().map_or(0, |parent| parent.depth + 1),
+            parent,
+            source: handles.source.facts,
+            source_path: handles.source.path.clone(),
+            target_id: handles.target.id(),
+            target_path: handles.target.path.clone(),
+            handles: Mutex::new(Some(handles)),
+            is_new: staged.is_some(),
+            staged: Mutex::new(staged),
+            batched,
+            mode_at_end,
+            work,
+        }
+    }
+
+    /// Takes the temporary name, to end it.
+    pub(super) fn take_staged(&self) -> Option<StagedDirectory> {
+        lock(&self.staged).take()
     }
 
     /// The names for messages.
     pub(super) fn endpoints(&self) -> (Endpoint, Endpoint) {
-        (Endpoint::from(&self.source.path), Endpoint::from(&self.target.path))
+        (Endpoint::from(&self.source_path), Endpoint::from(&self.target_path))
+    }
+
+    /// The names for messages of what has `name` in it.
+    pub(super) fn endpoints_of(&self, name: &OsStr) -> (Endpoint, Endpoint) {
+        (Endpoint::from(self.source_path.join(name)), Endpoint::from(self.target_path.join(name)))
+    }
+
+    /// Both sides.
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::Replaced`] when it was closed, and was not found again.
+    pub(super) fn handles(&self) -> Result<Handles> {
+        let handles = lock(&self.handles).clone();
+        handles.ok_or_else(|| {
+            Error::new(Operation::Open, &Endpoint::from(&self.source_path), Cause::Replaced)
+        })
+    }
+
+    /// The identity of the target.
+    pub(super) fn target_id(&self) -> ObjectId {
+        self.target_id
+    }
+
+    /// Whether the names in the source can be read.
+    pub(super) fn is_readable(&self) -> bool {
+        self.handles().is_ok_and(|handles| file::can_flush(&handles.source).unwrap_or(false))
+    }
+
+    /// Closes both sides, if the tree is deep here and nothing is done in them before the one
+    /// subdirectory that is under way has ended.
+    pub(super) fn rest(&self) {
+        let work = self.work();
+        let waits = work.filled && work.subdirectories.is_empty() && work.open == 1;
+        if waits && self.depth >= OPEN_DEPTH_MAX {
+            lock(&self.handles).take();
+        }
+    }
+
+    /// Opens them again, from a subdirectory of each. A directory that was moved meanwhile is not
+    /// found.
+    fn resume(&self, child: &Self) {
+        let mut handles = lock(&self.handles);
+        if handles.is_none()
+            && let Ok(below) = child.handles()
+            && let Ok(source) = above(&below.source, &self.source_path, self.source.id)
+            && let Ok(target) = above(&below.target, &self.target_path, self.target_id)
+        {
+            *handles = Some(Handles { source, target });
+        }
+    }
+
+    /// Notes the end of a subdirectory, which is closed: those that it is in may hold on to it.
+    pub(super) fn close_child(&self, child: &Self) -> Next {
+        // Held, so that it is not put to rest in between.
+        let mut work = self.work();
+        self.resume(child);
+        lock(&child.handles).take();
+        work.open -= 1;
+        Self::next(&mut work)
     }
 
     /// Takes some names to copy, of which [`give_back`](Self::give_back) has to be told; none when
@@ -87,10 +187,13 @@ impl Branch {
         let mut result = Ok(());
         if work.read.is_empty() && work.unread {
             let mut read = std::mem::take(&mut work.read);
-            if let Err(error) = names::list_some(&self.source, &mut read) {
+            let listed = self.handles().and_then(|handles| {
+                names::list_some(&*handles.source, &mut read)
+                    .context(Operation::Resolve, &Endpoint::from(&self.source_path))
+            });
+            if listed.is_err() {
                 work.unread = false;
-                let source = Endpoint::from(&self.source.path);
-                result = Err(Error::new(Operation::Resolve, &source, error));
+                result = listed;
             }
             work.unread &= !read.is_empty();
             work.read = read;
@@ -176,35 +279,43 @@ impl Branch {
     /// Gives the target the attributes of the source, times last.
     pub(super) fn finish(&self, preserve: &Preserve) -> Result<Losses> {
         let (source_endpoint, target_endpoint) = self.endpoints();
+        let handles = self.handles()?;
         let mut losses = Losses::default();
-        let source = Named { file: self.source.handle(), endpoint: &source_endpoint };
-        let target = Named { file: self.target.handle(), endpoint: &target_endpoint };
-        let attributes = Attributes::from(&self.source.facts);
+        let source = Named { file: handles.source.handle(), endpoint: &source_endpoint };
+        let target = Named { file: handles.target.handle(), endpoint: &target_endpoint };
+        let attributes = Attributes::from(&self.source);
         let at_end = self.mode_at_end;
         let kept =
             metadata::apply_preserved(source, &attributes, target, preserve, at_end, &mut losses);
-        let narrowed = self.narrow(preserve, &target_endpoint);
+        let narrowed = self.narrow(preserve, target);
         let stamped = metadata::stamp_times(&attributes, target, preserve.timestamps, &mut losses);
         kept.and(narrowed).and(stamped).map(|()| losses)
     }
 
     /// Takes from a new directory the rights that it was given to be filled.
-    fn narrow(&self, preserve: &Preserve, target: &Endpoint) -> Result<()> {
+    fn narrow(&self, preserve: &Preserve, target: Named<'_>) -> Result<()> {
         const OWNER: u32 = 0o700;
-        let unwanted = OWNER & !self.source.facts.mode;
-        if self.staged.is_none()
-            || preserve.mode != Keep::No
-            || preserve.default_mode
-            || unwanted == 0
-        {
+        let unwanted = OWNER & !self.source.mode;
+        if !self.is_new || preserve.mode != Keep::No || preserve.default_mode || unwanted == 0 {
             return Ok(());
         }
-        let now = Attributes::of(self.target.handle()).context(Operation::Stat, target)?;
-        attributes::set_mode(self.target.handle(), now.mode & !unwanted)
-            .context(Operation::SetMode, target)
+        let now = Attributes::of(target.file).context(Operation::Stat, target.endpoint)?;
+        attributes::set_mode(target.file, now.mode & !unwanted)
+            .context(Operation::SetMode, target.endpoint)
     }
 
     fn work(&self) -> MutexGuard<'_, Work> {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.work)
     }
+}
+
+/// The directory that `below` is in, if it is the one of this identity.
+fn above(below: &Directory, path: &Path, id: ObjectId) -> io::Result<Arc<Directory>> {
+    let handle = Spot::within(below, OsStr::new("..")).open_directory(Follow::No)?;
+    let directory = Directory::new(handle, path.to_path_buf(), Names::Shown)?;
+    if directory.id() == id { Ok(Arc::new(directory)) } else { Err(io::ErrorKind::NotFound.into()) }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,7 +7,7 @@ use std::thread::Builder;
 
 use super::Trees;
 use super::batch::{Batch, Whole};
-use super::branch::{Branch, Next};
+use super::branch::{Branch, Handles, Next};
 use super::crew::{Crew, Idle, Task};
 use super::root::Root;
 use crate::copy::{
@@ -18,7 +18,7 @@ use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::metadata::{self, Attributes};
 use crate::options::{Dereference, DirectoryLink, Endpoint, Flush, ObjectId, Span, Verify};
 use crate::report::{Done, Event, Flow, ObjectKind, Report, Way};
-use crate::sys::file::{self, Kind};
+use crate::sys::file::Kind;
 use crate::sys::names::{Follow, Listed, Spot};
 use crate::sys::platform;
 
@@ -94,16 +94,22 @@ impl<'a> Walk<'a> {
             if self.stopped() {
                 branch.abandon();
             }
-            if let Err(error) = branch.take(names) {
-                let (source, target) = branch.endpoints();
-                self.trees.tell(&source, &target, Err(error));
+            let taken = branch.take(names).and_then(|()| branch.handles());
+            let took = !names.is_empty();
+            match taken {
+                Ok(handles) => {
+                    for Listed { name, kind } in names.drain(..) {
+                        self.entry(branch, &handles, name, kind);
+                    }
+                }
+                Err(error) => {
+                    names.clear();
+                    let (source, target) = branch.endpoints();
+                    self.trees.tell(&source, &target, Err(error));
+                }
             }
-            let taken = !names.is_empty();
-            for Listed { name, kind } in names.drain(..) {
-                self.entry(branch, name, kind);
-            }
-            let next = branch.give_back(taken);
-            if !taken {
+            let next = branch.give_back(took);
+            if !took {
                 self.crew.taken(branch);
                 if next == Next::Filled {
                     self.filled(branch);
@@ -126,7 +132,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Copies what has a name in a directory; a subdirectory is remembered for later.
-    fn entry(&self, branch: &Arc<Branch>, name: OsString, kind: Option<Kind>) {
+    fn entry(&self, branch: &Arc<Branch>, handles: &Handles, name: OsString, kind: Option<Kind>) {
         let follows = self.trees.options.dereference == Dereference::Always;
         let known = kind.filter(|kind| *kind != Kind::Symlink || !follows);
         let kind = match known {
@@ -134,22 +140,21 @@ impl<'a> Walk<'a> {
             // What cannot be looked at is told by the copying.
             None => {
                 let follow = if follows { Follow::Yes } else { Follow::No };
-                let facts = Spot::within(&branch.source, &name).facts(follow);
+                let facts = Spot::within(&*handles.source, &name).facts(follow);
                 facts.ok().flatten().map(|facts| facts.kind)
             }
         };
         if kind == Some(Kind::Directory) {
             branch.add_subdirectory(name);
         } else {
-            self.object(branch, &name, kind);
+            self.object(branch, handles, &name, kind);
         }
     }
 
-    fn object(&self, branch: &Arc<Branch>, name: &OsStr, kind: Option<Kind>) {
-        let source = Endpoint::from(branch.source.path.join(name));
-        let target = Endpoint::from(branch.target.path.join(name));
-        let origin = Origin::Entry { directory: &branch.source, name, endpoint: &source };
-        let place = Place::new(&branch.target, name);
+    fn object(&self, branch: &Arc<Branch>, handles: &Handles, name: &OsStr, kind: Option<Kind>) {
+        let (source, target) = branch.endpoints_of(name);
+        let origin = Origin::Entry { directory: &handles.source, name, endpoint: &source };
+        let place = Place::new(&handles.target, name);
         let copier = if branch.batched { self.copier.later(self.later) } else { self.copier };
         match copier.object(origin, kind, Some(place), &target) {
             Ok(Ended::Now(done)) => {
@@ -161,7 +166,7 @@ impl<'a> Walk<'a> {
             Ok(Ended::Later(publication)) => {
                 self.batch.count(publication.len());
                 branch.open_one();
-                self.batch.add(Whole::File(Box::new(publication), Arc::clone(branch)));
+                self.batch.add(Whole::File(publication, Arc::clone(branch)));
             }
             Err(error) => self.trees.tell(&source, &target, Err(error)),
         }
@@ -174,13 +179,14 @@ impl<'a> Walk<'a> {
             Ok(Some((source, into))) => self.start(Some(Arc::clone(parent)), source, into),
             Ok(None) => None,
             Err(error) => {
-                let source = Endpoint::from(parent.source.path.join(&name));
-                let target = Endpoint::from(parent.target.path.join(&name));
+                let (source, target) = parent.endpoints_of(&name);
                 self.trees.tell(&source, &target, Err(error));
                 None
             }
         };
-        if branch.is_none() && parent.close_one() == Next::Complete {
+        if branch.is_some() {
+            parent.rest();
+        } else if parent.close_one() == Next::Complete {
             self.complete(parent);
         }
         branch
@@ -188,24 +194,23 @@ impl<'a> Walk<'a> {
 
     /// Opens a subdirectory of the source, and finds what it is copied to.
     fn open(&self, parent: &Arc<Branch>, name: &OsStr) -> Result<(Directory, Into)> {
-        let path = parent.source.path.join(name);
-        let endpoint = Endpoint::from(&path);
+        let (endpoint, target) = parent.endpoints_of(name);
+        let handles = parent.handles()?;
+        let path = handles.source.path.join(name);
         let follows = self.trees.options.dereference == Dereference::Always;
         let follow = if follows { Follow::Yes } else { Follow::No };
-        let source = Spot::within(&parent.source, name)
+        let source = Spot::within(&*handles.source, name)
             .open_directory(follow)
             .and_then(|handle| Directory::new(handle, path, Names::Shown))
             .context(Operation::Open, &endpoint)?;
         if follows && self.is_above(parent, source.id()) {
             return Err(Error::new(Operation::Copy, &endpoint, Cause::Loop));
         }
-        let target_path = parent.target.path.join(name);
-        let target = Endpoint::from(&target_path);
         if source.id() == self.target_root {
             return Err(Error::new(Operation::Copy, &endpoint, Cause::IntoItself { target }));
         }
-        let place = Place::new(&parent.target, name);
-        let into = if parent.staged.is_some() {
+        let place = Place::new(&handles.target, name);
+        let into = if parent.is_new {
             // This run has made the directory: what is there will be noticed in the end.
             Into::New(place)
         } else {
@@ -217,7 +222,7 @@ impl<'a> Walk<'a> {
     fn is_above(&self, branch: &Arc<Branch>, id: ObjectId) -> bool {
         let mut next = Some(branch);
         while let Some(branch) = next {
-            if branch.source.id() == id {
+            if branch.source.id == id {
                 return true;
             }
             next = branch.parent.as_ref();
@@ -245,7 +250,7 @@ impl<'a> Walk<'a> {
             Ok(branch) => {
                 let mut report = Report::new(&source_endpoint, &target_endpoint, way);
                 report.kind = ObjectKind::Directory;
-                report.target_id = Some(branch.target.id());
+                report.target_id = Some(branch.target_id());
                 let done = Ok(Done::Copied(Box::new(report)));
                 self.trees.tell(&source_endpoint, &target_endpoint, done);
                 self.unless_left_out(&branch);
@@ -262,9 +267,9 @@ impl<'a> Walk<'a> {
     /// Leaves out what is in a directory that cannot be read, or is on another file system.
     fn unless_left_out(&self, branch: &Branch) {
         let (source, target) = branch.endpoints();
-        if self.trees.options.span == Span::OneFileSystem && branch.source.id().dev != self.device {
+        if self.trees.options.span == Span::OneFileSystem && branch.source.id.dev != self.device {
             branch.abandon();
-        } else if !file::can_flush(&branch.source).unwrap_or(true) {
+        } else if !branch.is_readable() {
             branch.abandon();
             let denied = io::Error::from_raw_os_error(libc::EACCES);
             let error = Error::new(Operation::Open, &source, denied);
@@ -291,8 +296,10 @@ impl<'a> Walk<'a> {
                 (directory, Some(staged))
             }
         };
-        let way = parent.as_ref().zip(target.path.file_name());
-        let way = way.map(|(parent, name)| parent.target.way_to(name));
+        let way = match (&parent, target.path.file_name()) {
+            (Some(parent), Some(name)) => Some(parent.handles()?.target.way_to(name)),
+            _ => None,
+        };
         let target = Arc::new(target.reached_by(way));
         if staged.is_none() {
             // What cannot be swept is in nobody's way.
@@ -304,12 +311,13 @@ impl<'a> Walk<'a> {
         if batched {
             self.batch.note(&target);
         }
-        Ok(Arc::new(Branch::new(parent, source, (target, staged), batched, mode.at_end)))
+        let handles = Handles { source: Arc::new(source), target };
+        Ok(Arc::new(Branch::new(parent, handles, staged, batched, mode.at_end)))
     }
 
     /// Gives a directory whose files are all there its name, now or after a flush.
     fn filled(&self, branch: &Arc<Branch>) {
-        if branch.batched && branch.staged.is_some() {
+        if branch.batched && branch.is_new {
             self.batch.add(Whole::Directory(Arc::clone(branch)));
         } else {
             self.publish(branch);
@@ -330,14 +338,20 @@ impl<'a> Walk<'a> {
     }
 
     fn name(&self, branch: &Branch) -> Result<()> {
-        let Some(staged) = &branch.staged else { return Ok(()) };
+        let Some(staged) = branch.take_staged() else { return Ok(()) };
         let (_, target) = branch.endpoints();
+        let directory = branch.handles()?.target;
         if self.flushes_each(branch) {
-            platform::sync_all(&*branch.target).context(Operation::Flush, &target)?;
+            platform::sync_all(&*directory).context(Operation::Flush, &target)?;
         }
-        staged.publish(&branch.target).context(Operation::Rename, &target).inspect_err(|_| {
+        staged.publish(&directory).context(Operation::Rename, &target).inspect_err(|_| {
             staged.remove();
-        })
+        })?;
+        if self.flushes_each(branch) && branch.parent.is_none() {
+            let holder = staged.place().directory();
+            platform::sync_all(&**holder).context(Operation::FlushDirectory, &target)?;
+        }
+        Ok(())
     }
 
     /// Whether each object of a directory is flushed by itself.
@@ -352,7 +366,8 @@ impl<'a> Walk<'a> {
             let (source, target) = branch.endpoints();
             let finished = branch.finish(&self.trees.options.preserve).and_then(|losses| {
                 if self.flushes_each(&branch) {
-                    platform::sync_all(&*branch.target).context(Operation::Flush, &target)?;
+                    let directory = branch.handles()?.target;
+                    platform::sync_all(&*directory).context(Operation::Flush, &target)?;
                 }
                 Ok(losses)
             });
@@ -361,7 +376,7 @@ impl<'a> Walk<'a> {
                 Err(error) => self.trees.tell(&source, &target, Err(error)),
             }
             match &branch.parent {
-                Some(parent) if parent.close_one() == Next::Complete => {
+                Some(parent) if parent.close_child(&branch) == Next::Complete => {
                     let parent = Arc::clone(parent);
                     branch = parent;
                 }
@@ -411,7 +426,7 @@ impl<'a> Walk<'a> {
         };
         match whole {
             Whole::Directory(branch) => {
-                if let Some(staged) = &branch.staged {
+                if let Some(staged) = branch.take_staged() {
                     staged.remove();
                 }
                 branch.abandon();
@@ -448,7 +463,7 @@ pub(super) fn find(place: Place, links: DirectoryLink, target: &Endpoint) -> Res
         DirectoryLink::Refused => Follow::No,
         DirectoryLink::Followed => Follow::Yes,
     };
-    match place.spot().open_listable(follow) {
+    match place.spot().open_directory(follow) {
         Ok(handle) => {
             let directory = Directory::new(handle, place.path(), Names::Swept)
                 .context(Operation::Stat, target)?;

@@ -43,10 +43,10 @@ pub(super) fn new(name: &str, standing: &Standing) -> ProgressBar {
 
 /// Brings `bar` to where it stands now.
 pub(super) fn update(bar: &ProgressBar, standing: &Standing) {
+    bar.set_position(standing.work().0);
     if standing.files.is_some() {
         bar.set_message(message("", standing));
     }
-    bar.set_position(standing.work().0);
 }
 
 fn message(name: &str, standing: &Standing) -> String {

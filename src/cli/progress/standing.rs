@@ -56,8 +56,8 @@ impl Standing {
         let Part { done, total } = self.bytes;
         let files = self.files.map(|files| files.of("files") + ", ").unwrap_or_default();
         let total = match total {
-            Total::Unknown => String::new(),
-            Total::AtLeast(total) => format!(" of at least {}", HumanBytes(total.max(done))),
+            Total::AtLeast(total) if total > done => format!(" of at least {}", HumanBytes(total)),
+            Total::Unknown | Total::AtLeast(_) => String::new(),
             Total::Exactly(total) => format!(" of {}", HumanBytes(total)),
         };
         format!("{files}{}{total}, {}/s", HumanBytes(done), self.speed())
@@ -90,8 +90,9 @@ impl Part {
     fn of(self, things: &str) -> String {
         let done = self.done;
         match self.total {
-            Total::Unknown => format!("{done} {things}"),
-            Total::AtLeast(total) => format!("{done} of at least {} {things}", total.max(done)),
+            Total::AtLeast(total) if total > done => format!("{done} of at least {total} {things}"),
+            // What is behind the copying says nothing.
+            Total::Unknown | Total::AtLeast(_) => format!("{done} {things}"),
             Total::Exactly(total) => format!("{done} of {total} {things}"),
         }
     }
@@ -150,8 +151,7 @@ mod tests {
         );
         assert_eq!(
             line(Total::AtLeast(5000), Total::AtLeast(1)),
-            "mycp: 4096 of at least 5000 files, 4096 of at least 4096 bytes copied, 2.0 s, \
-             2.00 KiB/s\n"
+            "mycp: 4096 of at least 5000 files, 4096 bytes copied, 2.0 s, 2.00 KiB/s\n"
         );
         assert_eq!(
             line(Total::Unknown, Total::Unknown),
@@ -164,9 +164,9 @@ mod tests {
         let part = Part { done: 1024, total: Total::Exactly(2048) };
         let words = trees(part, part).beside_bar();
         assert_eq!(words, "1024 of 2048 files, 1.00 KiB of 2.00 KiB, 512 B/s");
-        let part = Part { done: 1024, total: Total::AtLeast(1) };
+        let part = Part { done: 1024, total: Total::AtLeast(2048) };
         let words = trees(part, part).beside_bar();
-        assert_eq!(words, "1024 of at least 1024 files, 1.00 KiB of at least 1.00 KiB, 512 B/s");
+        assert_eq!(words, "1024 of at least 2048 files, 1.00 KiB of at least 2.00 KiB, 512 B/s");
     }
 
     #[test]
