@@ -94,37 +94,36 @@ impl<'a> Walk<'a> {
             if self.stopped() {
                 branch.abandon();
             }
-            let taken = branch.take(names).and_then(|()| branch.handles());
-            let took = !names.is_empty();
-            match taken {
-                Ok(handles) => {
-                    for Listed { name, kind } in names.drain(..) {
-                        self.entry(branch, &handles, name, kind);
-                    }
-                }
-                Err(error) => {
-                    names.clear();
-                    let (source, target) = branch.endpoints();
-                    self.trees.tell(&source, &target, Err(error));
-                }
+            let result = branch.take(names);
+            let taken = !names.is_empty();
+            if let Err(error) = result.and_then(|()| self.copy_taken(branch, names)) {
+                let (source, target) = branch.endpoints();
+                self.trees.tell(&source, &target, Err(error));
             }
-            let next = branch.give_back(took);
-            if !took {
+            let next = branch.give_back(taken);
+            if !taken || next == Next::Filled {
                 self.crew.taken(branch);
                 if next == Next::Filled {
                     self.filled(branch);
                 }
                 return;
             }
-            if next == Next::Filled {
-                self.crew.taken(branch);
-                self.filled(branch);
-                return;
-            }
             if self.batch.is_full() {
                 self.flush();
             }
         }
+    }
+
+    fn copy_taken(&self, branch: &Arc<Branch>, names: &mut Vec<Listed>) -> Result<()> {
+        // Nothing was taken of a directory that others have ended, and closed perhaps.
+        if names.is_empty() {
+            return Ok(());
+        }
+        let handles = branch.handles().inspect_err(|_| names.clear())?;
+        for Listed { name, kind } in names.drain(..) {
+            self.entry(branch, &handles, name, kind);
+        }
+        Ok(())
     }
 
     fn stopped(&self) -> bool {
