@@ -6,7 +6,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use crate::metadata::Birth;
 use crate::options::ObjectId;
+use crate::sys::attributes;
 use crate::sys::file::{self, Facts};
 use crate::sys::names::{Follow, Spot};
 use crate::sys::platform::{self, FileSystem};
@@ -25,6 +27,7 @@ pub(crate) struct Directory {
     pub(super) way: Option<Way>,
     mount_id: OnceLock<Option<u64>>,
     file_system: OnceLock<FileSystem>,
+    birth: OnceLock<Option<Birth>>,
 }
 
 /// Whether the names in a directory are seen by others.
@@ -52,8 +55,16 @@ impl Directory {
     pub(crate) fn new(handle: OwnedFd, path: PathBuf, names: Names) -> io::Result<Self> {
         let handle = File::from(handle);
         let facts = file::facts(&handle)?;
-        let (mount_id, file_system) = (OnceLock::new(), OnceLock::new());
-        Ok(Self { handle, facts, path, names, way: None, mount_id, file_system })
+        Ok(Self {
+            handle,
+            facts,
+            path,
+            names,
+            way: None,
+            mount_id: OnceLock::new(),
+            file_system: OnceLock::new(),
+            birth: OnceLock::new(),
+        })
     }
 
     /// The same, to be found again by `way`.
@@ -79,6 +90,34 @@ impl Directory {
     /// Its identity.
     pub(crate) fn id(&self) -> ObjectId {
         self.facts.id
+    }
+
+    /// The same, on the file system of `neighbour` if that is so.
+    pub(crate) fn beside(self, neighbour: &Self) -> Self {
+        if self.facts.id.dev == neighbour.facts.id.dev
+            && let Some(file_system) = neighbour.file_system.get()
+        {
+            self.file_system.set(*file_system).ok();
+        }
+        self
+    }
+
+    /// What files that are made in it are like, less the bits that their makers leave out, if that
+    /// is known and nobody else can open them there.
+    pub(super) fn birth(&self) -> Option<Birth> {
+        *self.birth.get_or_init(|| {
+            let gid = file::effective_gid();
+            let uid = file::effective_uid();
+            // With a default ACL files inherit one, and in a setgid directory its group; a server
+            // may make them somebody else's, and the directory with them.
+            let is_plain = self.names == Names::Hidden
+                && self.facts.uid == uid
+                && self.facts.mode & 0o077 == 0
+                && self.facts.gid == gid
+                && !attributes::names(&self.handle).ok()?.contains(attributes::DEFAULT_ACL);
+            let mode = 0o777 & !attributes::file_mode_mask();
+            is_plain.then_some(Birth { uid, gid, mode })
+        })
     }
 
     /// The mount that it is on, where the system tells.

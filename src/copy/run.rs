@@ -106,7 +106,11 @@ impl<'a, 'b> Run<'a, 'b> {
             // A pipe's own mode says nothing about a file; dd and a shell's `>` give this one.
             attributes.mode = 0o666;
         }
-        let mode = metadata::new_file_mode(&attributes, &self.options.preserve);
+        let preserve = &self.options.preserve;
+        let mode = match place.directory.birth() {
+            Some(birth) => metadata::new_hidden_file_mode(&attributes, preserve, birth),
+            None => metadata::new_file_mode(&attributes, preserve),
+        };
         let staged = Staged::create(place, self.target, mode.at_open, self.precious())?;
         self.fill_and_publish(staged, mode.at_end, way)
     }

@@ -207,13 +207,17 @@ impl<'a> Shared<'a> {
 
     /// Does everything on the calling thread.
     fn alone(&self, pass: &mut Pass) {
-        let (sender, receiver) = sync_channel(1);
-        let lane = self.work((self.job.flush != Flush::None).then_some(sender), || {});
+        let (sender, receiver) = match self.job.flush {
+            Flush::None => (None, None),
+            Flush::Async | Flush::Sync => {
+                let (sender, receiver) = sync_channel(1);
+                (Some(sender), Some(receiver))
+            }
+        };
+        let lane = self.work(sender, || {});
         pass.moved = lane.moved;
         pass.holes = lane.holes;
-        if self.job.flush != Flush::None {
-            pass.write_outs = self.follow(receiver);
-        }
+        pass.write_outs = receiver.map_or(0, |receiver| self.follow(receiver));
     }
 
     /// Starts the follower, where one is wanted.

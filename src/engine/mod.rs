@@ -16,6 +16,8 @@ mod reflink;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
+
 use crate::digest::TreeHash;
 use crate::error::{Error, Operation, Result};
 use crate::object::Object;
@@ -196,6 +198,20 @@ pub(crate) struct Lane {
     holes: u64,
 }
 
+thread_local! {
+    /// The buffer of the last lane of this thread, for the next: making one, and filling it with
+    /// zeros, costs as much as copying a small file.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        if !self.buffer.is_empty() {
+            BUFFER.set(std::mem::take(&mut self.buffer));
+        }
+    }
+}
+
 impl Lane {
     /// Whether each byte has to be seen: to be hashed, or to leave out zeros.
     fn must_see(&self, job: &Job<'_>) -> bool {
@@ -205,6 +221,9 @@ impl Lane {
     /// The buffer for reading `source`: `len` bytes of it or as many as it may have.
     fn buffer(&mut self, source: &dyn Object, len: u64) -> Result<&mut [u8]> {
         let len = usize::try_from(len).unwrap_or(usize::MAX).min(BUFFER_BYTES);
+        if self.buffer.is_empty() {
+            self.buffer = BUFFER.take();
+        }
         if self.buffer.len() < len && self.memory == Memory::Enough {
             self.buffer = zeroed(len, source.endpoint())?;
             if self.buffer.len() < len {

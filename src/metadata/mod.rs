@@ -25,7 +25,9 @@ use crate::sys::attributes::{self, Names};
 use crate::sys::file::is_superuser;
 use crate::sys::platform;
 
-pub(crate) use crate::metadata::plan::{ModeAtEnd, new_directory_mode, new_file_mode};
+pub(crate) use crate::metadata::plan::{
+    Birth, ModeAtEnd, new_directory_mode, new_file_mode, new_hidden_file_mode,
+};
 pub(crate) use crate::sys::attributes::Attributes;
 
 const SETUID: u32 = 0o4000;
@@ -121,9 +123,12 @@ pub(crate) fn apply_preserved(
     if [mode, ownership, xattr, context] == [Keep::No; 4] {
         return Ok(());
     }
-    let owner = match ownership {
-        Keep::No => Owner::Kept,
-        Keep::Try | Keep::Must => set_owner(source_attributes, target, preserve, losses)?,
+    let owner = match (ownership, at_end) {
+        (Keep::No, _) => Owner::Kept,
+        (_, ModeAtEnd::Known(birth)) if (birth.uid, birth.gid) == owners(source_attributes) => {
+            Owner::Kept
+        }
+        (Keep::Try | Keep::Must, _) => set_owner(source_attributes, target, preserve, losses)?,
     };
     let names = if [mode, xattr, context] == [Keep::No; 3] {
         Names::default()
@@ -138,11 +143,18 @@ pub(crate) fn apply_preserved(
         Ok(())
     };
     let permitted = match (mode, at_end) {
-        (Keep::No, ModeAtEnd::AsItIs) => Ok(()),
+        (Keep::No, ModeAtEnd::AsItIs | ModeAtEnd::Known(_)) => Ok(()),
         (Keep::No, ModeAtEnd::Widened(wanted)) => {
             let mode = wanted & !attributes::file_mode_mask();
             let set = attributes::set_mode(target.file, mode);
             losses.insist(ownership, Lost::Mode, set).context(Operation::SetMode, target.endpoint)
+        }
+        (Keep::Try | Keep::Must, ModeAtEnd::Known(birth))
+            if (birth.uid, birth.gid, birth.mode)
+                == (source_attributes.uid, source_attributes.gid, source_attributes.mode)
+                && !names.contains(attributes::ACL) =>
+        {
+            Ok(())
         }
         (Keep::Try | Keep::Must, _) => {
             let wanted = match owner {

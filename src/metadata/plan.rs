@@ -21,6 +21,31 @@ pub(crate) enum ModeAtEnd {
     AsItIs,
     /// They become these, less the umask: it was made with fewer.
     Widened(u32),
+    /// The file was made a moment ago where nobody else sees it, and is like this.
+    Known(Birth),
+}
+
+/// What a new file is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Birth {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    /// Its permission bits; it has no ACL.
+    pub(crate) mode: u32,
+}
+
+/// The permission bits of a file that did not exist, and is made in a directory that only its
+/// owner sees, where files are born like `birth`.
+pub(crate) fn new_hidden_file_mode(
+    source: &Attributes,
+    preserve: &Preserve,
+    birth: Birth,
+) -> NewFileMode {
+    if preserve.mode == Keep::No {
+        return new_file_mode(source, preserve);
+    }
+    let at_open = source.mode & 0o777;
+    NewFileMode { at_open, at_end: ModeAtEnd::Known(Birth { mode: at_open & birth.mode, ..birth }) }
 }
 
 /// The permission bits of a directory that did not exist: as those of a file, and with all rights

@@ -11,6 +11,7 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
+use std::sync::OnceLock;
 
 use rustix::fs::{AtFlags, CWD, Mode, Timespec, Timestamps, XattrFlags, utimensat};
 use rustix::io::Errno;
@@ -117,6 +118,12 @@ pub(crate) fn set_times(file: &File, accessed: Timestamp, modified: Timestamp) -
 /// threads. Where it has to be, files that other threads make meanwhile get too little, never too
 /// much.
 pub(crate) fn file_mode_mask() -> u32 {
+    // Asked once: a program that changes it while it copies cannot know for which files.
+    static MASK: OnceLock<u32> = OnceLock::new();
+    *MASK.get_or_init(ask_file_mode_mask)
+}
+
+fn ask_file_mode_mask() -> u32 {
     let told = std::fs::read_to_string("/proc/self/status").ok().and_then(|status| {
         let line = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
         u32::from_str_radix(line.trim(), 8).ok()

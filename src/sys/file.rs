@@ -220,3 +220,8 @@ pub(crate) fn is_superuser() -> bool {
 pub(crate) fn effective_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
+
+/// The group that this process makes files as.
+pub(crate) fn effective_gid() -> u32 {
+    rustix::process::getegid().as_raw()
+}

@@ -94,7 +94,14 @@ impl<'a> Trees<'a> {
         let parents = match parents_below {
             None => None,
             Some(below) => match parents::Parents::make(self.options, below, source, target) {
-                Ok(parents) => Some(parents),
+                Ok(parents) => {
+                    for (source, target) in parents.made() {
+                        let mut report = Report::new(&source, &target, Way::Created);
+                        report.kind = ObjectKind::Directory;
+                        self.tell(&source, &target, Ok(Done::Copied(Box::new(report))));
+                    }
+                    Some(parents)
+                }
                 Err(error) => return self.tell(source, target, Err(error)),
             },
         };

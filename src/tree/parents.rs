@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::metadata::{self, Attributes, Losses, ModeAtEnd, Named};
-use crate::options::{CopyOptions, Endpoint, Keep};
+use crate::options::{CopyOptions, Endpoint};
 use crate::sys::names::{self, Follow, Spot};
 
 /// Directories that get the attributes of those that the source is in, when it has been copied.
@@ -20,6 +20,8 @@ struct Parent {
     target: File,
     source_path: PathBuf,
     target_path: PathBuf,
+    /// Whether the target was made for this.
+    is_new: bool,
     mode_at_end: ModeAtEnd,
 }
 
@@ -58,17 +60,24 @@ impl Parents {
             let from =
                 from.open_directory(Follow::Yes).context(Operation::Open, &source_endpoint)?;
             let step = Step { options, target: &target_endpoint, source: &source_endpoint };
-            let (to, mode_at_end) = step.take(&from, &target_at, name)?;
+            let (to, made) = step.take(&from, &target_at, name)?;
             parents.0.push(Parent {
                 source: step.file(&from)?,
                 target: step.file(&to)?,
                 source_path: source_now.clone(),
                 target_path: target_now.clone(),
-                mode_at_end,
+                is_new: made.is_some(),
+                mode_at_end: made.unwrap_or(ModeAtEnd::AsItIs),
             });
             (source_at, target_at) = (Some(from), to);
         }
         Ok(parents)
+    }
+
+    /// The names of those that were made.
+    pub(super) fn made(&self) -> impl Iterator<Item = (Endpoint, Endpoint)> {
+        let made = self.0.iter().filter(|parent| parent.is_new);
+        made.map(|it| (Endpoint::from(&it.source_path), Endpoint::from(&it.target_path)))
     }
 
     /// Gives them their attributes, the deepest first.
@@ -97,17 +106,18 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// Opens the target's directory of that name; makes it, if there is nothing.
+    /// Opens the target's directory of that name; makes it, if there is nothing, and says then
+    /// what becomes of its mode.
     fn take(
         &self,
         from: &OwnedFd,
         within: &OwnedFd,
         name: &std::ffi::OsStr,
-    ) -> Result<(OwnedFd, ModeAtEnd)> {
+    ) -> Result<(OwnedFd, Option<ModeAtEnd>)> {
         let spot = Spot::within(within, name);
         let open = || spot.open_directory(Follow::Yes);
         match open() {
-            Ok(there) => return Ok((there, ModeAtEnd::AsItIs)),
+            Ok(there) => return Ok((there, None)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) if error.raw_os_error() == Some(libc::ENOTDIR) => {
                 return Err(Error::new(Operation::Create, self.target, Cause::NotDirectory));
@@ -120,8 +130,7 @@ impl Step<'_> {
         names::make_directory_at(within, name, mode.at_open)
             .context(Operation::Create, self.target)?;
         let made = open().context(Operation::Open, self.target)?;
-        let kept = self.options.preserve.mode != Keep::No;
-        Ok((made, if kept { ModeAtEnd::AsItIs } else { mode.at_end }))
+        Ok((made, Some(mode.at_end)))
     }
 
     fn file(&self, directory: &OwnedFd) -> Result<File> {

@@ -201,7 +201,8 @@ impl<'a> Walk<'a> {
         let source = Spot::within(&*handles.source, name)
             .open_directory(follow)
             .and_then(|handle| Directory::new(handle, path, Names::Shown))
-            .context(Operation::Open, &endpoint)?;
+            .context(Operation::Open, &endpoint)?
+            .beside(&handles.source);
         if follows && self.is_above(parent, source.id()) {
             return Err(Error::new(Operation::Copy, &endpoint, Cause::Loop));
         }
@@ -295,11 +296,15 @@ impl<'a> Walk<'a> {
                 (directory, Some(staged))
             }
         };
-        let way = match (&parent, target.path.file_name()) {
-            (Some(parent), Some(name)) => Some(parent.handles()?.target.way_to(name)),
-            _ => None,
+        let target = match &parent {
+            None => target,
+            Some(parent) => {
+                let above = parent.handles()?.target;
+                let way = target.path.file_name().map(|name| above.way_to(name));
+                target.reached_by(way).beside(&above)
+            }
         };
-        let target = Arc::new(target.reached_by(way));
+        let target = Arc::new(target);
         if staged.is_none() {
             // What cannot be swept is in nobody's way.
             drop(sweep_directory(&target, &source, precious));
