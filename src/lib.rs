@@ -2,7 +2,8 @@
 //!
 //! The program `mycp` takes cp's operands and options; this library is what it is made of.
 //! [`copy()`] copies one file, [`Copier`] does it with [`CopyOptions`] and an [`Observer`],
-//! [`tree::Trees`] copies directories with all that is in them, and [`mapped`] reads and writes files through maps that return errors instead of raising SIGBUS.
+//! [`tree::Trees`] copies directories with all that is in them, and [`mapped`] reads and writes
+//! files through maps that return errors instead of raising SIGBUS.
 //!
 //! ```
 //! use mycp::{Copier, CopyOptions, Done, Endpoint, Flush, Verify};
@@ -43,8 +44,8 @@
 //!
 //! # The way of a tree
 //!
-//! 1. `cli` hands each operand to [`tree::Trees`]. `tree::root` opens both sides and refuses to copy
-//!    a directory into itself, whatever it is called.
+//! 1. `cli` hands each operand to [`tree::Trees`]. `tree::root` opens both sides and refuses to
+//!    copy a directory into itself, whatever it is called.
 //! 2. `tree::walk` opens a directory of the source relative to the one that it is in, without
 //!    following links, and makes the target's under a temporary name (`copy::stage`), locked as a
 //!    temporary file is. Both stay open: what is done in them is done relative to these handles
@@ -56,8 +57,8 @@
 //! 4. When its files are there, the directory gets its name, and its subdirectories are begun, the
 //!    ones of the deepest directory first. When they have ended, it gets its attributes, its times
 //!    last (`tree::branch`), and is closed.
-//! 5. With [`Flush::Sync`] what is whole waits (`tree::batch`) until one `syncfs` has brought it all
-//!    to the disk; then it is named, and a last `syncfs` brings the names.
+//! 5. With [`Flush::Sync`] what is whole waits (`tree::batch`) until one `syncfs` has brought it
+//!    all to the disk; then it is named, and a last `syncfs` brings the names.
 //! 6. A thread without work is lent to whoever copies a large file (`engine::drive`), block by
 //!    block, so that one huge file at the end does not leave the others idle.
 //!

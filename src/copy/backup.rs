@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 
 use super::session::Precious;
-use super::stage::with_temporary_name;
+use super::stage::{NAME_BYTES_MAX, with_temporary_name};
 use super::target::Place;
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::lock;
@@ -66,12 +66,15 @@ pub(super) fn back_up(
         let how = keep(place, &name, Taken::Replaced).context(Operation::BackUp, endpoint)?;
         return Ok(Some(Made { name, how, _lock: lock }));
     }
+    let mut before = OsString::new();
     loop {
         let name = numbered_name(place).context(Operation::BackUp, endpoint)?;
         match keep(place, &name, Taken::Refused) {
             Ok(how) => return Ok(Some(Made { name, how, _lock: lock })),
-            // Another run was quicker: then there is a higher number now.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            // Another run was quicker: then there is a higher number now, unless none fits.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && name != before => {
+                before = name;
+            }
             Err(error) => return Err(Error::new(Operation::BackUp, endpoint, error)),
         }
     }
@@ -94,17 +97,13 @@ impl Made {
 /// A run that is killed between its backup and the new file's publication leaves both names to
 /// the old file. It is to be replaced then, not written into: that would be the end of the backup.
 pub(super) fn is_own_backup(place: &Place, backup: &Backup, id: ObjectId) -> io::Result<bool> {
-    let mut usual = place.name.clone();
-    usual.push("~");
-    for name in [simple_name(place, backup), usual] {
+    for name in [simple_name(place, backup), with_ending(&place.name, "~")] {
         if place.id_of(&name)? == Some(id) {
             return Ok(true);
         }
     }
     let Some(number) = highest_number(place)? else { return Ok(false) };
-    let mut name = place.name.clone();
-    name.push(format!(".~{number}~"));
-    Ok(place.id_of(&name)? == Some(id))
+    Ok(place.id_of(&with_ending(&place.name, format!(".~{number}~")))? == Some(id))
 }
 
 /// The name that the next backup would get.
@@ -117,9 +116,19 @@ pub(super) fn next_name(place: &Place, backup: &Backup) -> io::Result<OsString> 
 }
 
 fn simple_name(place: &Place, backup: &Backup) -> OsString {
-    let mut name = place.name.clone();
-    name.push(&backup.suffix);
-    name
+    with_ending(&place.name, &backup.suffix)
+}
+
+/// The name with this ending; with `~` in place of what does not fit, as cp has it.
+fn with_ending(name: &OsStr, ending: impl AsRef<OsStr>) -> OsString {
+    let mut whole = name.to_os_string();
+    whole.push(ending);
+    if whole.len() > NAME_BYTES_MAX {
+        let kept = name.len().min(NAME_BYTES_MAX - 1);
+        whole = OsStr::from_bytes(&name.as_bytes()[..kept]).to_os_string();
+        whole.push("~");
+    }
+    whole
 }
 
 /// `NAME.~N~` with a number above all that are there.
@@ -130,9 +139,7 @@ fn numbered_name(place: &Place) -> io::Result<OsString> {
             .checked_add(1)
             .ok_or_else(|| io::Error::other("the numbers of its backups are used up"))?,
     };
-    let mut name = place.name.clone();
-    name.push(format!(".~{number}~"));
-    Ok(name)
+    Ok(with_ending(&place.name, format!(".~{number}~")))
 }
 
 /// The highest N of the names `NAME.~N~` in the directory.

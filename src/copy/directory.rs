@@ -20,7 +20,7 @@ pub(crate) struct Directory {
     handle: File,
     /// What it was when it was opened.
     pub(crate) facts: Facts,
-    /// Its path as the user has named it: for messages, and for asking how much space is free.
+    /// Its path as the user has named it, for messages; empty for the working directory.
     pub(crate) path: PathBuf,
     pub(crate) names: Names,
     /// How it can be found again, once it is closed.
@@ -80,6 +80,11 @@ impl Directory {
             }
             None => Way { root: Arc::clone(self), path: Path::new(name).into() },
         }
+    }
+
+    /// A path that leads there, if it still does.
+    pub(super) fn reachable_path(&self) -> &Path {
+        if self.path.as_os_str().is_empty() { Path::new(".") } else { &self.path }
     }
 
     /// The open directory.

@@ -198,7 +198,7 @@ impl FirstClaim<'_> {
         let directory = &place.directory;
         let found = match &directory.way {
             Some(way) => Found::Below(way.clone()),
-            None => Found::ByPath(directory.path.clone()),
+            None => Found::ByPath(directory.reachable_path().to_path_buf()),
         };
         let first = First {
             name: place.name.clone(),

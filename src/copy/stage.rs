@@ -465,7 +465,7 @@ fn is_temporary_name(name: &OsStr) -> bool {
 const SUFFIX: &str = ".mycp-";
 
 /// The longest file name (NAME_MAX in limits.h) of all common file systems.
-const NAME_BYTES_MAX: usize = 255;
+pub(super) const NAME_BYTES_MAX: usize = 255;
 
 /// `.NAME.mycp-XXXXXX`; a long name is cut so that the whole fits.
 fn temporary_name(name: &OsStr, slot: u32) -> OsString {

@@ -170,8 +170,10 @@ impl Place {
         let handle = Spot::of_path(parent)
             .open_directory(Follow::Yes)
             .context(Operation::Create, endpoint)?;
-        let directory = Directory::new(handle, parent.to_path_buf(), Names::Shown)
-            .context(Operation::Stat, endpoint)?;
+        // As the user has named it: nothing for the working directory.
+        let named = path.parent().unwrap_or(Path::new("")).to_path_buf();
+        let directory =
+            Directory::new(handle, named, Names::Shown).context(Operation::Stat, endpoint)?;
         Ok(Self::new(&Arc::new(directory), name))
     }
 
@@ -202,11 +204,7 @@ impl Place {
 
     /// The path, for messages.
     pub(crate) fn path(&self) -> PathBuf {
-        match self.directory.path.to_str() {
-            // As the user has named it.
-            Some(".") => PathBuf::from(&self.name),
-            _ => self.directory.path.join(&self.name),
-        }
+        self.directory.path.join(&self.name)
     }
 
     /// The same as something to look at and to open.

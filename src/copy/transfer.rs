@@ -247,7 +247,7 @@ impl Transfer<'_> {
                 self.target_file_system(),
                 FileSystem::Ext | FileSystem::Xfs | FileSystem::Memory
             );
-            let free = lock::free_bytes(&directory.path).ok().flatten().filter(|_| sure);
+            let free = lock::free_bytes(directory.reachable_path()).ok().flatten().filter(|_| sure);
             if let Some(available) = free.filter(|available| *available < needed) {
                 let cause = Cause::NoSpace { needed, available };
                 return Err(Error::new(Operation::Reserve, endpoint, cause));
