@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Something that bytes can be copied from or to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Endpoint {
     /// A path in the file system: a file, a device, a FIFO.
-    File(PathBuf),
+    File(Arc<Path>),
     /// Standard input as a source, standard output as a target.
     Standard,
 }
@@ -26,7 +27,7 @@ impl Endpoint {
 
 impl<P: Into<PathBuf>> From<P> for Endpoint {
     fn from(path: P) -> Self {
-        Self::File(path.into())
+        Self::File(path.into().into())
     }
 }
 

@@ -322,8 +322,8 @@ pub struct Report {
 
 impl Report {
     /// An empty report of a copy from `source` to `target`.
-    pub(crate) fn new(source: &Endpoint, target: &Endpoint, way: Way) -> Self {
-        Self {
+    pub(crate) fn new(source: &Endpoint, target: &Endpoint, way: Way) -> Box<Self> {
+        Box::new(Self {
             source: source.clone(),
             target: target.clone(),
             kind: ObjectKind::File,
@@ -341,6 +341,6 @@ impl Report {
             leftovers: 0,
             warnings: Vec::new(),
             elapsed: Duration::ZERO,
-        }
+        })
     }
 }

@@ -167,7 +167,7 @@ pub(super) mod tests {
     use crate::options::EngineName;
     use crate::report::InPlaceReason;
 
-    pub(in crate::cli) fn full_report() -> Report {
+    pub(in crate::cli) fn full_report() -> Box<Report> {
         let way = Way::InPlace(InPlaceReason::HardLinks);
         let mut report = Report::new(&"a\n".into(), &"d/b".into(), way);
         report.len = 3 << 20;

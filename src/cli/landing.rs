@@ -122,7 +122,7 @@ fn into_directory(
                 true => directory.to_path_buf(),
                 false => directory.join(name),
             };
-            Ok(Operand { source: source.into(), target: target.into(), parents_below })
+            Ok(Operand { source: Endpoint::File(source), target: target.into(), parents_below })
         })
         .collect()
 }
@@ -181,7 +181,7 @@ fn source_endpoint(args: &Args, word: &OsString) -> Endpoint {
     let path = Path::new(word);
     match () {
         () if word == "-" => Endpoint::Standard,
-        () if args.strip_trailing_slashes => Endpoint::File(without_slashes(path).to_path_buf()),
+        () if args.strip_trailing_slashes => without_slashes(path).into(),
         () => path.into(),
     }
 }

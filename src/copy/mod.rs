@@ -86,8 +86,8 @@ pub(crate) enum Ended<'a> {
 }
 
 impl Ended<'_> {
-    fn now(report: Report) -> Self {
-        Self::Now(Done::Copied(Box::new(report)))
+    fn now(report: Box<Report>) -> Self {
+        Self::Now(Done::Copied(report))
     }
 }
 
@@ -170,9 +170,7 @@ impl<'a> Copier<'a> {
     pub fn copy(&self, source: &Endpoint, target: &Endpoint) -> Result<Done> {
         match self.object(Origin::Operand(source), None, None, target)? {
             Ended::Now(done) => Ok(done),
-            Ended::Later(publication) => {
-                publication.publish().map(|report| Done::Copied(Box::new(report)))
-            }
+            Ended::Later(publication) => publication.publish().map(Done::Copied),
         }
     }
 

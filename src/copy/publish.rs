@@ -21,7 +21,7 @@ pub(crate) struct Publication<'a> {
     /// Whether something had the name when it was looked at.
     pub(super) found: bool,
     pub(super) target: Endpoint,
-    pub(super) report: Report,
+    pub(super) report: Box<Report>,
 }
 
 impl<'a> Publication<'a> {
@@ -37,7 +37,7 @@ impl<'a> Publication<'a> {
     /// # Errors
     ///
     /// Whatever fails; the old content has its name then.
-    pub(crate) fn publish(mut self) -> Result<Report> {
+    pub(crate) fn publish(mut self) -> Result<Box<Report>> {
         if self.staged.place().directory.names == Names::Hidden {
             self.staged.close()?;
             return Ok(self.report);

@@ -39,7 +39,7 @@ pub(super) struct Run<'a, 'b> {
     pub(super) source: Source,
     found: &'b Found,
     pub(super) target: &'b Endpoint,
-    pub(super) report: Report,
+    pub(super) report: Box<Report>,
 }
 
 /// A temporary to be filled, or why the target cannot be replaced by one. Nothing has changed yet.
@@ -95,8 +95,10 @@ impl<'a, 'b> Run<'a, 'b> {
         settle(place, backup, linked)?;
         flush_directory(place, options, self.target, &mut self.report)?;
         let First { target_id, len, hash, .. } = *first;
-        let report = Report { way: Way::Linked, target_id: Some(target_id), len, ..self.report };
-        Ok(Ended::now(Report { hash, ..report }))
+        let report = &mut self.report;
+        (report.way, report.target_id, report.len, report.hash) =
+            (Way::Linked, Some(target_id), len, hash);
+        Ok(Ended::now(self.report))
     }
 
     /// Makes a whole new file and gives it the name, whatever has it.

@@ -139,6 +139,13 @@ impl Source {
 
     /// A file of length 0 that has bytes all the same is made up by the system as it is read.
     fn shape_of_empty(&self) -> Result<Shape> {
+        let stores_all = matches!(
+            self.file_system,
+            FileSystem::Ext | FileSystem::Xfs | FileSystem::Btrfs | FileSystem::Memory
+        );
+        if stores_all {
+            return Ok(Shape::Sized);
+        }
         let mut byte = [0];
         if self.object.read_at(0, &mut byte)? == 0 {
             return Ok(Shape::Sized);
@@ -183,6 +190,10 @@ impl Source {
         if self.shape != Shape::Sized || self.facts.kind != Kind::Regular {
             return Ok(Change::None);
         }
+        if self.facts.len == 0 {
+            // Nothing was read: its copy is what it was at one instant, when it was looked at.
+            return Ok(Change::None);
+        }
         let endpoint = self.object.endpoint();
         let now = file::facts(self.object.handle()).context(Operation::Stat, endpoint)?;
         let was = self.facts;
@@ -224,9 +235,11 @@ fn stamps(facts: &Facts, file_system: FileSystem) -> Stamps {
             u64::try_from(facts.changed.seconds).unwrap_or(0),
             facts.changed.nanoseconds,
         );
+    if platform::stamps_are_fine(file_system) {
+        return Stamps::Tell;
+    }
     match SystemTime::now().duration_since(changed) {
         Ok(age) if age > FRESH => Stamps::Tell,
-        _ if platform::stamps_are_fine(file_system) => Stamps::Tell,
         _ => Stamps::TooFresh,
     }
 }

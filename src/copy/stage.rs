@@ -30,7 +30,8 @@ pub(super) struct Staged<'a> {
     precious: Precious<'a>,
     place: Place,
     object: Option<FileObject>,
-    name: OsString,
+    /// The temporary's name; none in a directory that has one itself.
+    name: Option<OsString>,
     slot: u32,
     /// Whether the temporary's name is still there.
     named: bool,
@@ -72,14 +73,14 @@ impl<'a> Staged<'a> {
         if place.directory.names == Names::Hidden {
             let file = names::create_new_at(&place.directory, &place.name, mode)
                 .context(Operation::Create, endpoint)?;
-            return Ok(staged(file, place.name.clone(), 0, 0));
+            return Ok(staged(file, None, 0, 0));
         }
         let mut leftovers = 0;
         for slot in 0..SLOTS_MAX {
             let name = temporary_name(&place.name, slot);
             match names::create_new_at(&place.directory, &name, mode) {
                 Ok(file) => {
-                    let staged = staged(file, name, slot, leftovers);
+                    let staged = staged(file, Some(name), slot, leftovers);
                     if staged.holds_its_name()? {
                         return Ok(staged);
                     }
@@ -105,8 +106,13 @@ impl<'a> Staged<'a> {
             Locked::Held | Locked::Unsupported => {}
         }
         let id = file::facts(object.handle()).context(Operation::Stat, object.endpoint())?.id;
-        let there = self.place.id_of(&self.name).context(Operation::Stat, object.endpoint())?;
+        let there = self.place.id_of(self.name()).context(Operation::Stat, object.endpoint())?;
         Ok(there == Some(id))
+    }
+
+    /// The name that it has now, as long as it is not published.
+    fn name(&self) -> &OsStr {
+        self.name.as_deref().unwrap_or(&self.place.name)
     }
 
     /// The temporary.
@@ -130,8 +136,8 @@ impl<'a> Staged<'a> {
         let Place { directory, name: to } = &self.place;
         if directory.names != Names::Hidden {
             match how {
-                Publish::OverExisting => names::rename_at(directory, &self.name, to),
-                Publish::IntoFreeName => rename_into_free(directory, &self.name, to),
+                Publish::OverExisting => names::rename_at(directory, self.name(), to),
+                Publish::IntoFreeName => rename_into_free(directory, self.name(), to),
             }
             .context(Operation::Rename, self.object().endpoint())?;
         }
@@ -162,7 +168,7 @@ impl Drop for Staged<'_> {
     /// the error of the copy is the one to tell.
     fn drop(&mut self) {
         if self.named {
-            drop(names::unlink_at(&self.place.directory, &self.name));
+            drop(names::unlink_at(&self.place.directory, self.name()));
         }
     }
 }

@@ -118,7 +118,7 @@ impl Branch {
 
     /// The names for messages of what has `name` in it.
     pub(super) fn endpoints_of(&self, name: &OsStr) -> (Endpoint, Endpoint) {
-        (Endpoint::from(self.source_path.join(name)), Endpoint::from(self.target_path.join(name)))
+        (joined(&self.source_path, name), joined(&self.target_path, name))
     }
 
     /// Both sides.
@@ -307,6 +307,14 @@ impl Branch {
     fn work(&self) -> MutexGuard<'_, Work> {
         lock(&self.work)
     }
+}
+
+/// `directory/name`, with no more room than it needs.
+fn joined(directory: &Path, name: &OsStr) -> Endpoint {
+    let mut path = PathBuf::with_capacity(directory.as_os_str().len() + 1 + name.len());
+    path.push(directory);
+    path.push(name);
+    Endpoint::from(path)
 }
 
 /// The directory that `below` is in, if it is the one of this identity.

@@ -98,7 +98,7 @@ impl<'a> Trees<'a> {
                     for (source, target) in parents.made() {
                         let mut report = Report::new(&source, &target, Way::Created);
                         report.kind = ObjectKind::Directory;
-                        self.tell(&source, &target, Ok(Done::Copied(Box::new(report))));
+                        self.tell(&source, &target, Ok(Done::Copied(report)));
                     }
                     Some(parents)
                 }
@@ -182,7 +182,7 @@ impl<'a> Trees<'a> {
             let mut report = Report::new(source, target, Way::Merged);
             report.kind = ObjectKind::Directory;
             report.warnings = warnings;
-            self.watch.entry(source, target, Ok(Done::Copied(Box::new(report))));
+            self.watch.entry(source, target, Ok(Done::Copied(report)));
         }
     }
 

@@ -251,7 +251,7 @@ impl<'a> Walk<'a> {
                 let mut report = Report::new(&source_endpoint, &target_endpoint, way);
                 report.kind = ObjectKind::Directory;
                 report.target_id = Some(branch.target_id());
-                let done = Ok(Done::Copied(Box::new(report)));
+                let done = Ok(Done::Copied(report));
                 self.trees.tell(&source_endpoint, &target_endpoint, done);
                 self.unless_left_out(&branch);
                 self.crew.opened(&branch);
@@ -413,7 +413,7 @@ impl<'a> Walk<'a> {
             Whole::Directory(branch) => self.publish(&branch),
             Whole::File(publication, branch) => {
                 let (source, target) = (publication.source().clone(), publication.target().clone());
-                let done = publication.publish().map(|report| Done::Copied(Box::new(report)));
+                let done = publication.publish().map(Done::Copied);
                 self.trees.tell(&source, &target, done);
                 if branch.close_one() == Next::Complete {
                     self.complete(&branch);

@@ -7,7 +7,8 @@ use std::str::FromStr;
 use clap::{Parser, ValueEnum};
 use serde::Serialize;
 
-/// Copies files of several sizes with every engine of mycp and with every rival found on PATH.
+/// Copies files of several sizes with every engine of mycp, and trees, and does the same with every
+/// rival found on PATH.
 #[derive(Debug, Parser)]
 #[command(bin_name = "cargo bench --bench copy --", max_term_width = 100)]
 pub(crate) struct Arguments {
@@ -28,7 +29,12 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SIZE", default_value = "8G")]
     pub(crate) large: Size,
 
-    /// Rounds that count; one before them is dropped.
+    /// Make the trees of `tree`, `empty` and `mixed` so many times smaller.
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) shrink: u64,
+
+    /// Rounds that count, at most 3 of `empty`; one before them is dropped.
     #[arg(long, value_name = "N", default_value_t = 7,
           value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rounds: u32,
@@ -50,8 +56,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 
-    /// A smoke run of 1 MiB and 16 MiB in two rounds: fails when a run of mycp does, whatever the
-    /// times.
+    /// A smoke run of 1 MiB and 16 MiB in two rounds, and of small trees in one: fails when a run
+    /// of mycp does, whatever the times.
     #[arg(long)]
     pub(crate) quick: bool,
 
@@ -92,6 +98,12 @@ pub(crate) enum Suite {
     Memory,
     /// Seconds per GiB from 64 MiB to the large source.
     Linear,
+    /// A tree of about 20,000 files and 350 MB.
+    Tree,
+    /// A tree of 1,000,000 empty files.
+    Empty,
+    /// A tree of 3 files of 1 GiB and 10,000 small ones, and its two parts one after the other.
+    Mixed,
 }
 
 impl Suite {
@@ -106,6 +118,9 @@ impl Suite {
             Self::Small => "small: one file of 4 KiB, the whole process",
             Self::Memory => "memory: the greatest resident set",
             Self::Linear => "linear: the same work at each size",
+            Self::Tree => "tree: many small files in many directories",
+            Self::Empty => "empty: names alone",
+            Self::Mixed => "mixed: large files beside small ones, and both apart",
         }
     }
 }
@@ -169,6 +184,9 @@ pub(crate) struct Plan {
     pub(crate) linear_sizes: Vec<Size>,
     pub(crate) rounds: u32,
     pub(crate) spawns: u32,
+    /// How many times smaller trees are.
+    pub(crate) shrink: u64,
+    pub(crate) tree_rounds: u32,
 }
 
 const KIB: u64 = 1 << 10;
@@ -198,6 +216,8 @@ impl Plan {
                 sizes,
                 rounds: 2,
                 spawns: 10,
+                shrink: 200,
+                tree_rounds: 1,
             };
         }
         let mut plan = Self {
@@ -207,6 +227,8 @@ impl Plan {
             linear_sizes: vec![Size(64 * MIB), PROMISED, arguments.large],
             rounds: arguments.rounds,
             spawns: arguments.spawns,
+            shrink: arguments.shrink,
+            tree_rounds: arguments.rounds,
         };
         if arguments.shows {
             plan.sizes = vec![PROMISED];

@@ -1,5 +1,6 @@
 //! Every single result, for programs.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -34,11 +35,13 @@ struct GroupRecord<'a> {
     suite: Suite,
     variant: &'a str,
     size_bytes: Size,
+    files: u64,
     baseline: &'a str,
     spawns_per_round_max: u32,
     /// Processes show no smaller peak than this.
     peak_floor_bytes: Size,
     skipped: Option<&'a str>,
+    warning: Option<&'a str>,
     competitors: Vec<EntryRecord<'a>>,
 }
 
@@ -51,6 +54,7 @@ struct EntryRecord<'a> {
     ratio_to_mycp: Option<f64>,
     ratio_of_least_to_baseline: Option<f64>,
     cloned: bool,
+    lost: &'a BTreeSet<&'static str>,
     failed: Option<&'a str>,
     samples: &'a [Sample],
 }
@@ -85,11 +89,13 @@ fn group_record(group: &Measured) -> GroupRecord<'_> {
     GroupRecord {
         suite: group.suite,
         variant: group.variant,
-        size_bytes: group.size,
+        size_bytes: group.payload.size(),
+        files: group.payload.files(),
         baseline: group.baseline,
         spawns_per_round_max: group.spawns,
         peak_floor_bytes: group.peak_floor,
         skipped: group.skipped.as_deref(),
+        warning: group.warning.as_deref(),
         competitors: group.entries.iter().map(|entry| entry_record(group, entry)).collect(),
     }
 }
@@ -105,6 +111,7 @@ fn entry_record<'a>(group: &'a Measured, entry: &'a Entry) -> EntryRecord<'a> {
             .entry(group.baseline)
             .and_then(|baseline| entry.least_ratio(baseline)),
         cloned: entry.cloned,
+        lost: &entry.lost,
         failed: entry.failure.as_deref(),
         samples: &entry.samples,
     }

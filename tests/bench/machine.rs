@@ -116,6 +116,18 @@ impl FileSystem {
     pub(crate) fn is_memory(&self) -> bool {
         self.kind == "tmpfs"
     }
+
+    /// Whether making files is slow for minutes after many were removed: ext4 passes over the
+    /// inodes that were freed lately (`recently_deleted` in its `ialloc.c`), looking at each.
+    pub(crate) fn avoids_freed_inodes(&self) -> bool {
+        self.kind == "ext4"
+    }
+}
+
+/// How many more files `directory` can have; `None` where that is not limited.
+pub(crate) fn free_inodes(directory: &Path) -> Option<u64> {
+    let facts = rustix::fs::statfs(directory).ok()?;
+    (facts.f_files > 0).then_some(facts.f_ffree)
 }
 
 /// What is left for new files in `directory`.

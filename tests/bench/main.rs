@@ -20,11 +20,15 @@ mod json;
 #[cfg(target_os = "linux")]
 mod machine;
 #[cfg(target_os = "linux")]
+mod payload;
+mod random;
+#[cfg(target_os = "linux")]
 mod rivals;
 #[cfg(target_os = "linux")]
 mod run;
 #[cfg(target_os = "linux")]
 mod runner;
+mod shape;
 #[cfg(target_os = "linux")]
 mod shows;
 mod statistics;
@@ -34,6 +38,10 @@ mod suites;
 mod sys;
 #[cfg(target_os = "linux")]
 mod table;
+#[cfg(target_os = "linux")]
+mod tree;
+#[cfg(target_os = "linux")]
+mod tree_suites;
 #[cfg(target_os = "linux")]
 mod workspace;
 

@@ -9,7 +9,8 @@ use std::process::{Command, Stdio};
 use serde::Serialize;
 
 /// Copiers that are looked for, in the order of the tables.
-pub(crate) const RIVALS: [&str; 8] = ["cp", "dd", "rsync", "xcp", "cpz", "cpx", "fcp", "rclone"];
+pub(crate) const RIVALS: [&str; 9] =
+    ["cp", "dd", "rsync", "tar", "xcp", "cpz", "cpx", "fcp", "rclone"];
 
 /// A program that was found, and what it says it is.
 #[derive(Clone, Debug, Serialize)]
@@ -23,10 +24,37 @@ pub(crate) struct Program {
 #[derive(Clone, Debug)]
 enum Word {
     Text(OsString),
-    /// The source's path behind this prefix.
-    Source(String),
-    /// The target's path behind this prefix.
-    Target(String),
+    /// A path behind this prefix and before this suffix.
+    Path(Operand, String, String),
+}
+
+/// Which path a word takes.
+#[derive(Clone, Copy, Debug)]
+enum Operand {
+    Source,
+    Target,
+    /// The directory that the target is to be made in.
+    Into,
+}
+
+/// What stands for them in templates.
+const OPERANDS: [(&str, Operand); 3] =
+    [("SOURCE", Operand::Source), ("TARGET", Operand::Target), ("INTO", Operand::Into)];
+
+impl Word {
+    fn of_template(word: &str) -> Self {
+        OPERANDS
+            .iter()
+            .find_map(|(name, operand)| {
+                let (prefix, suffix) = word.split_once(name)?;
+                Some(Self::Path(*operand, prefix.to_owned(), suffix.to_owned()))
+            })
+            .unwrap_or_else(|| Self::Text(word.into()))
+    }
+
+    fn path(operand: Operand) -> Self {
+        Self::Path(operand, String::new(), String::new())
+    }
 }
 
 /// A command line that takes part, and the name it goes by in the tables.
@@ -41,17 +69,21 @@ pub(crate) struct Competitor {
 impl Competitor {
     /// The program and its arguments for one copy.
     pub(crate) fn command(&self, source: &Path, target: &Path) -> Vec<OsString> {
-        let join = |prefix: &str, path: &Path| {
-            let mut word = OsString::from(prefix);
-            word.push(path);
-            word
-        };
         self.words
             .iter()
             .map(|word| match word {
                 Word::Text(text) => text.clone(),
-                Word::Source(prefix) => join(prefix, source),
-                Word::Target(prefix) => join(prefix, target),
+                Word::Path(operand, prefix, suffix) => {
+                    let path = match operand {
+                        Operand::Source => source,
+                        Operand::Target => target,
+                        Operand::Into => target.parent().unwrap_or(target),
+                    };
+                    let mut word = OsString::from(prefix);
+                    word.push(path);
+                    word.push(suffix);
+                    word
+                }
             })
             .collect()
     }
@@ -103,25 +135,17 @@ impl Cast {
     pub(crate) fn mycp(&self, options: &str) -> Competitor {
         let mut words = vec![Word::Text(self.mycp.clone().into_os_string())];
         words.extend(options.split_whitespace().map(|word| Word::Text(word.into())));
-        words.extend([Word::Source(String::new()), Word::Target(String::new())]);
+        words.extend([Word::path(Operand::Source), Word::path(Operand::Target)]);
         let name = format!("mycp {options}").trim_end().to_owned();
         Competitor { name, is_mycp: true, words }
     }
 
-    /// `program` as `name`, with the arguments of `template`, in which words that end in SOURCE
-    /// and TARGET take the paths; `None` when it is not at hand.
+    /// `program` as `name`, with the arguments of `template`, in which SOURCE, TARGET and INTO, the
+    /// target's directory, stand for paths; `None` when it is not at hand.
     pub(crate) fn rival(&self, program: &str, name: &str, template: &str) -> Option<Competitor> {
         let path = self.path_of(program)?.clone().into_os_string();
         let mut words = vec![Word::Text(path)];
-        words.extend(template.split_whitespace().map(|word| {
-            if let Some(prefix) = word.strip_suffix("SOURCE") {
-                Word::Source(prefix.to_owned())
-            } else if let Some(prefix) = word.strip_suffix("TARGET") {
-                Word::Target(prefix.to_owned())
-            } else {
-                Word::Text(word.into())
-            }
-        }));
+        words.extend(template.split_whitespace().map(Word::of_template));
         Some(Competitor { name: name.to_owned(), is_mycp: false, words })
     }
 
@@ -131,8 +155,25 @@ impl Cast {
         needs.iter().try_for_each(|program| self.path_of(program).map(|_| ()))?;
         let mut words = vec![Word::Text(self.shell.clone()?.into_os_string())];
         words.extend(["-c", script, "sh"].map(|word| Word::Text(word.into())));
-        words.extend([Word::Source(String::new()), Word::Target(String::new())]);
+        words.extend([Word::path(Operand::Source), Word::path(Operand::Target)]);
         Some(Competitor { name: name.to_owned(), is_mycp: false, words })
+    }
+
+    /// mycp with these options as `name`, once for each of the `parts` of the source, one after the
+    /// other; the time of a shell and a mkdir, some milliseconds, counts as theirs.
+    pub(crate) fn mycp_apart(
+        &self,
+        name: &str,
+        options: &str,
+        parts: [&str; 2],
+    ) -> Option<Competitor> {
+        let copies = parts.map(|part| format!(r#""$0" {options} "$1/{part}" "$2/{part}""#));
+        let script = format!(r#"mkdir "$2" && {}"#, copies.join(" && "));
+        let mut words = vec![Word::Text(self.shell.clone()?.into_os_string())];
+        words.extend(["-c", &script].map(|word| Word::Text(word.into())));
+        words.push(Word::Text(self.mycp.clone().into_os_string()));
+        words.extend([Word::path(Operand::Source), Word::path(Operand::Target)]);
+        Some(Competitor { name: name.to_owned(), is_mycp: true, words })
     }
 
     fn path_of(&self, program: &str) -> Option<&PathBuf> {

@@ -10,7 +10,7 @@ use clap::Parser;
 use crate::args::{Arguments, Plan, Suite};
 use crate::machine::{FileSystem, Machine};
 use crate::rivals::Cast;
-use crate::runner::{Entry, Measured, Runner, say};
+use crate::runner::{Entry, Group, Measured, Runner, say};
 use crate::workspace::Workspace;
 use crate::{json, shows, suites, sys, table};
 
@@ -58,7 +58,8 @@ fn run(arguments: &Arguments) -> Result<Vec<String>> {
     for directory in directories(arguments) {
         places.push(benchmark.measure(&directory)?);
     }
-    let promises = if arguments.shows { shows::shown(&places) } else { Vec::new() };
+    let promises =
+        if arguments.shows { shows::shown(&places, &benchmark.plan.suites) } else { Vec::new() };
     if arguments.shows {
         print(|out| shows::print(out, &promises))?;
     }
@@ -105,9 +106,10 @@ impl Benchmark {
             }
             let start = place.groups.len();
             for group in groups {
-                say(&format!("{} {suite:?} {}", place.file_system.kind, group.size));
-                let in_memory = place.file_system.is_memory();
-                place.groups.push(self.runner.measure(group, &mut workspace, in_memory)?);
+                let Group { payload, variant, .. } = &group;
+                say(&format!("{} {suite:?} {payload} {variant}", place.file_system.kind));
+                let measured = self.runner.measure(group, &mut workspace, &place.file_system)?;
+                place.groups.push(measured);
             }
             let measured = &place.groups[start..];
             print(|out| table::suite(out, measured))?;
@@ -129,7 +131,7 @@ fn failures(place: &Place) -> Vec<String> {
         let entries = group.entries.iter().filter(|entry| entry.competitor.is_mycp);
         let of_entry = |entry: &Entry| {
             let reason = entry.failure.as_ref()?;
-            Some(format!("{} of {} on {kind}: {reason}", entry.competitor.name, group.size))
+            Some(format!("{} of {} on {kind}: {reason}", entry.competitor.name, group.payload))
         };
         entries.filter_map(of_entry).collect::<Vec<_>>()
     };

@@ -1,10 +1,11 @@
 //! Runs competitors that do the same work, round by round, and keeps what each run took.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,9 +13,13 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 use crate::args::{Size, Suite};
+use crate::machine::FileSystem;
+use crate::payload::Payload;
+use crate::random::Random;
 use crate::rivals::Competitor;
 use crate::statistics::{self, InRound, Spread};
 use crate::sys::{self, Reaped};
+use crate::tree::{self, Compared};
 use crate::workspace::{self, Workspace};
 
 /// Competitors that do the same work, and how often.
@@ -23,7 +28,7 @@ pub(crate) struct Group {
     pub(crate) suite: Suite,
     /// Which kind of this work, where a suite has more than one.
     pub(crate) variant: &'static str,
-    pub(crate) size: Size,
+    pub(crate) payload: Payload,
     pub(crate) competitors: Vec<Competitor>,
     /// The competitor that all are compared with, by name.
     pub(crate) baseline: &'static str,
@@ -40,7 +45,7 @@ pub(crate) struct Group {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TargetBefore {
     Nothing,
-    /// A file of the source's size with other content, all of it on the disk.
+    /// A file of the source's size with other content, all of it on the disk; for files alone.
     Other,
 }
 
@@ -79,6 +84,8 @@ pub(crate) struct Entry {
     pub(crate) samples: Vec<Sample>,
     /// Whether a target shared blocks with the source.
     pub(crate) cloned: bool,
+    /// What its copy of a tree does not have as the source has it.
+    pub(crate) lost: BTreeSet<&'static str>,
     /// Why it was dropped.
     pub(crate) failure: Option<String>,
     /// Its figures are not compared with those of others.
@@ -86,6 +93,23 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    fn new(competitor: &Competitor) -> Self {
+        Self {
+            competitor: competitor.clone(),
+            samples: Vec::new(),
+            cloned: false,
+            lost: BTreeSet::new(),
+            failure: None,
+            spoiled: false,
+        }
+    }
+
+    fn learn(&mut self, group: &Group, compared: Compared) {
+        self.cloned |= compared.cloned;
+        self.spoiled |= self.cloned && group.sharing == Sharing::Spoils;
+        self.lost.extend(compared.lost);
+    }
+
     /// One figure a round.
     pub(crate) fn rounds(&self, figure: fn(&Sample) -> f64) -> Vec<InRound> {
         let of = |sample: &Sample| InRound::new(sample.round, figure(sample));
@@ -138,7 +162,7 @@ impl Entry {
 pub(crate) struct Measured {
     pub(crate) suite: Suite,
     pub(crate) variant: &'static str,
-    pub(crate) size: Size,
+    pub(crate) payload: Payload,
     pub(crate) baseline: &'static str,
     pub(crate) ours: &'static str,
     pub(crate) spawns: u32,
@@ -147,6 +171,8 @@ pub(crate) struct Measured {
     pub(crate) entries: Vec<Entry>,
     /// Why nothing was run.
     pub(crate) skipped: Option<String>,
+    /// What makes all of its figures doubtful.
+    pub(crate) warning: Option<String>,
 }
 
 impl Measured {
@@ -161,24 +187,9 @@ impl Measured {
 /// A virtual machine gives free memory back every few seconds, and the copy that comes next is two
 /// to four times slower. In a fixed order the rounds can fall into step with that, so that it
 /// always hits the same competitor: cp was seen 1.7 times slower than cp.
-#[derive(Debug)]
-struct Shuffler(u64);
-
-impl Default for Shuffler {
-    fn default() -> Self {
-        Self(0x9E37_79B9_7F4A_7C15)
-    }
-}
-
-impl Shuffler {
-    fn shuffle(&mut self, order: &mut [usize]) {
-        for last in (1..order.len()).rev() {
-            self.0 = workspace::xorshift(self.0);
-            let choices = u64::try_from(last).map_or(u64::MAX, |last| last + 1);
-            // The upper bits are the better ones.
-            let chosen = usize::try_from((self.0 >> 16) % choices).unwrap_or(last);
-            order.swap(last, chosen);
-        }
+fn shuffle(order: &mut [usize], random: &mut Random) {
+    for last in (1..order.len()).rev() {
+        order.swap(last, random.below(last + 1));
     }
 }
 
@@ -214,47 +225,51 @@ impl Runner {
         &self,
         group: Group,
         workspace: &mut Workspace,
-        in_memory: bool,
+        file_system: &FileSystem,
     ) -> Result<Measured> {
         let mut measured = Measured {
             suite: group.suite,
             variant: group.variant,
-            size: group.size,
+            payload: group.payload,
             baseline: group.baseline,
             ours: group.ours,
             spawns: group.spawns,
             peak_floor: Size(0),
             entries: Vec::new(),
             skipped: None,
+            warning: None,
         };
         let targets = if group.target == TargetBefore::Other { 2 } else { 1 };
-        measured.skipped = workspace.lacks_room(group.size, targets, in_memory);
+        measured.skipped = workspace.lacks_room(&group.payload, targets, file_system)?;
         if measured.skipped.is_some() {
             return Ok(measured);
         }
-        let source = workspace.source(group.size)?;
-        let start = |competitor: &Competitor| Entry {
-            competitor: competitor.clone(),
-            samples: Vec::new(),
-            cloned: false,
-            failure: None,
-            spoiled: false,
-        };
-        measured.entries = group.competitors.iter().map(start).collect();
+        let source = workspace.source(&group.payload)?;
+        measured.entries = group.competitors.iter().map(Entry::new).collect();
         let mut order: Vec<usize> = (0..measured.entries.len()).collect();
-        let mut shuffler = Shuffler::default();
+        let mut random = Random::new(1);
         for round in 0..=group.rounds {
-            workspace::warm(&source)?;
-            shuffler.shuffle(&mut order);
+            match group.payload {
+                Payload::File(_) => workspace::warm(&source)?,
+                Payload::Tree(..) => tree::warm(&source)?,
+            }
+            shuffle(&mut order, &mut random);
             for &place in &order {
                 let entry = &mut measured.entries[place];
                 if entry.failure.is_none() {
-                    self.batch(&group, entry, round, &source, workspace)?;
+                    let directory = next_directory(&group, workspace, file_system)?;
+                    self.batch(&group, entry, round, &source, &directory, workspace)?;
                 }
             }
         }
         measured.peak_floor = self.peak_floor()?;
         workspace.clear_large()?;
+        if !file_system.avoids_freed_inodes() {
+            workspace.clear_trees(file_system)?;
+        }
+        if let Payload::Tree(..) = group.payload {
+            measured.warning = workspace.warning();
+        }
         Ok(measured)
     }
 
@@ -265,31 +280,31 @@ impl Runner {
         entry: &mut Entry,
         round: u32,
         source: &Path,
-        workspace: &mut Workspace,
+        directory: &Path,
+        workspace: &Workspace,
     ) -> Result<()> {
         let mut spent = Duration::ZERO;
-        let directory = workspace.next_batch(group.size)?;
         for spawn in 0..group.spawns {
             if spent >= BATCH_TIME_MAX && spawn > 0 {
                 break;
             }
             workspace.clear_large()?;
-            let target = directory.join(format!("copy-{spawn}"));
+            let target = target_name(group, source, directory, spawn);
             if group.target == TargetBefore::Other {
-                workspace::fill(&target, group.size, 2)?;
+                workspace::fill(&target, group.payload.size(), 2)?;
             }
             let (seconds, used) = self.time(&entry.competitor.command(source, &target))?;
             spent += seconds;
             if sys::interrupted() {
                 bail!("interrupted");
             }
-            let checked = self.check(group, round, used, source, &target);
-            if let Err(reason) = checked {
-                entry.failure = Some(format!("{reason:#}"));
-                return Ok(());
+            match self.check(group, round, used, source, &target) {
+                Err(reason) => {
+                    entry.failure = Some(format!("{reason:#}"));
+                    return Ok(());
+                }
+                Ok(compared) => entry.learn(group, compared),
             }
-            entry.cloned |= File::open(&target).is_ok_and(|file| sys::shares_blocks(&file));
-            entry.spoiled |= entry.cloned && group.sharing == Sharing::Spoils;
             // The first round pays for pages, programs and code that nobody has touched yet.
             if round > 0 {
                 entry.samples.push(Sample {
@@ -306,6 +321,8 @@ impl Runner {
         Ok(())
     }
 
+    /// Fails unless all was copied. Of the content, and of trees all, that is looked at in the
+    /// first round alone, which is dropped.
     fn check(
         &self,
         group: &Group,
@@ -313,12 +330,22 @@ impl Runner {
         used: Reaped,
         source: &Path,
         target: &Path,
-    ) -> Result<()> {
+    ) -> Result<Compared> {
         if !used.status.success() {
             bail!("{}: {}", ending(used), self.complaint());
         }
-        workspace::check_length(target, group.size)?;
-        if round == 0 { workspace::check_content(source, target) } else { Ok(()) }
+        match group.payload {
+            Payload::Tree(..) if round == 0 => tree::compare(source, target),
+            Payload::Tree(..) => Ok(Compared::default()),
+            Payload::File(size) => {
+                workspace::check_length(target, size)?;
+                if round == 0 {
+                    workspace::check_content(source, target)?;
+                }
+                let cloned = File::open(target).is_ok_and(|file| sys::shares_blocks(&file));
+                Ok(Compared { cloned, ..Compared::default() })
+            }
+        }
     }
 
     /// Runs one command line and returns what it took.
@@ -358,6 +385,25 @@ impl Runner {
             (Ok(_), Some(line)) => line.chars().filter(|c| !c.is_control()).take(160).collect(),
             _ => "it said nothing".to_owned(),
         }
+    }
+}
+
+fn next_directory(
+    group: &Group,
+    workspace: &mut Workspace,
+    file_system: &FileSystem,
+) -> Result<PathBuf> {
+    match &group.payload {
+        Payload::File(size) => workspace.next_batch(*size),
+        tree @ Payload::Tree(..) => workspace.next_tree_batch(tree, file_system),
+    }
+}
+
+/// A tree keeps its name: some copiers put it into a directory and nowhere else.
+fn target_name(group: &Group, source: &Path, directory: &Path, spawn: u32) -> PathBuf {
+    match (&group.payload, source.file_name()) {
+        (Payload::Tree(..), Some(name)) => directory.join(name),
+        _ => directory.join(format!("copy-{spawn}")),
     }
 }
 

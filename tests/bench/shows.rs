@@ -4,14 +4,16 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::args::{Size, Suite};
+use crate::args::Suite;
+use crate::payload::Payload;
 use crate::run::Place;
 use crate::runner::{Entry, Measured, Sample};
-use crate::{statistics, suites, table};
+use crate::{statistics, suites, table, tree_suites};
 
 /// One promise in one directory.
 #[derive(Debug, Serialize)]
 pub(crate) struct Shown {
+    suite: Suite,
     what: String,
     file_system: String,
     /// What was measured, in the unit of the limits; none when it could not be.
@@ -29,15 +31,27 @@ struct Limits {
     aim: f64,
 }
 
-/// Every promise that applies to the file systems in `places`.
-pub(crate) fn shown(places: &[Place]) -> Vec<Shown> {
-    places.iter().flat_map(of_place).collect()
+/// Every promise that applies to the file systems in `places`, and that one of `suites` measures.
+pub(crate) fn shown(places: &[Place], suites: &[Suite]) -> Vec<Shown> {
+    let mut all: Vec<Shown> = places.iter().flat_map(of_place).collect();
+    all.retain(|shown| suites.contains(&shown.suite));
+    all
 }
 
 fn of_place(place: &Place) -> Vec<Shown> {
     let shelf = Shelf { place };
+    let mut all = of_files(&shelf);
+    for suite in [Suite::Tree, Suite::Empty] {
+        all.extend(shelf.trees(suite));
+    }
+    all.extend(shelf.mixed());
+    all.push(shelf.tree_memory());
+    all
+}
+
+fn of_files(shelf: &Shelf<'_>) -> Vec<Shown> {
     let mut all = Vec::new();
-    if place.file_system.is_memory() {
+    if shelf.place.file_system.is_memory() {
         let limits = Limits { must: 0.90, aim: 0.60 };
         all.push(shelf.ratio(
             "new target, default engine / cp",
@@ -57,6 +71,9 @@ fn of_place(place: &Place) -> Vec<Shown> {
     all
 }
 
+/// What was copied in a group, and two of its competitors if it has both.
+type Pair<'a> = (Payload, Option<(&'a Entry, &'a Entry)>);
+
 /// The results of one directory.
 struct Shelf<'a> {
     place: &'a Place,
@@ -67,7 +84,9 @@ impl Shelf<'_> {
         let moving = Suite::Move;
         let limits = Limits { must: 0.75, aim: 0.55 };
         all.push(self.ratio("new target, default engine / cp", moving, "", suites::MOVE, limits));
-        all.push(self.fastest(Limits { must: 0.90, aim: 0.65 }));
+        let (name, pair) = self.fastest(moving, "", suites::MOVE, &suites::MOVERS);
+        let what = format!("new target, default engine / {name}");
+        all.push(self.compared(moving, &what, pair, Limits { must: 0.90, aim: 0.65 }));
         let limits = Limits { must: 0.75, aim: 0.60 };
         let alone = suites::MAPPED_ALONE;
         all.push(self.ratio("new target, mmap / cp", moving, alone, suites::MOVE_MAPPED, limits));
@@ -76,7 +95,7 @@ impl Shelf<'_> {
             [("flushed / dd conv=fsync", suites::DD_SYNC), ("flushed / cp, sync", suites::CP_SYNC)]
         {
             let pair = self.pair(Suite::Sync, "", suites::SYNC, Some(other));
-            all.push(self.compared(what, pair, limits));
+            all.push(self.compared(Suite::Sync, what, pair, limits));
         }
         let limits = Limits { must: 0.8, aim: 0.6 };
         let verify = Suite::Verify;
@@ -92,7 +111,7 @@ impl Shelf<'_> {
         groups
             .filter(|group| group.suite == suite && group.variant == variant)
             .filter(|group| group.skipped.is_none())
-            .max_by_key(|group| group.size)
+            .max_by_key(|group| group.payload.size())
     }
 
     /// The entry `own` and the entry `other`, or the baseline's.
@@ -102,41 +121,105 @@ impl Shelf<'_> {
         variant: &str,
         own: &str,
         other: Option<&str>,
-    ) -> Option<(Size, &Entry, &Entry)> {
+    ) -> Option<Pair<'_>> {
         let group = self.group(suite, variant)?;
         let other = other.unwrap_or(group.baseline);
-        Some((group.size, group.entry(own)?, group.entry(other)?))
+        Some((group.payload, group.entry(own).zip(group.entry(other))))
     }
 
     fn ratio(&self, what: &str, suite: Suite, variant: &str, own: &str, limits: Limits) -> Shown {
-        self.compared(what, self.pair(suite, variant, own, None), limits)
+        self.compared(suite, what, self.pair(suite, variant, own, None), limits)
     }
 
-    fn compared(&self, what: &str, pair: Option<(Size, &Entry, &Entry)>, limits: Limits) -> Shown {
-        let spread = pair.and_then(|(_, own, other)| own.ratio(other));
-        let size = pair.map_or_else(String::new, |(size, ..)| format!("{size}: "));
-        let least = pair.and_then(|(_, own, other)| own.least_ratio(other));
+    fn compared(&self, suite: Suite, what: &str, pair: Option<Pair<'_>>, limits: Limits) -> Shown {
+        let payload = pair.map_or_else(String::new, |(payload, _)| format!("{payload}: "));
+        let both = pair.and_then(|(_, both)| both);
+        let spread = both.and_then(|(own, other)| own.ratio(other));
+        let least = both.and_then(|(own, other)| own.least_ratio(other));
         let reach = spread.zip(least).map_or_else(String::new, |(spread, least)| {
             let (from, to) = (spread.least, spread.greatest);
             format!("{from:.2}..{to:.2} in the rounds, {least:.2} of the least times")
         });
-        self.line(format!("{size}{what}"), spread.map(|spread| spread.median), reach, limits)
+        let figure = spread.map(|spread| spread.median);
+        self.line(suite, format!("{payload}{what}"), figure, reach, limits)
     }
 
-    /// Against the fastest rival that wrote every byte.
-    fn fastest(&self, limits: Limits) -> Shown {
-        let group = self.group(Suite::Move, "");
-        let rivals = suites::MOVERS.iter().filter_map(|name| group?.entry(name));
-        let timed = rivals
+    /// Against the fastest of `rivals` that did the same work.
+    fn fastest(
+        &self,
+        suite: Suite,
+        variant: &str,
+        own: &str,
+        rivals: &[&str],
+    ) -> (String, Option<Pair<'_>>) {
+        let group = self.group(suite, variant);
+        let best = rivals
+            .iter()
+            .filter_map(|name| group?.entry(name))
             .filter(|entry| !entry.spoiled && entry.failure.is_none())
-            .filter_map(|entry| Some((entry.spread(Sample::seconds)?.median, entry)));
-        let best = timed.min_by(|left, right| left.0.total_cmp(&right.0)).map(|(_, entry)| entry);
-        let name = best.map_or("no rival", |entry| entry.competitor.name.as_str());
-        let pair = best.and_then(|entry| {
-            let group = group?;
-            Some((group.size, group.entry(suites::MOVE)?, entry))
-        });
-        self.compared(&format!("new target, default engine / fastest ({name})"), pair, limits)
+            .filter_map(|entry| Some((entry.spread(Sample::seconds)?.median, entry)))
+            .min_by(|left, right| left.0.total_cmp(&right.0))
+            .map(|(_, entry)| entry.competitor.name.as_str());
+        let name = best.unwrap_or("no rival");
+        (format!("fastest ({name})"), self.pair(suite, variant, own, Some(name)))
+    }
+
+    fn trees(&self, suite: Suite) -> Vec<Shown> {
+        let comes = tree_suites::AS_IT_COMES;
+        let (name, pair) = self.fastest(suite, comes, tree_suites::PLAIN, &tree_suites::FAST);
+        let what = format!("{} / {name}", tree_suites::PLAIN);
+        let mut all = vec![self.compared(suite, &what, pair, Limits { must: 1.0, aim: 0.8 })];
+        let (archive, archive_sync) = (tree_suites::ARCHIVE, tree_suites::ARCHIVE_SYNC);
+        let flushed = match suite {
+            Suite::Empty => tree_suites::EACH_FLUSHED,
+            _ => tree_suites::FLUSHED,
+        };
+        for (variant, own, other, must, aim) in [
+            (comes, archive, tree_suites::CP_ARCHIVE, 0.5, 0.3),
+            (comes, archive, tree_suites::CPX, 0.8, 0.5),
+            (comes, archive, tree_suites::CPZ, 1.4, 1.0),
+            (flushed, archive_sync, tree_suites::RSYNC_SYNC, 0.3, 0.1),
+        ] {
+            let pair = self.pair(suite, variant, own, Some(other));
+            let limits = Limits { must, aim };
+            all.push(self.compared(suite, &format!("{own} / {other}"), pair, limits));
+        }
+        all
+    }
+
+    /// Once as it comes; once more without shared blocks, where that is something else.
+    fn mixed(&self) -> Vec<Shown> {
+        let limits = Limits { must: 1.05, aim: 0.9 };
+        let line = |variant: &str, own: &str, parts: &str| {
+            let pair = self.pair(Suite::Mixed, variant, own, Some(parts));
+            self.compared(Suite::Mixed, &format!("{own} / its parts apart"), pair, limits)
+        };
+        let (plain, parts) = (tree_suites::PLAIN, tree_suites::PARTS);
+        let mut all = vec![line(tree_suites::AS_IT_COMES, plain, parts)];
+        if self.place.file_system.clones {
+            let (plain, parts) = (tree_suites::PLAIN_MOVE, tree_suites::PARTS_MOVE);
+            all.push(line(tree_suites::MOVING, plain, parts));
+        }
+        all
+    }
+
+    fn tree_memory(&self) -> Shown {
+        let groups = self.place.groups.iter().filter(|group| group.suite == Suite::Empty);
+        let files = groups.clone().map(|group| group.payload.files()).max().unwrap_or(0);
+        let mut peaks = Vec::new();
+        let mut texts = Vec::new();
+        for group in groups.filter(|group| group.payload.files() == files) {
+            for entry in group.entries.iter().filter(|entry| entry.competitor.is_mycp) {
+                if let Some(peak) = entry.peak() {
+                    peaks.push(peak.mebibytes());
+                    texts.push(format!("{} {:.1}", entry.competitor.name, peak.mebibytes()));
+                }
+            }
+        }
+        let greatest = peaks.into_iter().max_by(f64::total_cmp);
+        let what = format!("peak resident memory with {files} files, MiB");
+        let limits = Limits { must: 128.0, aim: 48.0 };
+        self.line(Suite::Empty, what, greatest, texts.join(", "), limits)
     }
 
     fn small(&self) -> Shown {
@@ -152,13 +235,14 @@ impl Shelf<'_> {
             for (name, engine) in [(suites::MOVE, "default"), (suites::MOVE_MAPPED, "mmap")] {
                 if let Some(peak) = group.entry(name).and_then(Entry::peak) {
                     peaks.push(peak.mebibytes());
-                    texts.push(format!("{} {engine} {:.1}", group.size, peak.mebibytes()));
+                    texts.push(format!("{} {engine} {:.1}", group.payload, peak.mebibytes()));
                 }
             }
         }
         let greatest = peaks.into_iter().max_by(f64::total_cmp);
         let limits = Limits { must: 64.0, aim: 32.0 };
-        self.line("peak resident memory, MiB".to_owned(), greatest, texts.join(", "), limits)
+        let what = "peak resident memory, MiB".to_owned();
+        self.line(Suite::Memory, what, greatest, texts.join(", "), limits)
     }
 
     fn linear(&self, name: &str) -> Shown {
@@ -171,11 +255,20 @@ impl Shelf<'_> {
         let texts: Vec<String> =
             figures.iter().map(|(size, one)| format!("{size}: {}", table::time(*one))).collect();
         let what = format!("seconds per GiB differ by, %: {name}");
-        self.line(what, percent, texts.join(", "), Limits { must: 25.0, aim: 10.0 })
+        let limits = Limits { must: 25.0, aim: 10.0 };
+        self.line(Suite::Linear, what, percent, texts.join(", "), limits)
     }
 
-    fn line(&self, what: String, figure: Option<f64>, detail: String, limits: Limits) -> Shown {
+    fn line(
+        &self,
+        suite: Suite,
+        what: String,
+        figure: Option<f64>,
+        detail: String,
+        limits: Limits,
+    ) -> Shown {
         Shown {
+            suite,
             what,
             file_system: self.place.file_system.kind.clone(),
             figure,

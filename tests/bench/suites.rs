@@ -1,9 +1,11 @@
-//! Which competitors do the same work: the groups of each suite.
+//! Which competitors do the same work: the groups of each suite of single files.
 
 use crate::args::{Plan, SMALL, Size, Suite};
 use crate::machine::FileSystem;
+use crate::payload::Payload;
 use crate::rivals::{Cast, Competitor};
 use crate::runner::{Group, Sharing, TargetBefore};
+use crate::tree_suites;
 
 /// The default engine where blocks must not be shared: the "mycp" of most tables.
 pub(crate) const MOVE: &str = "mycp --reflink=never";
@@ -43,13 +45,17 @@ pub(crate) fn groups(
     file_system: &FileSystem,
 ) -> Vec<Group> {
     let sizes = |build: fn(&Cast) -> Vec<Competitor>, base: &Group| {
-        let at = |&size: &Size| Group { size, spawns: spawns(size), ..base.again(build(cast)) };
+        let at = |&size: &Size| Group {
+            payload: Payload::File(size),
+            spawns: spawns(size),
+            ..base.again(build(cast))
+        };
         plan.sizes.iter().map(at).collect::<Vec<_>>()
     };
     let base = Group {
         suite,
         variant: "",
-        size: SMALL,
+        payload: Payload::File(SMALL),
         competitors: Vec::new(),
         baseline: CP,
         ours: MOVE,
@@ -103,6 +109,9 @@ pub(crate) fn groups(
             by_size(&plan.memory_sizes, cast, &Group { rounds: plan.rounds.min(2), ..base })
         }
         Suite::Linear => by_size(&plan.linear_sizes, cast, &base),
+        Suite::Tree | Suite::Empty | Suite::Mixed => {
+            tree_suites::groups(suite, plan, cast, file_system)
+        }
     }
 }
 
@@ -125,7 +134,8 @@ fn by_size(sizes: &[Size], cast: &Cast, base: &Group) -> Vec<Group> {
         all.extend(cast.rival("cp", CP, "--reflink=never SOURCE TARGET"));
         all
     };
-    sizes.iter().map(|&size| Group { size, ..base.again(competitors()) }).collect()
+    let at = |&size: &Size| Group { payload: Payload::File(size), ..base.again(competitors()) };
+    sizes.iter().map(at).collect()
 }
 
 fn moving(cast: &Cast) -> Vec<Competitor> {

@@ -9,9 +9,9 @@ use crate::runner::{Entry, Measured, Sample};
 use crate::statistics::{self, Spread};
 
 const COLUMNS: &str = "\
-| size | competitor | median s | min..max s | GiB/s | to cp | min..max | least to cp | to mycp \
+| what | competitor | median s | min..max s | GiB/s | to cp | min..max | least to cp | to mycp \
 | user s | sys s | peak MiB | minor faults | note |
-| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: \
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: \
 | ---: | ---: | ---: | ---: | --- |";
 
 /// What smaller copies take is the process, no rate.
@@ -40,9 +40,10 @@ pub(crate) fn preface(out: &mut impl Write, machine: &Machine, cast: &Cast) -> i
         out,
         "\nSeconds are medians over the rounds, user and system seconds means. \"to cp\" and \"to \
          mycp\" are medians of the quotients within each round, against the first cp and the \
-         first mycp of a table that do the same work; \"least to cp\" is the quotient of the \
-         least times. Under 1 is faster. Where half of the rounds took a quarter longer than the \
-         fastest the note says unsteady: measure again when the machine is idle."
+         first mycp of a table that do the same work, with trees against those that keep all \
+         (-a); \"least to cp\" is the quotient of the least times. Under 1 is faster. Where half \
+         of the rounds took a quarter longer than the fastest the note says unsteady: measure \
+         again when the machine is idle. Of copies of trees the note says what they did not keep."
     )
 }
 
@@ -55,7 +56,15 @@ pub(crate) fn place(out: &mut impl Write, place: &FileSystem) -> io::Result<()> 
         place.directory.display(),
         place.device,
         place.mount_options,
-    )
+    )?;
+    if place.avoids_freed_inodes() {
+        writeln!(
+            out,
+            "\nHere making files is slow for minutes after many were removed: the figures of trees \
+             are good on a freshly made file system alone."
+        )?;
+    }
+    Ok(())
 }
 
 /// One suite in one directory.
@@ -71,25 +80,28 @@ pub(crate) fn suite(out: &mut impl Write, groups: &[Measured]) -> io::Result<()>
             row(out, group, entry)?;
         }
     }
+    if let Some(warning) = groups.iter().rev().find_map(|group| group.warning.as_ref()) {
+        writeln!(out, "\n{warning}")?;
+    }
     out.flush()
 }
 
 fn label(group: &Measured) -> String {
     let variant = if group.variant.is_empty() { "" } else { ", " };
-    format!("{}{variant}{}", group.size, group.variant)
+    format!("{}{variant}{}", group.payload, group.variant)
 }
 
 fn row(out: &mut impl Write, group: &Measured, entry: &Entry) -> io::Result<()> {
     let seconds = entry.spread(Sample::seconds);
     let rate = seconds
-        .filter(|_| group.size >= RATED_MIN)
-        .map(|spread| group.size.gibibytes() / spread.median);
+        .filter(|_| group.payload.size() >= RATED_MIN)
+        .map(|spread| group.payload.size().gibibytes() / spread.median);
     let ratio = |name: &str| group.entry(name).and_then(|other| entry.ratio(other));
     let to_cp = ratio(group.baseline);
     let least = group.entry(group.baseline).and_then(|cp| entry.least_ratio(cp));
     let cells = [
         label(group),
-        entry.competitor.name.clone(),
+        in_cell(&entry.competitor.name),
         or_dash(seconds, |spread| time(spread.median)),
         or_dash(seconds, |spread| format!("{}..{}", time(spread.least), time(spread.greatest))),
         or_dash(rate, |rate| format!("{rate:.2}")),
@@ -133,19 +145,29 @@ fn peak_cell(peak: Size, floor: Size) -> String {
 }
 
 fn note(entry: &Entry) -> String {
-    let text = what_became(entry);
-    let both = if entry.is_unsteady() && !text.is_empty() { ", " } else { "" };
-    let unsteady = if entry.is_unsteady() { "unsteady" } else { "" };
-    format!("{text}{both}{unsteady}")
+    let mut parts = vec![what_became(entry)];
+    if !entry.lost.is_empty() {
+        let lost: Vec<&str> = entry.lost.iter().copied().collect();
+        parts.push(format!("loses {}", lost.join(", ")));
+    }
+    if entry.is_unsteady() {
+        parts.push("unsteady".to_owned());
+    }
+    parts.retain(|part| !part.is_empty());
+    parts.join("; ")
 }
 
 fn what_became(entry: &Entry) -> String {
     match (&entry.failure, entry.spoiled, entry.cloned) {
-        (Some(reason), ..) => format!("failed: {}", reason.replace('|', "\\|")),
+        (Some(reason), ..) => format!("failed: {}", in_cell(reason)),
         (None, true, _) => "cloned: not compared".to_owned(),
         (None, false, true) => "cloned".to_owned(),
         (None, false, false) => String::new(),
     }
+}
+
+fn in_cell(text: &str) -> String {
+    text.replace('|', "\\|")
 }
 
 /// Seconds per GiB of each competitor at each size, and by how much they differ.
@@ -171,7 +193,7 @@ pub(crate) fn per_gibibyte<'a>(
 ) -> Vec<(Size, f64)> {
     let of = |group: &Measured| {
         let seconds: Spread = group.entry(name)?.spread(Sample::seconds)?;
-        Some((group.size, seconds.median / group.size.gibibytes()))
+        Some((group.payload.size(), seconds.median / group.payload.size().gibibytes()))
     };
     groups.into_iter().filter_map(of).collect()
 }

@@ -8,7 +8,10 @@ use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
 use crate::args::Size;
-use crate::machine;
+use crate::machine::{self, FileSystem};
+use crate::payload::Payload;
+use crate::random::xorshift;
+use crate::tree;
 
 /// Small: peaks of children are measured from this process's own size up (see `runner`).
 const BUFFER_BYTES: usize = 256 << 10;
@@ -23,12 +26,17 @@ const MARGIN_BYTES: u64 = 64 << 20;
 /// many were deleted, and would slow all competitors alike until they looked alike.
 const KEPT_TARGET_MAX: Size = Size(64 << 10);
 
+const LARGE_TARGETS: &str = "large";
+const TREE_TARGETS: &str = "trees";
+
 /// A directory of the benchmark's own, removed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Workspace {
     root: TempDir,
-    sources: Vec<Size>,
+    sources: Vec<Payload>,
     batches: u32,
+    /// How often copies were removed from a file system that then makes files slowly.
+    slowing_removals: u32,
 }
 
 impl Workspace {
@@ -40,8 +48,9 @@ impl Workspace {
                 builder.prefix("mycp-bench-").disable_cleanup(keep).tempdir_in(directory)
             })
             .and_then(|root| {
-                fs::create_dir(root.path().join("large"))?;
-                Ok(Self { root, sources: Vec::new(), batches: 0 })
+                fs::create_dir(root.path().join(LARGE_TARGETS))?;
+                fs::create_dir(root.path().join(TREE_TARGETS))?;
+                Ok(Self { root, sources: Vec::new(), batches: 0, slowing_removals: 0 })
             })
             .with_context(|| format!("cannot make a directory in '{}'", directory.display()))
     }
@@ -51,39 +60,67 @@ impl Workspace {
         self.root.path()
     }
 
-    /// Why there is not enough room for a source of `size` and `targets` copies; `None` when
+    /// Why there is not enough room for a source and `targets` copies of `payload`; `None` when
     /// there is.
-    pub(crate) fn lacks_room(&self, size: Size, targets: u64, in_memory: bool) -> Option<String> {
-        let files = if self.sources.contains(&size) { targets } else { targets + 1 };
-        let needed = size.0.saturating_mul(files).saturating_add(MARGIN_BYTES);
+    pub(crate) fn lacks_room(
+        &mut self,
+        payload: &Payload,
+        targets: u64,
+        file_system: &FileSystem,
+    ) -> Result<Option<String>> {
+        let copies = if self.sources.contains(payload) { targets } else { targets + 1 };
+        let mut lack = self.lack(payload, copies, file_system);
+        if lack.is_some() {
+            self.clear_trees(file_system)?;
+            self.drop_large_files(payload)?;
+            lack = self.lack(payload, copies, file_system);
+        }
+        Ok(lack)
+    }
+
+    /// Removes large sources but `payload`; trees stay, so that ext4 has few inodes to avoid, see
+    /// [`Self::next_tree_batch`].
+    fn drop_large_files(&mut self, payload: &Payload) -> Result<()> {
+        let goes = |other: &mut Payload| {
+            let is_file = matches!(other, Payload::File(_));
+            is_file && other.size() > KEPT_SOURCE_MAX && other != payload
+        };
+        for other in self.sources.extract_if(.., goes) {
+            let old = self.root.path().join(source_name(&other));
+            fs::remove_file(&old).with_context(|| cannot("remove", &old))?;
+        }
+        Ok(())
+    }
+
+    fn lack(&self, payload: &Payload, copies: u64, file_system: &FileSystem) -> Option<String> {
+        let needed = payload.room().saturating_mul(copies).saturating_add(MARGIN_BYTES);
         let mut free = machine::free_bytes(self.path()).unwrap_or(0);
-        if in_memory {
+        if file_system.is_memory() {
             free = free.min(machine::memory_available());
         }
-        let mebibytes = |bytes: u64| bytes >> 20;
-        (free < needed)
-            .then(|| format!("needs {} MiB, {} MiB are free", mebibytes(needed), mebibytes(free)))
+        if free < needed {
+            return Some(format!("needs {} MiB, {} MiB are free", needed >> 20, free >> 20));
+        }
+        let needed = payload.inodes().saturating_mul(copies);
+        let free = machine::free_inodes(self.path())?;
+        (free < needed).then(|| format!("needs {needed} inodes, {free} are free"))
     }
 
-    /// A file of `size` random bytes, made when there is none yet, and written out.
-    pub(crate) fn source(&mut self, size: Size) -> Result<PathBuf> {
-        let path = self.source_path(size);
-        if self.sources.contains(&size) {
+    /// What is to be copied, made when there is none yet, and written out.
+    pub(crate) fn source(&mut self, payload: &Payload) -> Result<PathBuf> {
+        let path = self.root.path().join(source_name(payload));
+        if self.sources.contains(payload) {
             return Ok(path);
         }
-        if size > KEPT_SOURCE_MAX {
-            for other in self.sources.extract_if(.., |other| *other > KEPT_SOURCE_MAX) {
-                let old = self.root.path().join(source_name(other));
-                fs::remove_file(&old).with_context(|| cannot("remove", &old))?;
-            }
+        if payload.size() > KEPT_SOURCE_MAX {
+            self.drop_large_files(payload)?;
         }
-        fill(&path, size, 1)?;
-        self.sources.push(size);
+        match payload {
+            Payload::File(size) => fill(&path, *size, 1)?,
+            Payload::Tree(shape, _) => tree::make(*shape, &path)?,
+        }
+        self.sources.push(*payload);
         Ok(path)
-    }
-
-    fn source_path(&self, size: Size) -> PathBuf {
-        self.root.path().join(source_name(size))
     }
 
     /// A directory for the next targets of `size` bytes: a new one for small ones, the one
@@ -91,34 +128,84 @@ impl Workspace {
     pub(crate) fn next_batch(&mut self, size: Size) -> Result<PathBuf> {
         if size > KEPT_TARGET_MAX {
             self.clear_large()?;
-            return Ok(self.large_path());
+            return Ok(self.root.path().join(LARGE_TARGETS));
         }
+        let root = self.root.path().to_owned();
+        self.new_batch(&root)
+    }
+
+    /// A new directory for the next copy of a tree, and nothing left to write to the disk.
+    ///
+    /// The copy before is removed first. Not so on ext4: until minutes later it looks past the
+    /// inodes that were freed, one by one, for each file that is made. There copies stay until
+    /// there is no room for another.
+    pub(crate) fn next_tree_batch(
+        &mut self,
+        payload: &Payload,
+        file_system: &FileSystem,
+    ) -> Result<PathBuf> {
+        let stays = file_system.avoids_freed_inodes();
+        if !stays || self.lack(payload, 1, file_system).is_some() {
+            self.clear_trees(file_system)?;
+        }
+        let targets = self.root.path().join(TREE_TARGETS);
+        tree::sync(&targets)?;
+        self.new_batch(&targets)
+    }
+
+    fn new_batch(&mut self, inside: &Path) -> Result<PathBuf> {
         self.batches += 1;
-        let next = self.root.path().join(format!("small-{}", self.batches));
+        let next = inside.join(format!("batch-{}", self.batches));
         fs::create_dir(&next).with_context(|| cannot("make", &next))?;
         Ok(next)
     }
 
     /// Removes the large targets.
     pub(crate) fn clear_large(&self) -> Result<()> {
-        let directory = self.large_path();
-        for entry in fs::read_dir(&directory).with_context(|| cannot("list", &directory))? {
-            let path = entry.with_context(|| cannot("list", &directory))?.path();
-            remove(&path).with_context(|| cannot("remove", &path))?;
+        clear(&self.root.path().join(LARGE_TARGETS)).map(|_| ())
+    }
+
+    /// Removes the copies of trees.
+    pub(crate) fn clear_trees(&mut self, file_system: &FileSystem) -> Result<()> {
+        let removed = clear(&self.root.path().join(TREE_TARGETS))?;
+        if removed > 0 && file_system.avoids_freed_inodes() {
+            self.slowing_removals += 1;
         }
         Ok(())
     }
 
-    fn large_path(&self) -> PathBuf {
-        self.root.path().join("large")
+    /// What makes the figures of trees doubtful.
+    pub(crate) fn warning(&self) -> Option<String> {
+        (self.slowing_removals > 0).then(|| {
+            format!(
+                "To make room copies were removed {} times, after which this file system makes \
+                 files slowly for minutes: take a larger one.",
+                self.slowing_removals,
+            )
+        })
     }
 }
 
-fn source_name(size: Size) -> String {
-    format!("source-{}", size.0)
+fn source_name(payload: &Payload) -> String {
+    match payload {
+        Payload::File(size) => format!("source-{}", size.0),
+        Payload::Tree(shape, _) => format!("{:?}-{}", shape.kind, shape.shrink).to_lowercase(),
+    }
 }
 
-fn cannot(verb: &str, path: &Path) -> String {
+/// Removes what is in `directory`, and counts its entries.
+fn clear(directory: &Path) -> Result<usize> {
+    let mut removed = 0;
+    for entry in fs::read_dir(directory).with_context(|| cannot("list", directory))? {
+        let path = entry.with_context(|| cannot("list", directory))?.path();
+        remove(&path).with_context(|| cannot("remove", &path))?;
+        removed += 1;
+    }
+    Ok(removed)
+}
+
+/// "cannot make 'file'".
+pub(crate) fn cannot(verb: &str, path: &Path) -> String {
     format!("cannot {verb} '{}'", path.display())
 }
 
@@ -129,15 +216,38 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The next state of xorshift64: random enough to be incompressible, and faster than a disk.
-pub(crate) const fn xorshift(mut state: u64) -> u64 {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^ (state << 17)
+/// Bytes that no compressor or search for zeros makes fewer.
+#[derive(Debug)]
+pub(crate) struct RandomBytes {
+    state: u64,
+    buffer: Vec<u8>,
 }
 
-/// Makes, or overwrites in place, a file of `size` bytes that no compressor or search for zeros
-/// makes smaller, other ones for each `seed`, and waits until they are on the disk.
+impl RandomBytes {
+    /// Other ones for each `seed`.
+    pub(crate) fn new(seed: u64) -> Self {
+        let state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        Self { state, buffer: vec![0; BUFFER_BYTES] }
+    }
+
+    /// Writes the next `size` of them.
+    pub(crate) fn write(&mut self, file: &mut File, size: Size) -> io::Result<()> {
+        let mut left = size.0;
+        while left > 0 {
+            let take = usize::try_from(left).unwrap_or(usize::MAX).min(self.buffer.len());
+            for chunk in self.buffer[..take.next_multiple_of(8)].chunks_exact_mut(8) {
+                self.state = xorshift(self.state);
+                chunk.copy_from_slice(&self.state.to_ne_bytes());
+            }
+            file.write_all(&self.buffer[..take])?;
+            left = left.saturating_sub(u64::try_from(take).unwrap_or(u64::MAX));
+        }
+        Ok(())
+    }
+}
+
+/// Makes, or overwrites in place, a file of `size` random bytes, other ones for each `seed`, and
+/// waits until they are on the disk.
 pub(crate) fn fill(path: &Path, size: Size, seed: u64) -> Result<()> {
     let mut options = File::options();
     let mut file = options
@@ -146,18 +256,7 @@ pub(crate) fn fill(path: &Path, size: Size, seed: u64) -> Result<()> {
         .truncate(false)
         .open(path)
         .with_context(|| cannot("make", path))?;
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut buffer = vec![0; BUFFER_BYTES];
-    let mut left = size.0;
-    while left > 0 {
-        for chunk in buffer.chunks_exact_mut(8) {
-            state = xorshift(state);
-            chunk.copy_from_slice(&state.to_ne_bytes());
-        }
-        let take = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
-        file.write_all(&buffer[..take]).with_context(|| cannot("write", path))?;
-        left -= u64::try_from(take)?;
-    }
+    RandomBytes::new(seed).write(&mut file, size).with_context(|| cannot("write", path))?;
     file.sync_all().with_context(|| cannot("flush", path))
 }
 

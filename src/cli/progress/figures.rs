@@ -249,7 +249,7 @@ mod tests {
             trees.count(event);
         }
         let report = Report::new(&"a".into(), &"b".into(), Way::Created);
-        trees.ended(&Ok(Done::Copied(Box::new(report))));
+        trees.ended(&Ok(Done::Copied(report)));
         trees.ended(&Ok(Done::Skipped(Skip::Exists)));
         trees.ended(&Err(Error::new(Operation::Open, &"a".into(), Cause::Stopped)));
         let standing = trees.standing();
@@ -264,7 +264,7 @@ mod tests {
         trees.count(Event::Copied { bytes: 1000 });
         let mut report = Report::new(&"a".into(), &"b".into(), Way::Created);
         (report.len, report.retries) = (100, 2);
-        let copied = Ok(Done::Copied(Box::new(report)));
+        let copied = Ok(Done::Copied(report));
         trees.ended(&copied);
         assert_eq!(trees.standing().bytes.done, 800);
     }
