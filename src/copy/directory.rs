@@ -6,11 +6,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use super::target::Place;
 use crate::metadata::Birth;
 use crate::options::ObjectId;
 use crate::sys::attributes;
 use crate::sys::file::{self, Facts};
-use crate::sys::names::{Follow, Spot};
+use crate::sys::names::{self, Follow, Spot};
 use crate::sys::platform::{self, FileSystem};
 
 /// A directory that is held open: what is done in it is done relative to the handle, wherever its
@@ -65,6 +66,16 @@ impl Directory {
             file_system: OnceLock::new(),
             birth: OnceLock::new(),
         })
+    }
+
+    /// Makes it with the name of `place`, with these permission bits less the umask.
+    ///
+    /// # Errors
+    ///
+    /// Those of mkdir(2).
+    pub(crate) fn make(place: &Place, mode: u32) -> io::Result<Self> {
+        names::make_directory_at(&place.directory, &place.name, mode)?;
+        Self::new(place.spot().open_directory(Follow::No)?, place.path(), Names::Swept)
     }
 
     /// The same, to be found again by `way`.

@@ -8,6 +8,7 @@
 //! gets its own name at once.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
@@ -287,14 +288,13 @@ impl StagedDirectory {
                 Err(error) => return Err(error),
             }
             let staged = Self { place, name };
-            let opened = Spot::within(&staged.place.directory, &staged.name)
-                .open_listable(Follow::No)
-                .and_then(|handle| Directory::new(handle, path.clone(), Names::Hidden));
-            match opened {
-                Ok(directory) => {
-                    if lock::try_lock(directory.handle())? != Locked::Busy
-                        && staged.place.id_of(&staged.name)? == Some(directory.id())
-                    {
+            match Spot::within(&staged.place.directory, &staged.name).open_listable(Follow::No) {
+                Ok(handle) => {
+                    let handle = File::from(handle);
+                    let held = lock::try_lock(&handle)? != Locked::Busy;
+                    let directory = Directory::new(handle.into(), path.clone(), Names::Hidden)?;
+                    // One that was removed before it was locked has no links any more.
+                    if held && directory.facts.links > 0 {
                         return Ok((staged, directory));
                     }
                 }
@@ -308,11 +308,6 @@ impl StagedDirectory {
             Self { place, .. } = staged;
         }
         Err(io::ErrorKind::AlreadyExists.into())
-    }
-
-    /// Where it gets its name.
-    pub(crate) fn place(&self) -> &Place {
-        &self.place
     }
 
     /// Gives it its name, which must be free.

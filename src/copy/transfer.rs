@@ -255,7 +255,7 @@ impl Transfer<'_> {
         }
         // A small file gets its length from its one write.
         let one_write = facts.len <= ONE_WRITE_BYTES_MAX
-            && engine == EngineName::Buffered
+            && matches!(engine, EngineName::Buffered | EngineName::Kernel)
             && (job.before, job.holes, job.zeros) == (Before::Blank, Holes::Ignore, Zeros::Store);
         // A library user may have left SIGXFSZ as it is, which ends the process.
         if self.target_kind == Kind::Regular && facts.len > file::len_max() {

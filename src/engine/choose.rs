@@ -61,6 +61,11 @@ pub(crate) fn choose(options: &CopyOptions, at: Circumstances) -> Vec<Choice> {
         if at.target_blank && can_clone(at.target.file_system) {
             push(EngineName::Reflink, "the file system can share the blocks");
         }
+        // One call for two, and the bytes do not pass through this process: a fifth less time on
+        // tmpfs, where nothing is shared either. For large files two threads are quicker.
+        if at.target.file_system == FileSystem::Memory && at.len < LARGE_BYTES_MIN {
+            push(EngineName::Kernel, "the file is small, and in memory like its copy");
+        }
         // On a server, or below a FUSE daemon, the bytes need not come here at all.
         if matches!(at.target.file_system, FileSystem::Network | FileSystem::Fuse) {
             push(EngineName::Kernel, "the bytes are copied where they are");
@@ -136,6 +141,17 @@ mod tests {
         assert_eq!(chosen(&auto, elsewhere), [EngineName::Buffered]);
         let existing = Circumstances { target_blank: false, ..xfs };
         assert_eq!(chosen(&auto, existing), [EngineName::Buffered]);
+    }
+
+    #[test]
+    fn a_small_file_in_memory_is_copied_by_the_kernel() {
+        let auto = CopyOptions::default();
+        let small = at(FileSystem::Memory, 4096, 2);
+        assert_eq!(chosen(&auto, small), [EngineName::Kernel, EngineName::Buffered]);
+        assert_eq!(
+            chosen(&auto, Circumstances { same_device: false, ..small }),
+            [EngineName::Buffered]
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::metadata::{self, Attributes, Losses, ModeAtEnd, Named};
 use crate::options::{Endpoint, Keep, ObjectId, Preserve};
 use crate::sys::attributes;
-use crate::sys::file::{self, Facts};
+use crate::sys::file::{Facts, Kind};
 use crate::sys::names::{self, Follow, Listed, Spot};
 
 /// A directory under way, from its making until all that is in it has been copied.
@@ -46,6 +46,49 @@ pub(super) struct Handles {
 /// it is closed, so that a tree can be deeper than a process can have files open.
 const OPEN_DEPTH_MAX: usize = 64;
 
+/// How far the names of a directory have been read.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    pub(super) read: Vec<Listed>,
+    /// Whether there may be more.
+    pub(super) unread: bool,
+}
+
+/// How a target's directory came to be.
+#[derive(Debug)]
+pub(super) enum Made {
+    /// It was there.
+    Before,
+    /// It was made under its name, since no files will be in it.
+    Named,
+    /// It was made under a temporary name.
+    Staged(StagedDirectory),
+}
+
+impl Listing {
+    /// Reads as many names as one call yields, and a second time where these are all directories.
+    ///
+    /// # Errors
+    ///
+    /// Those of getdents(2); `EBADF` for a directory that may not be read.
+    pub(super) fn begin(source: &Directory) -> io::Result<Self> {
+        let mut listing = Self { read: Vec::new(), unread: true };
+        names::list_some(source, &mut listing.read)?;
+        let mut more = Vec::new();
+        if listing.has_no_file() && !listing.read.is_empty() {
+            names::list_some(source, &mut more)?;
+        }
+        listing.unread = !listing.read.is_empty() && !(listing.has_no_file() && more.is_empty());
+        listing.read.append(&mut more);
+        Ok(listing)
+    }
+
+    /// Whether there is nothing but directories among what was read.
+    pub(super) fn has_no_file(&self) -> bool {
+        self.read.iter().all(|listed| listed.kind == Some(Kind::Directory))
+    }
+}
+
 /// What is still to be done in a directory.
 #[derive(Debug, Default)]
 struct Work {
@@ -53,6 +96,8 @@ struct Work {
     unread: bool,
     /// Names that were read, and wait to be copied.
     read: Vec<Listed>,
+    /// Whether other threads know that there are more of them than one takes.
+    shared: bool,
     /// Threads that are copying some of its files.
     hands: usize,
     /// Subdirectories to be copied, the next one last.
@@ -85,11 +130,17 @@ impl Branch {
     pub(super) fn new(
         parent: Option<Arc<Branch>>,
         handles: Handles,
-        staged: Option<StagedDirectory>,
+        Listing { read, unread }: Listing,
+        made: Made,
         batched: bool,
         mode_at_end: ModeAtEnd,
     ) -> Self {
-        let work = Mutex::new(Work { unread: true, ..Work::default() });
+        let (is_new, staged) = match made {
+            Made::Before => (false, None),
+            Made::Named => (true, None),
+            Made::Staged(staged) => (true, Some(staged)),
+        };
+        let work = Mutex::new(Work { unread, read, ..Work::default() });
         Self {
             depth: parent.as_ref().map_or(0, |parent| parent.depth + 1),
             parent,
@@ -98,12 +149,17 @@ impl Branch {
             target_id: handles.target.id(),
             target_path: handles.target.path.clone(),
             handles: Mutex::new(Some(handles)),
-            is_new: staged.is_some(),
+            is_new,
             staged: Mutex::new(staged),
             batched,
             mode_at_end,
             work,
         }
+    }
+
+    /// Whether the target still has its temporary name.
+    pub(super) fn is_staged(&self) -> bool {
+        lock(&self.staged).is_some()
     }
 
     /// Takes the temporary name, to end it.
@@ -136,11 +192,6 @@ impl Branch {
     /// The identity of the target.
     pub(super) fn target_id(&self) -> ObjectId {
         self.target_id
-    }
-
-    /// Whether the names in the source can be read.
-    pub(super) fn is_readable(&self) -> bool {
-        self.handles().is_ok_and(|handles| file::can_flush(&handles.source).unwrap_or(false))
     }
 
     /// Closes both sides, if the tree is deep here and nothing is done in them before the one
@@ -247,6 +298,24 @@ impl Branch {
     /// Whether subdirectories wait.
     pub(super) fn has_subdirectories(&self) -> bool {
         !self.work().subdirectories.is_empty()
+    }
+
+    /// Whether they are more than one thread can begin at once.
+    pub(super) fn has_several_subdirectories(&self) -> bool {
+        self.work().subdirectories.len() > 1
+    }
+
+    /// Whether other threads are to be told of names that they can take; says so once.
+    pub(super) fn is_to_be_shared(&self) -> bool {
+        let mut work = self.work();
+        let shares = !work.shared && !work.read.is_empty();
+        work.shared |= shares;
+        shares
+    }
+
+    /// Whether they have been told.
+    pub(super) fn is_shared(&self) -> bool {
+        self.work().shared
     }
 
     /// Notes that something has to end first.

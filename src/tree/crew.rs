@@ -85,14 +85,14 @@ impl<'a> Crew<'a> {
         Self { idle, state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    /// Notes a directory whose names can be taken.
-    pub(super) fn opened(&self, branch: &Arc<Branch>) {
+    /// Notes a directory that has more names than one thread takes at once.
+    pub(super) fn share(&self, branch: &Arc<Branch>) {
         let mut state = self.state();
         state.taken_from.push(Arc::clone(branch));
-        self.wake(&state);
+        self.wake_one(&state);
     }
 
-    /// Notes that a directory has no more names.
+    /// Notes that a directory that was shared has no more names.
     pub(super) fn taken(&self, branch: &Arc<Branch>) {
         self.state().taken_from.retain(|other| !Arc::ptr_eq(other, branch));
     }
@@ -101,7 +101,10 @@ impl<'a> Crew<'a> {
     pub(super) fn filled(&self, branch: &Arc<Branch>) {
         let mut state = self.state();
         state.waiting.push(Arc::clone(branch));
-        self.wake(&state);
+        // The calling thread takes one itself.
+        if state.waiting.len() > 1 || branch.has_several_subdirectories() {
+            self.wake_one(&state);
+        }
     }
 
     /// A thread that cannot be had.
@@ -121,7 +124,10 @@ impl<'a> Crew<'a> {
                 if !matches!(begun, Some((_, true))) {
                     state.waiting.pop();
                 }
-                if let Some((name, _)) = begun {
+                if let Some((name, more)) = begun {
+                    if more || !state.waiting.is_empty() {
+                        self.wake_one(&state);
+                    }
                     return Task::Begin(branch, name);
                 }
             }
@@ -146,9 +152,10 @@ impl<'a> Crew<'a> {
         }
     }
 
-    fn wake(&self, state: &State) {
+    /// One at a time: that one wakes the next, if there is something left for it.
+    fn wake_one(&self, state: &State) {
         if state.asleep > 0 {
-            self.changed.notify_all();
+            self.changed.notify_one();
         }
     }
 

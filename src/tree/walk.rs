@@ -7,7 +7,7 @@ use std::thread::Builder;
 
 use super::Trees;
 use super::batch::{Batch, Whole};
-use super::branch::{Branch, Handles, Next};
+use super::branch::{Branch, Handles, Listing, Made, Next};
 use super::crew::{Crew, Idle, Task};
 use super::root::Root;
 use crate::copy::{
@@ -96,13 +96,18 @@ impl<'a> Walk<'a> {
             }
             let result = branch.take(names);
             let taken = !names.is_empty();
+            if branch.is_to_be_shared() {
+                self.crew.share(branch);
+            }
             if let Err(error) = result.and_then(|()| self.copy_taken(branch, names)) {
                 let (source, target) = branch.endpoints();
                 self.trees.tell(&source, &target, Err(error));
             }
             let next = branch.give_back(taken);
             if !taken || next == Next::Filled {
-                self.crew.taken(branch);
+                if branch.is_shared() {
+                    self.crew.taken(branch);
+                }
                 if next == Next::Filled {
                     self.filled(branch);
                 }
@@ -253,27 +258,12 @@ impl<'a> Walk<'a> {
                 report.target_id = Some(branch.target_id());
                 let done = Ok(Done::Copied(report));
                 self.trees.tell(&source_endpoint, &target_endpoint, done);
-                self.unless_left_out(&branch);
-                self.crew.opened(&branch);
                 Some(branch)
             }
             Err(error) => {
                 self.trees.tell(&source_endpoint, &target_endpoint, Err(error));
                 None
             }
-        }
-    }
-
-    /// Leaves out what is in a directory that cannot be read, or is on another file system.
-    fn unless_left_out(&self, branch: &Branch) {
-        let (source, target) = branch.endpoints();
-        if self.trees.options.span == Span::OneFileSystem && branch.source.id.dev != self.device {
-            branch.abandon();
-        } else if !branch.is_readable() {
-            branch.abandon();
-            let denied = io::Error::from_raw_os_error(libc::EACCES);
-            let error = Error::new(Operation::Open, &source, denied);
-            self.trees.tell(&source, &target, Err(error));
         }
     }
 
@@ -287,13 +277,19 @@ impl<'a> Walk<'a> {
         let attributes = Attributes::from(&source.facts);
         let mode = metadata::new_directory_mode(&attributes, &options.preserve);
         let precious = Precious { source: source.id(), session: Some(self.trees.session) };
-        let (target, staged) = match into {
-            Into::Existing(directory) => (directory, None),
+        let listing = self.listing(&source);
+        let (target, made) = match into {
+            Into::Existing(directory) => (directory, Made::Before),
             Into::New(place) => {
                 let endpoint = Endpoint::from(place.path());
-                let (staged, directory) = StagedDirectory::create(place, mode.at_open, precious)
-                    .context(Operation::Create, &endpoint)?;
-                (directory, Some(staged))
+                let has_files = !listing.as_ref().is_ok_and(Listing::has_no_file);
+                if has_files {
+                    StagedDirectory::create(place, mode.at_open, precious)
+                        .map(|(staged, directory)| (directory, Made::Staged(staged)))
+                } else {
+                    Directory::make(&place, mode.at_open).map(|it| (it, Made::Named))
+                }
+                .context(Operation::Create, &endpoint)?
             }
         };
         let target = match &parent {
@@ -305,7 +301,7 @@ impl<'a> Walk<'a> {
             }
         };
         let target = Arc::new(target);
-        if staged.is_none() {
+        if matches!(made, Made::Before) {
             // What cannot be swept is in nobody's way.
             drop(sweep_directory(&target, &source, precious));
         }
@@ -315,13 +311,32 @@ impl<'a> Walk<'a> {
         if batched {
             self.batch.note(&target);
         }
+        let listing = listing.unwrap_or_else(|error| {
+            let endpoint = Endpoint::from(&source.path);
+            let error = Error::new(Operation::Open, &endpoint, error);
+            self.trees.tell(&endpoint, &Endpoint::from(&target.path), Err(error));
+            Listing::default()
+        });
         let handles = Handles { source: Arc::new(source), target };
-        Ok(Arc::new(Branch::new(parent, handles, staged, batched, mode.at_end)))
+        Ok(Arc::new(Branch::new(parent, handles, listing, made, batched, mode.at_end)))
+    }
+
+    /// The first names of a directory; none of one that is on another file system, where these are
+    /// left out.
+    fn listing(&self, source: &Directory) -> io::Result<Listing> {
+        if self.trees.options.span == Span::OneFileSystem && source.id().dev != self.device {
+            return Ok(Listing::default());
+        }
+        Listing::begin(source).map_err(|error| match error.raw_os_error() {
+            // It was opened without the right to read it.
+            Some(libc::EBADF) => io::Error::from_raw_os_error(libc::EACCES),
+            _ => error,
+        })
     }
 
     /// Gives a directory whose files are all there its name, now or after a flush.
     fn filled(&self, branch: &Arc<Branch>) {
-        if branch.batched && branch.is_new {
+        if branch.batched && branch.is_staged() {
             self.batch.add(Whole::Directory(Arc::clone(branch)));
         } else {
             self.publish(branch);
@@ -350,10 +365,18 @@ impl<'a> Walk<'a> {
         }
         staged.publish(&directory).context(Operation::Rename, &target).inspect_err(|_| {
             staged.remove();
-        })?;
-        if self.flushes_each(branch) && branch.parent.is_none() {
-            let holder = staged.place().directory();
-            platform::sync_all(&**holder).context(Operation::FlushDirectory, &target)?;
+        })
+    }
+
+    /// Brings a directory, and the name of the tree's root, to the disk.
+    fn flush_each(&self, branch: &Branch, target: &Endpoint) -> Result<()> {
+        let directory = branch.handles()?.target;
+        platform::sync_all(&*directory).context(Operation::Flush, target)?;
+        if branch.parent.is_none() {
+            Spot::within(&*directory, OsStr::new(".."))
+                .open_directory(Follow::No)
+                .and_then(platform::sync_all)
+                .context(Operation::FlushDirectory, target)?;
         }
         Ok(())
     }
@@ -370,8 +393,7 @@ impl<'a> Walk<'a> {
             let (source, target) = branch.endpoints();
             let finished = branch.finish(&self.trees.options.preserve).and_then(|losses| {
                 if self.flushes_each(&branch) {
-                    let directory = branch.handles()?.target;
-                    platform::sync_all(&*directory).context(Operation::Flush, &target)?;
+                    self.flush_each(&branch, &target)?;
                 }
                 Ok(losses)
             });
