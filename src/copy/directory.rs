@@ -29,6 +29,7 @@ pub(crate) struct Directory {
     mount_id: OnceLock<Option<u64>>,
     file_system: OnceLock<FileSystem>,
     birth: OnceLock<Option<Birth>>,
+    file_len_max: OnceLock<u64>,
 }
 
 /// Whether the names in a directory are seen by others.
@@ -65,6 +66,7 @@ impl Directory {
             mount_id: OnceLock::new(),
             file_system: OnceLock::new(),
             birth: OnceLock::new(),
+            file_len_max: OnceLock::new(),
         })
     }
 
@@ -116,6 +118,11 @@ impl Directory {
             self.file_system.set(*file_system).ok();
         }
         self
+    }
+
+    /// The greatest length that this process may give a file, as it was when first asked for here.
+    pub(super) fn file_len_max(&self) -> u64 {
+        *self.file_len_max.get_or_init(file::len_max)
     }
 
     /// What files that are made in it are like, less the bits that their makers leave out, if that

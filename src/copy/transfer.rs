@@ -258,7 +258,8 @@ impl Transfer<'_> {
             && matches!(engine, EngineName::Buffered | EngineName::Kernel)
             && (job.before, job.holes, job.zeros) == (Before::Blank, Holes::Ignore, Zeros::Store);
         // A library user may have left SIGXFSZ as it is, which ends the process.
-        if self.target_kind == Kind::Regular && facts.len > file::len_max() {
+        let len_max = self.space.map_or_else(file::len_max, Directory::file_len_max);
+        if self.target_kind == Kind::Regular && facts.len > len_max {
             let error = std::io::Error::from_raw_os_error(libc::EFBIG);
             return Err(Error::new(Operation::SetLen, self.target.endpoint(), error));
         }
