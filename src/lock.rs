@@ -35,7 +35,8 @@ pub(crate) fn try_lock(file: &File) -> io::Result<Locked> {
         Ok(()) => Ok(Locked::Held),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Locked::Busy),
         Err(error) => match error.raw_os_error() {
-            Some(libc::ENOLCK | libc::ENOSYS | libc::EOPNOTSUPP | libc::EINVAL) => {
+            // `EBADF`: a directory that may not be read.
+            Some(libc::ENOLCK | libc::ENOSYS | libc::EOPNOTSUPP | libc::EINVAL | libc::EBADF) => {
                 Ok(Locked::Unsupported)
             }
             _ => Err(error),

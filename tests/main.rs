@@ -25,6 +25,8 @@ mod cli;
 #[cfg(target_os = "linux")]
 mod attributes;
 #[cfg(target_os = "linux")]
+mod differential;
+#[cfg(target_os = "linux")]
 mod engines;
 #[cfg(target_os = "linux")]
 mod flush_injection;
@@ -56,5 +58,7 @@ mod sparse;
 mod special_files;
 #[cfg(target_os = "linux")]
 mod support;
+#[cfg(target_os = "linux")]
+mod trees;
 #[cfg(target_os = "linux")]
 mod verify;

@@ -151,8 +151,9 @@ pub(super) struct Args {
     /// simple or never: under the name with the suffix. numbered or t: as NAME.~1~, NAME.~2~ and so
     /// on. existing or nil: numbered if there is a numbered one already, else simple.
     #[arg(short, long, value_name = "CONTROL", num_args = 0..=1, require_equals = true)]
-    #[arg(default_missing_value = "", value_parser = BACKUP_WANTED, help_heading = EXISTING)]
-    pub(super) backup: Option<BackupWanted>,
+    #[arg(default_missing_value = "", value_parser = BACKUP_WANTED)]
+    #[arg(action = clap::ArgAction::Append, help_heading = EXISTING)]
+    pub(super) backup: Vec<BackupWanted>,
 
     /// Put SUFFIX behind a simple backup's name, not ~
     ///

@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 
 use super::landing::follow_operand;
-use crate::options::{BackupControl, CopyOptions, ObjectId};
+use crate::options::{BackupControl, CopyOptions, Endpoint, ObjectId, Update};
 use crate::sys::file::Kind;
-use crate::sys::names::facts_of_path;
+use crate::sys::names::{Follow, facts_of_path};
 use crate::tree::Operand;
 
 /// What is wrong with copying to a target once more.
@@ -43,6 +43,8 @@ impl Subject {
 pub(super) struct Taken {
     /// Files and the names of their sources.
     files: HashMap<PathBuf, PathBuf>,
+    /// The same of those that were left as they are.
+    skipped: HashMap<PathBuf, PathBuf>,
     /// Directories and their sources, of which several can be merged in one.
     directories: HashSet<(PathBuf, ObjectId)>,
 }
@@ -60,6 +62,13 @@ impl Taken {
         }
     }
 
+    /// Notes that `operand` was left as it is.
+    pub(super) fn skip(&mut self, operand: &Operand) {
+        if let (Some(source), Some(target)) = (operand.source.path(), operand.target.path()) {
+            self.skipped.insert(target.to_path_buf(), source.to_path_buf());
+        }
+    }
+
     /// What speaks against copying `operand`. A directory where a file is, and the reverse, are
     /// refused whenever they were made.
     pub(super) fn clash(
@@ -73,15 +82,33 @@ impl Taken {
             let same = self.directories.contains(&(target.to_path_buf(), id));
             return same.then_some(Clash::DirectoryAgain);
         }
-        let before = self.files.get(target)?;
+        let Some(before) = self.files.get(target) else {
+            let before = self.skipped.get(target)?;
+            let again = same_name(before, operand.source.path()?);
+            return again.then_some(Clash::FileAgain);
+        };
         match options.backup.control {
             BackupControl::Numbered => None,
             BackupControl::None if same_name(before, operand.source.path()?) => {
                 Some(Clash::FileAgain)
             }
+            // It will be passed over, as cp has it, or is too young for that.
+            _ if options.update == Update::Older && is_not_newer(operand) => None,
             _ => Some(Clash::OtherSource),
         }
     }
+}
+
+/// Whether the source is not newer than what has the target's name now.
+fn is_not_newer(operand: &Operand) -> bool {
+    let modified = |endpoint: &Endpoint| {
+        let facts = facts_of_path(endpoint.path()?, Follow::Yes).ok()??;
+        Some(facts.modified)
+    };
+    matches!(
+        (modified(&operand.source), modified(&operand.target)),
+        (Some(source), Some(target)) if source <= target
+    )
 }
 
 /// Whether two paths differ in `.` and slashes only.

@@ -26,7 +26,7 @@ fn about_targets(args: &Args, options: &CopyOptions) -> [Rule; 6] {
     [
         (args.link && args.symbolic_link, "cannot make both hard and symbolic links"),
         (
-            (args.backup.is_some() || args.suffix.is_some())
+            (!args.backup.is_empty() || args.suffix.is_some())
                 && matches!(options.update, Update::None | Update::NoneFail),
             "--backup and -n or --update=none-fail are mutually exclusive",
         ),

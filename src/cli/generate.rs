@@ -164,7 +164,7 @@ mod tests {
             assert!(found, "{option}");
         }
         assert!(zsh.contains("'--flush=-[Bring copies"), "{zsh}");
-        assert!(zsh.contains("'-b-[Keep replaced"), "{zsh}");
+        assert!(zsh.contains("'*-b-[Keep replaced"), "{zsh}");
         assert!(zsh.contains("'--sparse=[Holes"), "{zsh}");
     }
 

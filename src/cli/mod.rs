@@ -28,10 +28,11 @@ use manifest::Manifest;
 use output::{Extent, Failure, Output, say};
 use progress::Progress;
 use request::{Refusal, Request};
-use watch::Watcher;
+use watch::{Fate, Watcher};
 
 use crate::copy::Session;
-use crate::options::Directories;
+use crate::options::{Directories, Keep};
+use crate::sys::platform;
 use crate::tree::{Summary, Trees};
 
 /// What the program takes from its environment.
@@ -55,6 +56,13 @@ pub fn run(line: impl Iterator<Item = OsString>, environment: &Environment) -> E
         return print(generate::generate(what, Args::command()));
     }
     match Request::new(args, environment, &landing::FileSystem) {
+        Ok(request)
+            if request.options.preserve.context == Keep::Must
+                && !platform::has_security_contexts() =>
+        {
+            say("cannot preserve the security context: this kernel keeps none (SELinux)");
+            ExitCode::FAILURE
+        }
         Ok(request) => interrupt::exit(carry_out(&request)),
         Err(refusal) => {
             say(&refusal);
@@ -186,10 +194,10 @@ fn copy_operands(request: &Request, watcher: &Watcher<'_>, session: &Session) ->
         }
         watcher.begin(operand);
         trees.copy(operand);
-        if let Some(subject) = subject
-            && watcher.has_copied()
-        {
-            taken.add(operand, subject);
+        match (watcher.fate(), subject) {
+            (Fate::Copied, Some(subject)) => taken.add(operand, subject),
+            (Fate::Skipped, Some(_)) => taken.skip(operand),
+            (Fate::Failed, _) | (_, None) => {}
         }
     }
     let mut summary = trees.finish();

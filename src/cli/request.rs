@@ -217,10 +217,15 @@ fn existing(args: &Args) -> Existing {
 
 /// As cp: a suffix asks for a backup, an option's value goes before the environment's.
 fn backup(args: &Args, environment: &Environment) -> Result<Backup, Refusal> {
-    let control = match args.backup {
-        Some(BackupWanted::Control(control)) => control,
-        Some(BackupWanted::Default) => control_of(environment.version_control.as_deref())?,
-        None if args.suffix.is_some() => control_of(environment.version_control.as_deref())?,
+    let asked = !args.backup.is_empty() || args.suffix.is_some();
+    // The last value counts; a -b without one takes none away.
+    let wanted = args.backup.iter().rev().find_map(|wanted| match wanted {
+        BackupWanted::Control(control) => Some(*control),
+        BackupWanted::Default => None,
+    });
+    let control = match wanted {
+        Some(control) => control,
+        None if asked => control_of(environment.version_control.as_deref())?,
         None => BackupControl::None,
     };
     let suffix = args.suffix.clone().or_else(|| environment.simple_backup_suffix.clone());

@@ -30,8 +30,17 @@ pub(super) struct Watcher<'a> {
 struct Telling<'a> {
     output: &'a mut Output,
     manifest: Option<Manifest>,
-    /// The operand that is being copied, as long as nothing says that it is not.
+    /// The operand that is being copied.
     operand: Option<Operand>,
+    fate: Fate,
+}
+
+/// What became of an operand, as far as that is known: of a directory that it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Copied,
+    Skipped,
+    Failed,
 }
 
 impl<'a> Watcher<'a> {
@@ -42,19 +51,20 @@ impl<'a> Watcher<'a> {
         replacing: Replacing,
     ) -> Self {
         let answers = Mutex::new(BufReader::new(StandardInput));
-        let telling = Mutex::new(Telling { output, manifest, operand: None });
+        let telling = Mutex::new(Telling { output, manifest, operand: None, fate: Fate::Copied });
         Self { progress, replacing, answers, telling }
     }
 
     /// Has `operand` watched.
     pub(super) fn begin(&self, operand: &Operand) {
         self.progress.begin(operand);
-        lock(&self.telling).operand = Some(operand.clone());
+        let mut telling = lock(&self.telling);
+        (telling.operand, telling.fate) = (Some(operand.clone()), Fate::Copied);
     }
 
-    /// Whether the operand that was begun last has been copied, or will be.
-    pub(super) fn has_copied(&self) -> bool {
-        lock(&self.telling).operand.is_some()
+    /// What became of the operand that was begun last.
+    pub(super) fn fate(&self) -> Fate {
+        lock(&self.telling).fate
     }
 
     /// Tells of an operand that is not copied at all.
@@ -100,9 +110,13 @@ impl Watch for Watcher<'_> {
     fn entry(&self, source: &Endpoint, target: &Endpoint, result: Result<Done>) {
         self.progress.ended(&result);
         let mut telling = lock(&self.telling);
-        let Telling { output, manifest, operand } = &mut *telling;
-        if !matches!(result, Ok(Done::Copied(_))) {
-            operand.take_if(|operand| operand.source == *source && operand.target == *target);
+        let Telling { output, manifest, operand, fate } = &mut *telling;
+        if operand.as_ref().is_some_and(|it| it.source == *source && it.target == *target) {
+            *fate = match &result {
+                Ok(Done::Copied(_)) => Fate::Copied,
+                Ok(Done::Skipped(_)) => Fate::Skipped,
+                Err(_) => Fate::Failed,
+            };
         }
         if !output.is_silent_of(&result) {
             self.progress.while_hidden(|| output.tell(source, target, &result));

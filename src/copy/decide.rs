@@ -3,7 +3,8 @@
 use super::stage::Publish;
 use crate::error::{Cause, Error, Operation, Result};
 use crate::options::{
-    BackupControl, Content, CopyOptions, Endpoint, Existing, Flush, Keep, Made, Update, Verify,
+    BackupControl, Content, CopyOptions, Dereference, Endpoint, Existing, Flush, Keep, Made,
+    Update, Verify,
 };
 use crate::report::{InPlaceReason, Skip};
 use crate::sys::file::{Facts, Kind};
@@ -21,17 +22,12 @@ pub(super) struct TargetFacts {
 pub(super) enum Name {
     /// It can.
     Free,
+    /// It can, and is below an operand.
+    InTree,
     /// It cannot, for this reason.
     Bound(InPlaceReason),
     /// It is the source's own name, however it was spelled.
     SourcesOwn,
-}
-
-/// What is to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Decision {
-    Skip(Skip),
-    Write(Step),
 }
 
 /// How the target is written.
@@ -58,34 +54,58 @@ pub(super) fn follow(options: &CopyOptions) -> Follow {
     }
 }
 
+/// Whether what exists is left alone for its name or its age, before anything else is asked.
+///
+/// `source` is what the source is, for the comparison of times.
+pub(super) fn skip(
+    options: &CopyOptions,
+    source: impl FnOnce() -> Result<Facts>,
+    target: (&Endpoint, Option<&Facts>),
+) -> Result<Option<Skip>> {
+    let (target_name, target) = target;
+    let (Some(facts), true) = (target, options.update != Update::All) else { return Ok(None) };
+    // What is not there is not skipped either.
+    let source = source()?;
+    match options.update {
+        Update::All => Ok(None),
+        Update::None => Ok(Some(Skip::Exists)),
+        Update::NoneFail => Err(Error::new(Operation::Copy, target_name, Cause::Exists)),
+        Update::Older => {
+            // That they are one file is an error, not a reason to skip it.
+            let is_newer = source.modified > facts.modified || source.id == facts.id;
+            Ok((!is_newer).then_some(Skip::NotOlder))
+        }
+    }
+}
+
+/// Refuses a target that is a directory.
+pub(super) fn refuse_directory(target: (&Endpoint, Option<&Facts>)) -> Result<()> {
+    match target {
+        (name, Some(facts)) if facts.kind == Kind::Directory => {
+            Err(Error::new(Operation::Create, name, Cause::IsDirectory))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Decides what to do.
 pub(super) fn decide(
     options: &CopyOptions,
     source: (&Endpoint, &Facts),
     target: (&Endpoint, Option<TargetFacts>),
-) -> Result<Decision> {
+) -> Result<Step> {
     let (source_name, source) = source;
     let (target_name, target) = target;
     let Some(TargetFacts { facts, name }) = target else {
-        return Ok(Decision::Write(Step::Create));
+        return Ok(Step::Create);
     };
-    match options.update {
-        Update::None => return Ok(Decision::Skip(Skip::Exists)),
-        Update::NoneFail => {
-            return Err(Error::new(Operation::Copy, target_name, Cause::Exists));
-        }
-        Update::Older if facts.kind == Kind::Regular && source.modified <= facts.modified => {
-            return Ok(Decision::Skip(Skip::NotOlder));
-        }
-        Update::Older | Update::All => {}
-    }
     let replaces = follow(options) == Follow::No;
     // Two ends of one terminal or pipe have one identity, and are not one file.
     let is_file = matches!(facts.kind, Kind::Regular | Kind::BlockDevice);
     if source.id == facts.id && is_file {
         let backs_up = options.backup.control != BackupControl::None;
         if backs_up && options.existing == Existing::Force && name == Name::SourcesOwn {
-            return Ok(Decision::Write(Step::BackUpOnly));
+            return Ok(Step::BackUpOnly);
         }
         // Another name of the same file can be given to a new one: the source keeps its own.
         let has_another_name = facts.links > 1 && name != Name::SourcesOwn;
@@ -94,9 +114,12 @@ pub(super) fn decide(
             return Err(Error::new(Operation::Copy, source_name, cause));
         }
     }
-    // A symbolic link that was not followed, as none is below an operand.
-    if facts.kind == Kind::Symlink || breaks_links(options, &facts) {
-        return Ok(Decision::Write(Step::Supersede));
+    // A symbolic link that was not followed, as none is below an operand; and there nothing is
+    // written into a device or a FIFO either, which lead out of the tree as well.
+    let leads_out =
+        facts.kind == Kind::Symlink || (name == Name::InTree && facts.kind != Kind::Regular);
+    if leads_out || breaks_links(options, &facts) {
+        return Ok(Step::Supersede);
     }
     check_medium(options, target_name, &facts)?;
     if replaces {
@@ -105,10 +128,10 @@ pub(super) fn decide(
                 let why = "its name cannot be given to another file";
                 Err(Error::new(Operation::Rename, target_name, Cause::Unsupported(why)))
             }
-            _ => Ok(Decision::Write(Step::Supersede)),
+            _ => Ok(Step::Supersede),
         };
     }
-    Ok(Decision::Write(way(options, &facts, name)))
+    Ok(way(options, &facts, name))
 }
 
 /// Whether a target with other names gets them taken away: with hard links kept as in the source,
@@ -116,7 +139,6 @@ pub(super) fn decide(
 fn breaks_links(options: &CopyOptions, facts: &Facts) -> bool {
     options.preserve.links != Keep::No
         && facts.links > 1
-        && facts.kind == Kind::Regular
         && !matches!(options.existing, Existing::InPlace)
         && options.content == Content::All
 }
@@ -125,27 +147,28 @@ fn breaks_links(options: &CopyOptions, facts: &Facts) -> bool {
 pub(super) fn decide_made(
     options: &CopyOptions,
     source: (&Endpoint, &Facts),
-    target: (&Endpoint, Option<&Facts>),
+    target: (&Endpoint, Option<TargetFacts>),
 ) -> Result<Making> {
     let (source_name, source) = source;
     let (target_name, target) = target;
-    let Some(facts) = target else { return Ok(Making::Make(Publish::IntoFreeName)) };
-    match options.update {
-        Update::None => return Ok(Making::Skip(Skip::Exists)),
-        Update::NoneFail => return Err(Error::new(Operation::Copy, target_name, Cause::Exists)),
-        Update::Older if source.modified <= facts.modified => {
-            return Ok(Making::Skip(Skip::NotOlder));
-        }
-        Update::Older | Update::All => {}
+    let Some(TargetFacts { facts, name }) = target else {
+        return Ok(Making::Make(Publish::IntoFreeName));
+    };
+    if source.id == facts.id && options.made == Made::HardLink {
+        return Ok(Making::Skip(Skip::Linked));
     }
-    if source.id == facts.id {
-        if options.made == Made::HardLink {
-            return Ok(Making::Skip(Skip::Linked));
-        }
+    // Another name of a link is not the link: the source keeps its own.
+    let is_other_name =
+        source.kind == Kind::Symlink && source.links > 1 && name != Name::SourcesOwn;
+    if source.id == facts.id && !is_other_name {
         let cause = Cause::SameObject { other: target_name.clone() };
         return Err(Error::new(Operation::Copy, source_name, cause));
     }
-    let may_replace = options.made == Made::Copy
+    let like_source = options.made == Made::Copy && options.content == Content::All;
+    // As cp: where links are copied as links, what is no regular file replaces what is there.
+    let kept_link = options.dereference == Dereference::Never && source.kind != Kind::Regular;
+    let may_replace = like_source
+        || (options.made != Made::Copy && kept_link)
         || matches!(options.existing, Existing::Force | Existing::Remove)
         || options.backup.control != BackupControl::None;
     if may_replace {
@@ -223,7 +246,7 @@ mod tests {
         }
     }
 
-    fn decided(options: &CopyOptions, target: Option<(Facts, Name)>) -> Result<Decision> {
+    fn decided(options: &CopyOptions, target: Option<(Facts, Name)>) -> Result<Step> {
         let target = target.map(|(facts, name)| TargetFacts { facts, name });
         let (a, b) = (Endpoint::from("a"), Endpoint::from("b"));
         decide(options, (&a, &facts(1)), (&b, target))
@@ -238,11 +261,11 @@ mod tests {
     #[test]
     fn a_free_name_is_created_and_a_taken_one_replaced() {
         let plain = CopyOptions::default();
-        assert_eq!(decided(&plain, None).unwrap(), Decision::Write(Step::Create));
+        assert_eq!(decided(&plain, None).unwrap(), Step::Create);
         let taken = Some((facts(2), Name::Free));
-        assert_eq!(decided(&plain, taken).unwrap(), Decision::Write(Step::Replace));
+        assert_eq!(decided(&plain, taken).unwrap(), Step::Replace);
         let removed = with(|o| o.existing = Existing::Remove);
-        assert_eq!(decided(&removed, taken).unwrap(), Decision::Write(Step::Supersede));
+        assert_eq!(decided(&removed, taken).unwrap(), Step::Supersede);
     }
 
     #[test]
@@ -251,12 +274,12 @@ mod tests {
         let linked = Facts { links: 2, ..facts(2) };
         assert_eq!(
             decided(&plain, Some((linked, Name::Free))).unwrap(),
-            Decision::Write(Step::InPlace(InPlaceReason::HardLinks))
+            Step::InPlace(InPlaceReason::HardLinks)
         );
         let device = Facts { kind: Kind::BlockDevice, ..facts(2) };
         assert_eq!(
             decided(&plain, Some((device, Name::Free))).unwrap(),
-            Decision::Write(Step::InPlace(InPlaceReason::NotRegular))
+            Step::InPlace(InPlaceReason::NotRegular)
         );
     }
 
@@ -274,7 +297,7 @@ mod tests {
                     Err(error) => assert!(matches!(error.cause, Cause::SameObject { .. })),
                     Ok(decision) => {
                         assert!(asks_for_backup, "{existing:?} {control:?}");
-                        assert_eq!(decision, Decision::Write(Step::BackUpOnly));
+                        assert_eq!(decision, Step::BackUpOnly);
                     }
                 }
                 let only_name = Some((facts(1), Name::Free));
@@ -288,22 +311,21 @@ mod tests {
         let linked = Some((Facts { links: 2, ..facts(1) }, Name::Free));
         assert!(decided(&CopyOptions::default(), linked).is_err());
         let removed = with(|o| o.existing = Existing::Remove);
-        assert_eq!(decided(&removed, linked).unwrap(), Decision::Write(Step::Supersede));
+        assert_eq!(decided(&removed, linked).unwrap(), Step::Supersede);
     }
 
     #[test]
     fn updates_compare_times_and_names() {
-        let target = Some((facts(2), Name::Free));
-        let skipped = |update| decided(&with(|o| o.update = update), target);
-        assert_eq!(skipped(Update::None).unwrap(), Decision::Skip(Skip::Exists));
-        assert_eq!(skipped(Update::Older).unwrap(), Decision::Skip(Skip::NotOlder));
-        assert!(skipped(Update::NoneFail).is_err());
+        let skipped = |update, target: Facts| {
+            let options = with(|o| o.update = update);
+            skip(&options, || Ok(facts(1)), (&Endpoint::from("b"), Some(&target)))
+        };
+        assert_eq!(skipped(Update::None, facts(2)).unwrap(), Some(Skip::Exists));
+        assert_eq!(skipped(Update::Older, facts(2)).unwrap(), Some(Skip::NotOlder));
+        assert_eq!(skipped(Update::Older, facts(1)).unwrap(), None, "it is the source");
+        assert!(skipped(Update::NoneFail, facts(2)).is_err());
         let mut older = facts(2);
-        older.modified.nanoseconds = 0;
         older.modified.seconds = 99;
-        assert_eq!(
-            decided(&with(|o| o.update = Update::Older), Some((older, Name::Free))).unwrap(),
-            Decision::Write(Step::Replace)
-        );
+        assert_eq!(skipped(Update::Older, older).unwrap(), None);
     }
 }

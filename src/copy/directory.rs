@@ -18,18 +18,20 @@ use crate::sys::platform::{self, FileSystem};
 /// path leads meanwhile.
 #[derive(Debug)]
 pub(crate) struct Directory {
-    handle: File,
+    pub(super) handle: File,
     /// What it was when it was opened.
     pub(crate) facts: Facts,
     /// Its path as the user has named it, for messages; empty for the working directory.
     pub(crate) path: PathBuf,
     pub(crate) names: Names,
+    /// The permission bits of a new one, where it needed more to be filled.
+    pub(crate) mode_before: Option<u32>,
     /// How it can be found again, once it is closed.
     pub(super) way: Option<Way>,
-    mount_id: OnceLock<Option<u64>>,
-    file_system: OnceLock<FileSystem>,
-    birth: OnceLock<Option<Birth>>,
-    file_len_max: OnceLock<u64>,
+    pub(super) mount_id: OnceLock<Option<u64>>,
+    pub(super) file_system: OnceLock<FileSystem>,
+    pub(super) birth: OnceLock<Option<Birth>>,
+    pub(super) file_len_max: OnceLock<u64>,
 }
 
 /// Whether the names in a directory are seen by others.
@@ -62,6 +64,7 @@ impl Directory {
             facts,
             path,
             names,
+            mode_before: None,
             way: None,
             mount_id: OnceLock::new(),
             file_system: OnceLock::new(),
@@ -77,7 +80,8 @@ impl Directory {
     /// Those of mkdir(2).
     pub(crate) fn make(place: &Place, mode: u32) -> io::Result<Self> {
         names::make_directory_at(&place.directory, &place.name, mode)?;
-        Self::new(place.spot().open_directory(Follow::No)?, place.path(), Names::Swept)
+        let (handle, mode_before) = place.spot().open_made()?;
+        Ok(Self { mode_before, ..Self::new(handle, place.path(), Names::Swept)? })
     }
 
     /// The same, to be found again by `way`.

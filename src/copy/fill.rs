@@ -2,6 +2,7 @@
 
 use super::directory::{Directory, Names};
 use super::run::Run;
+use super::session::wants_links;
 use super::source::{Change, Shape};
 use super::transfer::{Moved, Transfer, has_medium};
 use crate::engine::Before;
@@ -76,7 +77,7 @@ impl Run<'_, '_> {
             self.flush(object)?;
         }
         let is_hidden = filling.space.is_some_and(|directory| directory.names == Names::Hidden);
-        if !is_hidden || self.source.facts.links > 1 {
+        if !is_hidden || wants_links(&self.source.facts, self.options) {
             let facts = file::facts(object.handle()).context(Operation::Stat, self.target)?;
             self.report.target_id = Some(facts.id);
         }

@@ -49,7 +49,8 @@ impl<'a> Maker<'a, '_> {
         };
         self.refuse_only_copy(found)?;
         let source = (origin.endpoint(), facts);
-        let how = match decide::decide_made(options, source, (target, found.facts()))? {
+        let there = copier.target_facts(origin, facts.id, found)?;
+        let how = match decide::decide_made(options, source, (target, there))? {
             Making::Skip(skip) => return Ok(Ended::Now(Done::Skipped(skip))),
             Making::Make(how) => how,
         };
@@ -80,7 +81,8 @@ impl<'a> Maker<'a, '_> {
             return self.make(found);
         };
         let source = (origin.endpoint(), facts);
-        match decide::decide_made(copier.options, source, (target, found.facts()))? {
+        let there = copier.target_facts(origin, facts.id, found)?;
+        match decide::decide_made(copier.options, source, (target, there))? {
             Making::Skip(skip) => return Ok(Ended::Now(Done::Skipped(skip))),
             Making::Make(Publish::OverExisting)
                 if copier.observer.may_replace(target) == Consent::Refused =>
@@ -132,10 +134,23 @@ impl<'a> Maker<'a, '_> {
                 report.kind = ObjectKind::SymbolicLink;
                 let text = self.text_of_link(place)?;
                 let link = |name: &OsStr| names::make_link_at(&text, &place.directory, name);
-                make_at(place, how, link, |_| Ok(()), (Operation::Link, target))
+                let stamp = |name: &OsStr| self.stamp_link(place, name);
+                make_at(place, how, link, stamp, (Operation::Link, target))
             }
             Thing::Like => self.make_like(place, how, report),
         }
+    }
+
+    /// Gives a symbolic link to the source the times of the source, if they are kept.
+    fn stamp_link(&self, place: &Place, name: &OsStr) -> Result<()> {
+        let keep = self.copier.options.preserve.timestamps;
+        if keep == Keep::No {
+            return Ok(());
+        }
+        let spot = Spot::within(&place.directory, name);
+        let link = File::from(spot.handle().context(Operation::Open, self.target)?);
+        let link = Named { file: &link, endpoint: self.target };
+        metadata::stamp_times(&Attributes::from(&self.facts), link, keep, &mut Losses::default())
     }
 
     /// What a symbolic link to the source has to say.
@@ -158,13 +173,16 @@ impl<'a> Maker<'a, '_> {
     fn make_like(&self, place: &Place, how: Publish, report: &mut Report) -> Result<()> {
         let Self { copier, origin, ref facts, target, .. } = *self;
         let Some(spot) = origin.spot() else { return Ok(()) };
-        let source = File::from(spot.handle().context(Operation::Open, origin.endpoint())?);
+        let follow = copier.follow(origin);
+        let source = spot.handle_of(follow).context(Operation::Open, origin.endpoint())?;
+        let source = File::from(source);
         let now = names::facts_of_handle(&source).context(Operation::Stat, origin.endpoint())?;
         if now.id != facts.id || now.kind != facts.kind {
             return Err(Error::new(Operation::Open, origin.endpoint(), Cause::Replaced));
         }
         report.kind = kind_of(facts.kind);
-        let attributes = Attributes::from(&now);
+        // As it was before it was looked through: that sets the access time of a link.
+        let attributes = Attributes::from(facts);
         let preserve = copier.options.preserve;
         let mut losses = Losses::default();
         let source_named = Named { file: &source, endpoint: origin.endpoint() };

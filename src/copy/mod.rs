@@ -24,7 +24,7 @@ pub(crate) use source::Origin;
 pub(crate) use stage::{StagedDirectory, sweep_directory};
 pub(crate) use target::Place;
 
-use decide::{Decision, Name, TargetFacts};
+use decide::{Name, Step, TargetFacts};
 use make::{Maker, Thing};
 use run::Run;
 use session::Claim;
@@ -34,11 +34,11 @@ use target::{Found, Mounted};
 use crate::engine::drive::Spare;
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::object::Object;
-use crate::options::{CopyOptions, Dereference, Endpoint, Flush, Made, Special};
+use crate::options::{CopyOptions, Dereference, Endpoint, Flush, Made, ObjectId, Special};
 use crate::report::{Consent, Done, InPlaceReason, Observer, Report, Skip};
-use crate::sys::file::{Facts, Kind};
+use crate::sys::file::{self, Facts, Kind};
 use crate::sys::names::Follow;
-use crate::sys::platform;
+use crate::sys::{platform, streams};
 
 /// Copies objects with one set of options.
 ///
@@ -192,8 +192,13 @@ impl<'a> Copier<'a> {
         };
         let found = match place {
             Some(place) => target::look_at(place, target)?,
-            None => target::look(target, follow)?,
+            None => target::look(target, follow, self.options.existing)?,
         };
+        let source = || self.facts_of(origin, treatment);
+        if let Some(skip) = decide::skip(self.options, source, (target, found.facts()))? {
+            return self.pass_over(skip, origin, treatment, &found, target);
+        }
+        decide::refuse_directory((target, found.facts()))?;
         let mut ended = match treatment {
             Treatment::Content(follow) => self.content(origin, follow, &found, target)?,
             Treatment::Make(thing, facts) => self.make(origin, thing, facts, &found, target)?,
@@ -211,28 +216,28 @@ impl<'a> Copier<'a> {
         Ok(ended)
     }
 
-    fn treatment(&self, origin: Origin<'_>, kind: Option<Kind>) -> Result<Treatment> {
-        let CopyOptions { dereference, made, special, .. } = *self.options;
-        let follow = match (dereference, origin) {
+    /// Whether a source that is a symbolic link is followed.
+    fn follow(&self, origin: Origin<'_>) -> Follow {
+        match (self.options.dereference, origin) {
             (Dereference::Always, _) => Follow::Yes,
             (Dereference::Operands, Origin::Operand(_)) => Follow::Yes,
             (Dereference::Operands | Dereference::Never, _) => Follow::No,
-        };
+        }
+    }
+
+    fn treatment(&self, origin: Origin<'_>, kind: Option<Kind>) -> Result<Treatment> {
+        let CopyOptions { made, special, .. } = *self.options;
+        let follow = self.follow(origin);
         let says_nothing = kind == Some(Kind::Regular) || follow == Follow::Yes;
         let reads = kind == Some(Kind::Regular) || special == Special::Read;
-        let Some(spot) = origin.spot() else { return Ok(Treatment::Content(Follow::Yes)) };
+        if origin.spot().is_none() {
+            return Ok(Treatment::Content(Follow::Yes));
+        }
         if made == Made::Copy && says_nothing && reads {
             return Ok(Treatment::Content(follow));
         }
-        let endpoint = origin.endpoint();
-        let facts = spot.facts(follow).context(Operation::Stat, endpoint)?;
-        let facts = facts
-            .ok_or_else(|| std::io::Error::from_raw_os_error(libc::ENOENT))
-            .context(Operation::Stat, endpoint)?;
+        let facts = self.look_at_source(origin, follow)?;
         Ok(match (made, facts.kind) {
-            (_, Kind::Directory) => {
-                return Err(Error::new(Operation::Copy, endpoint, Cause::IsDirectory));
-            }
             (Made::HardLink, _) => Treatment::Make(Thing::HardLink(follow), facts),
             (Made::SymbolicLink, _) => Treatment::Make(Thing::SymbolicLink, facts),
             (Made::Copy, Kind::Symlink) => Treatment::Make(Thing::Like, facts),
@@ -240,6 +245,55 @@ impl<'a> Copier<'a> {
             (Made::Copy, _) if special == Special::Made => Treatment::Make(Thing::Like, facts),
             (Made::Copy, _) => Treatment::Content(follow),
         })
+    }
+
+    /// What the source is, before it is opened.
+    fn facts_of(&self, origin: Origin<'_>, treatment: Treatment) -> Result<Facts> {
+        match treatment {
+            Treatment::Make(_, facts) => Ok(facts),
+            Treatment::Content(follow) => self.look_at_source(origin, follow),
+        }
+    }
+
+    fn look_at_source(&self, origin: Origin<'_>, follow: Follow) -> Result<Facts> {
+        let endpoint = origin.endpoint();
+        let facts = match origin.spot() {
+            Some(spot) => spot.facts(follow),
+            None => streams::standard_input().and_then(file::facts).map(Some),
+        };
+        let missing = || std::io::Error::from_raw_os_error(libc::ENOENT);
+        let facts = facts.and_then(|facts| facts.ok_or_else(missing));
+        let facts = facts.context(Operation::Stat, endpoint)?;
+        if facts.kind == Kind::Directory {
+            return Err(Error::new(Operation::Copy, endpoint, Cause::IsDirectory));
+        }
+        Ok(facts)
+    }
+
+    /// Leaves the target as it is. One that is not older than its source stands for its copy: other
+    /// names of the source become links to it, and it becomes one to the first of them.
+    fn pass_over(
+        &self,
+        skip: Skip,
+        origin: Origin<'_>,
+        treatment: Treatment,
+        found: &Found,
+        target: &Endpoint,
+    ) -> Result<Ended<'a>> {
+        if let (Skip::NotOlder, Some(session), Found::Named { place, facts: there, .. }) =
+            (skip, self.session, found)
+        {
+            let facts = self.facts_of(origin, treatment)?;
+            match session.claim(&facts, self.options) {
+                Claim::Another(first) if !first.is(there.id) => {
+                    let what = Thing::Like;
+                    return Maker { copier: self, origin, facts, what, target }.link(found, &first);
+                }
+                Claim::First(claim) => claim.settle_as(place, there.id, there.len),
+                Claim::Another(_) | Claim::Alone => {}
+            }
+        }
+        self.skipped(skip, found, target).map(Ended::Now)
     }
 
     /// Copies what has content.
@@ -251,10 +305,7 @@ impl<'a> Copier<'a> {
         target: &Endpoint,
     ) -> Result<Ended<'a>> {
         let source = Source::open(origin, follow)?;
-        let step = match self.decide(origin, &source, found, target)? {
-            Decision::Skip(skip) => return self.skipped(skip, found, target).map(Ended::Now),
-            Decision::Write(step) => step,
-        };
+        let step = self.decide(origin, &source, found, target)?;
         if found.facts().is_some() && self.observer.may_replace(target) == Consent::Refused {
             return Ok(Ended::Now(Done::Skipped(Skip::Declined)));
         }
@@ -322,8 +373,20 @@ impl<'a> Copier<'a> {
         source: &Source,
         found: &Found,
         target: &Endpoint,
-    ) -> Result<Decision> {
-        let facts = match found {
+    ) -> Result<Step> {
+        let facts = self.target_facts(origin, source.id(), found)?;
+        let source = (source.object.endpoint(), &source.facts);
+        decide::decide(self.options, source, (target, facts))
+    }
+
+    /// What the decision has to know of the target.
+    fn target_facts(
+        &self,
+        origin: Origin<'_>,
+        source: ObjectId,
+        found: &Found,
+    ) -> Result<Option<TargetFacts>> {
+        Ok(match found {
             Found::Nothing(_) => None,
             Found::Unnamed(facts) => {
                 let name = Name::Bound(InPlaceReason::OpenFile);
@@ -341,9 +404,7 @@ impl<'a> Copier<'a> {
                 }
                 Some(TargetFacts { facts, name })
             }
-        };
-        let source = (source.object.endpoint(), &source.facts);
-        decide::decide(self.options, source, (target, facts))
+        })
     }
 
     /// A target that is left as it is may have been written by a run that did not flush.
@@ -367,17 +428,17 @@ fn name_of(
     place: &Place,
     facts: &Facts,
     mounted: Mounted,
-    (origin, source): (Origin<'_>, &Source),
+    (origin, source): (Origin<'_>, ObjectId),
 ) -> Result<Name> {
-    if facts.id == source.id()
-        && place.is_entry(origin).context(Operation::Stat, origin.endpoint())?
-    {
+    if facts.id == source && place.is_entry(origin).context(Operation::Stat, origin.endpoint())? {
         return Ok(Name::SourcesOwn);
     }
     Ok(if mounted == Mounted::Yes {
         Name::Bound(InPlaceReason::MountPoint)
     } else if !place.sticky_allows(facts.uid) {
         Name::Bound(InPlaceReason::Directory)
+    } else if matches!(origin, Origin::Entry { .. }) {
+        Name::InTree
     } else {
         Name::Free
     })

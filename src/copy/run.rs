@@ -67,10 +67,16 @@ impl<'a, 'b> Run<'a, 'b> {
     pub(super) fn write(self, step: Step) -> Result<Ended<'a>> {
         self.check_directory()?;
         match (step, self.found) {
-            (Step::InPlace(reason), _) => {
-                let file = self.open_target()?;
-                self.in_place(file, reason)
-            }
+            (Step::InPlace(reason), found) => match (self.open_target(), found) {
+                (Ok(file), _) => self.in_place(file, reason),
+                // A socket, for example, cannot be opened.
+                (Err(error), Found::Named { place, .. })
+                    if self.options.existing == Existing::Force && error.os_error().is_some() =>
+                {
+                    self.create(place, Way::Replaced)
+                }
+                (Err(error), _) => Err(error),
+            },
             (_, Found::Unnamed(_)) => {
                 let file = self.open_target()?;
                 self.in_place(file, InPlaceReason::OpenFile)
@@ -123,11 +129,11 @@ impl<'a, 'b> Run<'a, 'b> {
         let old = match self.open_target() {
             Ok(old) => old,
             Err(error) => match os_code(&error) {
-                Some(libc::EACCES | libc::EPERM) if self.options.existing == Existing::Force => {
-                    return self.create(place, Way::Replaced);
-                }
                 // A program that runs keeps its file; the name gets the new one.
                 Some(libc::ETXTBSY) => return self.replace_running(place, error),
+                Some(_) if self.options.existing == Existing::Force => {
+                    return self.create(place, Way::Replaced);
+                }
                 _ => return Err(error),
             },
         };

@@ -8,11 +8,11 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::directory::{Directory, Way};
+use super::directory::{Directory, Way as WayTo};
 use super::target::Place;
 use crate::error::{Cause, Error};
 use crate::options::{BackupControl, CopyOptions, Endpoint, Keep, ObjectId};
-use crate::report::{self, Report};
+use crate::report::{Report, Way};
 use crate::sys::file::{self, Facts, Kind};
 use crate::sys::names::{Follow, Spot, facts_of_path};
 
@@ -39,11 +39,7 @@ enum Known {
     /// Its first copy is being made.
     UnderWay,
     /// It is there.
-    Copied {
-        first: Arc<First>,
-        /// Names of the source that have not been met yet, as far as its link count says.
-        left: u64,
-    },
+    Copied(Arc<First>),
 }
 
 /// What must be neither displaced nor removed, whatever its name: the source, and what the run
@@ -77,12 +73,17 @@ pub(super) struct First {
 #[derive(Debug)]
 enum Found {
     /// As a part of a tree.
-    Below(Way),
+    Below(WayTo),
     /// As the operand that it was.
     ByPath(PathBuf),
 }
 
 impl First {
+    /// Whether it is this object.
+    pub(super) fn is(&self, id: ObjectId) -> bool {
+        self.target_id == id
+    }
+
     /// The directory that it is in.
     pub(super) fn open_directory(&self) -> io::Result<OwnedFd> {
         if let Some(directory) = self.directory.upgrade() {
@@ -153,7 +154,7 @@ impl Session {
         }
         let mut state = self.state();
         loop {
-            match state.firsts.get_mut(&source.id) {
+            match state.firsts.get(&source.id) {
                 None => {
                     state.firsts.insert(source.id, Known::UnderWay);
                     let source = *source;
@@ -162,14 +163,7 @@ impl Session {
                 Some(Known::UnderWay) => {
                     state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
                 }
-                Some(Known::Copied { first, left }) => {
-                    *left = left.saturating_sub(1);
-                    let (first, last) = (Arc::clone(first), *left == 0);
-                    if last {
-                        state.firsts.remove(&source.id);
-                    }
-                    return Claim::Another(first);
-                }
+                Some(Known::Copied(first)) => return Claim::Another(Arc::clone(first)),
             }
         }
     }
@@ -191,10 +185,17 @@ impl Session {
 impl FirstClaim<'_> {
     /// Makes the copy known to those who wait for it.
     pub(super) fn settle(mut self, place: &Place, report: &Report) {
-        let Some(target_id) = report.target_id else { return };
-        if matches!(report.way, report::Way::InPlace(_)) {
-            return;
+        if let (Some(id), false) = (report.target_id, matches!(report.way, Way::InPlace(_))) {
+            self.know(place, id, report.len, report.hash);
         }
+    }
+
+    /// Makes something that was there known as the copy.
+    pub(super) fn settle_as(mut self, place: &Place, id: ObjectId, len: u64) {
+        self.know(place, id, len, None);
+    }
+
+    fn know(&mut self, place: &Place, target_id: ObjectId, len: u64, hash: Option<blake3::Hash>) {
         let directory = &place.directory;
         let found = match &directory.way {
             Some(way) => Found::Below(way.clone()),
@@ -203,13 +204,12 @@ impl FirstClaim<'_> {
         let first = First {
             name: place.name.clone(),
             target_id,
-            len: report.len,
-            hash: report.hash,
+            len,
+            hash,
             directory: Arc::downgrade(directory),
             found,
         };
-        let left = self.source.links.saturating_sub(1);
-        self.settled = Some(Known::Copied { first: Arc::new(first), left });
+        self.settled = Some(Known::Copied(Arc::new(first)));
     }
 }
 
@@ -231,10 +231,12 @@ pub(super) fn is_gone(error: &Error) -> bool {
         || error.os_error().is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
-fn wants_links(source: &Facts, options: &CopyOptions) -> bool {
-    use crate::options::{Content, Existing, Made};
+/// Whether another name of this source may be met, which is to become a link to its copy: symbolic
+/// links that are followed are such names, too.
+pub(super) fn wants_links(source: &Facts, options: &CopyOptions) -> bool {
+    use crate::options::{Content, Dereference, Existing, Made};
     options.preserve.links != Keep::No
-        && source.links > 1
+        && (source.links > 1 || options.dereference != Dereference::Never)
         && source.kind != Kind::Directory
         && options.content == Content::All
         && options.existing != Existing::InPlace

@@ -288,11 +288,12 @@ impl StagedDirectory {
                 Err(error) => return Err(error),
             }
             let staged = Self { place, name };
-            match Spot::within(&staged.place.directory, &staged.name).open_listable(Follow::No) {
-                Ok(handle) => {
+            match Spot::within(&staged.place.directory, &staged.name).open_made() {
+                Ok((handle, mode_before)) => {
                     let handle = File::from(handle);
                     let held = lock::try_lock(&handle)? != Locked::Busy;
                     let directory = Directory::new(handle.into(), path.clone(), Names::Hidden)?;
+                    let directory = Directory { mode_before, ..directory };
                     // One that was removed before it was locked has no links any more.
                     if held && directory.facts.links > 0 {
                         return Ok((staged, directory));
@@ -300,7 +301,8 @@ impl StagedDirectory {
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => {
-                    staged.remove();
+                    // Nothing is in it yet.
+                    names::remove_directory_at(&staged.place.directory, &staged.name).ok();
                     return Err(error);
                 }
             }

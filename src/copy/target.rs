@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::directory::{Directory, Names};
 use super::source::Origin;
 use crate::error::{Cause, Context, Error, Operation, Result};
-use crate::options::{Endpoint, ObjectId};
+use crate::options::{Endpoint, Existing, ObjectId};
 use crate::sys::file::{self, Facts, Kind};
 use crate::sys::names::{self, Follow, Spot};
 use crate::sys::platform::{self, FileSystem};
@@ -57,7 +57,7 @@ impl Found {
 
 /// Looks at the target. With [`Follow::Yes`] a symbolic link is followed to what it names, so
 /// that the link stays when that is replaced.
-pub(super) fn look(endpoint: &Endpoint, follow: Follow) -> Result<Found> {
+pub(super) fn look(endpoint: &Endpoint, follow: Follow, force: Existing) -> Result<Found> {
     let path = match endpoint {
         Endpoint::File(path) => path,
         Endpoint::Standard => {
@@ -72,7 +72,14 @@ pub(super) fn look(endpoint: &Endpoint, follow: Follow) -> Result<Found> {
     if itself.kind != Kind::Symlink || follow == Follow::No {
         return Found::named(path, itself, endpoint);
     }
-    let Some(behind) = stat(Follow::Yes)? else {
+    let behind = match stat(Follow::Yes) {
+        // A loop of links leads to nothing.
+        Err(error) if is_loop(&error) && force == Existing::Force => {
+            return Found::named(path, itself, endpoint);
+        }
+        behind => behind?,
+    };
+    let Some(behind) = behind else {
         return Err(Error::new(Operation::Create, endpoint, Cause::DanglingLink));
     };
     // The links below /proc/PID/fd lead to open files. Who names one means the open file, which
@@ -94,6 +101,10 @@ pub(super) fn look(endpoint: &Endpoint, follow: Follow) -> Result<Found> {
     }
 }
 
+fn is_loop(error: &Error) -> bool {
+    error.os_error().and_then(io::Error::raw_os_error) == Some(libc::ELOOP)
+}
+
 /// Looks at what has a name in a directory of a tree. No link is followed.
 pub(super) fn look_at(place: Place, endpoint: &Endpoint) -> Result<Found> {
     if place.directory.names == Names::Hidden {
@@ -102,9 +113,6 @@ pub(super) fn look_at(place: Place, endpoint: &Endpoint) -> Result<Found> {
     }
     match place.spot().facts(Follow::No).context(Operation::Stat, endpoint)? {
         None => Ok(Found::Nothing(place)),
-        Some(facts) if facts.kind == Kind::Directory => {
-            Err(Error::new(Operation::Create, endpoint, Cause::IsDirectory))
-        }
         Some(facts) => {
             let mounted = place.mounted(&facts);
             Ok(Found::Named { place, facts, mounted })
@@ -143,10 +151,11 @@ fn parent_of(path: &Path) -> &Path {
 
 impl Found {
     fn named(path: &Path, facts: Facts, endpoint: &Endpoint) -> Result<Self> {
-        if facts.kind == Kind::Directory {
-            return Err(Error::new(Operation::Create, endpoint, Cause::IsDirectory));
-        }
-        let place = Place::of(path, endpoint)?;
+        let place = match Place::of(path, endpoint) {
+            // "..", "a/": a name that cannot be given to something else.
+            Err(_) if facts.kind == Kind::Directory => return Ok(Self::Unnamed(facts)),
+            place => place?,
+        };
         // Looked at again through the directory that is held, since only that name counts.
         let facts =
             place.spot().facts(Follow::No).context(Operation::Stat, endpoint)?.unwrap_or(facts);

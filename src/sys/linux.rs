@@ -219,6 +219,11 @@ pub(crate) fn sync_all(file: impl AsFd) -> io::Result<()> {
     Ok(rustix::fs::fsync(file)?)
 }
 
+/// Whether files here have labels of a security module that a copy can keep.
+pub(crate) fn has_security_contexts() -> bool {
+    std::path::Path::new("/sys/fs/selinux/enforce").exists()
+}
+
 /// Has the calling thread run only when no other wants to, as far as the system lets it.
 pub(crate) fn give_way() {
     // On Linux a thread has a priority of its own (setpriority(2)); 0 is the calling one.

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::sys::attributes;
 use crate::sys::file::{Facts, Kind};
 
 /// Whether a symbolic link at the end of a path is followed.
@@ -97,10 +98,29 @@ impl<'a> Spot<'a> {
         Ok(self.open(OFlags::RDONLY | OFlags::DIRECTORY, follow)?)
     }
 
+    /// The same for one that was just made, and may have fewer rights for its owner than it takes,
+    /// as the umask or a default ACL has it: they are given, and what it had is returned.
+    pub(crate) fn open_made(self) -> io::Result<(OwnedFd, Option<u32>)> {
+        match self.open_listable(Follow::No) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let handle = File::from(self.handle()?);
+                let mode = facts_of_handle(&handle)?.mode;
+                attributes::set_mode(&handle, mode | 0o700)?;
+                Ok((self.open_listable(Follow::No)?, Some(mode)))
+            }
+            result => Ok((result?, None)),
+        }
+    }
+
     /// A handle of what is there, a symbolic link included, that allows no reading and no writing
     /// of its content (`O_PATH`, open(2)).
     pub(crate) fn handle(self) -> io::Result<OwnedFd> {
-        Ok(self.open(OFlags::PATH, Follow::No)?)
+        self.handle_of(Follow::No)
+    }
+
+    /// The same of what a symbolic link there leads to, if it is to be followed.
+    pub(crate) fn handle_of(self, follow: Follow) -> io::Result<OwnedFd> {
+        Ok(self.open(OFlags::PATH, follow)?)
     }
 
     fn open(self, flags: OFlags, follow: Follow) -> rustix::io::Result<OwnedFd> {

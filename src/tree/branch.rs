@@ -25,6 +25,8 @@ pub(super) struct Branch {
     source_path: PathBuf,
     target_id: ObjectId,
     target_path: PathBuf,
+    /// The permission bits of a new target, where it needed more to be filled.
+    mode_before: Option<u32>,
     /// Whether this run has made the target.
     pub(super) is_new: bool,
     /// The temporary name of a new one, as long as it has one.
@@ -133,7 +135,7 @@ impl Branch {
         Listing { read, unread }: Listing,
         made: Made,
         batched: bool,
-        mode_at_end: ModeAtEnd,
+        mode_of_new: ModeAtEnd,
     ) -> Self {
         let (is_new, staged) = match made {
             Made::Before => (false, None),
@@ -148,11 +150,12 @@ impl Branch {
             source_path: handles.source.path.clone(),
             target_id: handles.target.id(),
             target_path: handles.target.path.clone(),
+            mode_before: handles.target.mode_before,
             handles: Mutex::new(Some(handles)),
             is_new,
             staged: Mutex::new(staged),
             batched,
-            mode_at_end,
+            mode_at_end: if is_new { mode_of_new } else { ModeAtEnd::AsItIs },
             work,
         }
     }
@@ -365,11 +368,15 @@ impl Branch {
     fn narrow(&self, preserve: &Preserve, target: Named<'_>) -> Result<()> {
         const OWNER: u32 = 0o700;
         let unwanted = OWNER & !self.source.mode;
-        if !self.is_new || preserve.mode != Keep::No || preserve.default_mode || unwanted == 0 {
+        let is_right = unwanted == 0 && self.mode_before.is_none();
+        if !self.is_new || preserve.mode != Keep::No || preserve.default_mode || is_right {
             return Ok(());
         }
-        let now = Attributes::of(target.file).context(Operation::Stat, target.endpoint)?;
-        attributes::set_mode(target.file, now.mode & !unwanted)
+        let before = match self.mode_before {
+            Some(mode) => mode,
+            None => Attributes::of(target.file).context(Operation::Stat, target.endpoint)?.mode,
+        };
+        attributes::set_mode(target.file, before & !unwanted)
             .context(Operation::SetMode, target.endpoint)
     }
 

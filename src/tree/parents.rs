@@ -83,7 +83,7 @@ impl Parents {
     /// Gives them their attributes, the deepest first.
     pub(super) fn finish(self, options: &CopyOptions) -> Result<()> {
         let preserve = &options.preserve;
-        for parent in self.0.into_iter().rev() {
+        for parent in self.0.into_iter().rev().filter(|parent| parent.is_new) {
             let (source, target) =
                 (Endpoint::from(parent.source_path), Endpoint::from(parent.target_path));
             let from = Named { file: &parent.source, endpoint: &source };

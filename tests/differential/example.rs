@@ -11,7 +11,7 @@ pub(crate) const USER: Attribute = ("user.x", b"1");
 impl Case {
     /// A case told by steps, like `d s; f s/a 600; l s/b ../c; by nobody; cp -r s t`.
     ///
-    /// `d`, `f`, `socket` and `null` make something, with this mode; `l` a symbolic link with this
+    /// `d`, `f`, `socket` and `fifo` make something, with this mode; `l` a symbolic link with this
     /// text, `h` another name of this file; `owner`, `attribute` and `default` (a default ACL with
     /// this mode) change what was made. `LONG` is the longest name that there can be. The last
     /// step is the command: options, sources, target.
@@ -67,7 +67,7 @@ impl World {
             ("d", _) => Kind::Directory,
             ("f", _) => Kind::File(content),
             ("socket", _) => Kind::Socket,
-            ("null", _) => Kind::Null,
+            ("fifo", _) => Kind::Fifo,
             ("l", [text]) => Kind::SymbolicLink(text.as_bytes().to_vec()),
             ("h", [first]) => Kind::HardLink(first.as_bytes().to_vec()),
             _ => {

@@ -121,7 +121,7 @@ pub(crate) const TABLE: &[Row] = &[
     },
     Row {
         reason: "a device or FIFO that is written to keeps its own attributes",
-        example: "f a 600; d t; null t/a; cp --preserve=mode a t",
+        example: "f a 600; d t; fifo t/a; cp --preserve=mode a t",
         explains: |situation, difference| {
             let was = situation.was(difference).map(|was| &was.kind);
             matches!(was, Some(Kind::Null | Kind::Fifo))
@@ -405,7 +405,7 @@ pub(crate) const TABLE: &[Row] = &[
     },
     Row {
         reason: "a name does not become a hard link to a device that was written to",
-        example: "d s; f s/a; h s/b s/a; d t; d t/s; null t/s/b; cp -r -d s t",
+        example: "d s; f s/a; h s/b s/a; d t; d t/s; fifo t/s/b; cp -r -d s t",
         explains: |situation, difference| {
             let device = |entry: &Entry| matches!(entry.kind, Kind::Null | Kind::Fifo);
             let mut devices = situation.case.world.entries.iter().filter(|entry| device(entry));

@@ -1,8 +1,10 @@
 //! What the tests share: a place to work in, the program under test, seeded chance.
 
+pub(crate) mod everything;
 pub(crate) mod fuse;
 pub(crate) mod mounts;
 pub(crate) mod sandbox;
+pub(crate) mod snapshot;
 
 pub(crate) use sandbox::{Ended, Run, Sandbox, assert_same_bytes, is_mycp, same_content};
 
@@ -40,6 +42,11 @@ impl Chance {
         };
         // The test harness shows this only when the test fails.
         eprintln!("{test}: MYCP_TEST_SEED={seed} repeats it");
+        Self { state: seed }
+    }
+
+    /// For one of several threads, which all draw their own.
+    pub(crate) fn from_seed(seed: u64) -> Self {
         Self { state: seed }
     }
 

@@ -10,6 +10,8 @@ use super::Sandbox;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Tmpfs,
+    /// Without extended attributes and ACLs, and of any size.
+    Ramfs,
     Ext4,
     /// With reflinks.
     Xfs,
@@ -17,13 +19,13 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// All of them.
+    /// Those for all that a file can have.
     pub(crate) const ALL: [Self; 4] = [Self::Tmpfs, Self::Ext4, Self::Xfs, Self::Btrfs];
 
     /// The smallest that mkfs makes without special options, in MiB.
     pub(crate) const fn smallest_mib(self) -> u64 {
         match self {
-            Self::Tmpfs | Self::Ext4 => 64,
+            Self::Tmpfs | Self::Ramfs | Self::Ext4 => 64,
             Self::Xfs => 300,
             Self::Btrfs => 256,
         }
@@ -31,7 +33,7 @@ impl Kind {
 
     fn make(self, image: &Path) {
         let mut command = match self {
-            Self::Tmpfs => unreachable!("tmpfs has no image"),
+            Self::Tmpfs | Self::Ramfs => unreachable!("it has no image"),
             Self::Ext4 => words("mkfs.ext4 -q -F -m 0 -E nodiscard"),
             Self::Xfs => words("mkfs.xfs -q -f -K -m reflink=1"),
             Self::Btrfs => words("mkfs.btrfs -q -f -K"),
@@ -77,6 +79,7 @@ impl Mounts {
         let directory = self.sandbox.directory(format!("mount-{number}"));
         let mut command = match kind {
             Kind::Tmpfs => words(&format!("mount -t tmpfs -o size={mib}m tmpfs")),
+            Kind::Ramfs => words("mount -t ramfs ramfs"),
             Kind::Ext4 | Kind::Xfs | Kind::Btrfs => {
                 let image = self.image(&format!("image-{number}"), mib);
                 kind.make(&image);

@@ -16,8 +16,17 @@ use rustix::process::{PidfdFlags, Signal};
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// mycp's own options, which another program under test does not get.
-const OWN_OPTIONS: [&str; 6] =
-    ["--engine", "--flush", "--on-change", "--verify", "--in-place", "--explain"];
+const OWN_OPTIONS: [&str; 9] = [
+    "--engine",
+    "--explain",
+    "--flush",
+    "--in-place",
+    "--json",
+    "--manifest",
+    "--on-change",
+    "--verify",
+    "-j",
+];
 
 /// The user "nobody" of most systems; any that is not root will do.
 pub(crate) const NOBODY: u32 = 65_534;
@@ -203,6 +212,18 @@ impl Run {
         self
     }
 
+    /// Gives it this file as standard error.
+    pub(crate) fn errors_file(mut self, file: std::fs::File) -> Self {
+        self.command.stderr(file);
+        self
+    }
+
+    /// Gives it this much time.
+    pub(crate) fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
+        self
+    }
+
     /// Has `prepare` run in the new process before the program starts.
     ///
     /// # Safety
@@ -292,9 +313,19 @@ pub(crate) struct Running {
 impl Running {
     /// Kills it and whatever it started with SIGKILL.
     pub(crate) fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    /// Sends this to it and to whatever it started.
+    pub(crate) fn signal(&self, signal: Signal) {
         let group = rustix::process::Pid::from_child(&self.child);
         // It may have ended by itself; until it is waited for, its number is not used again.
-        rustix::process::kill_process_group(group, Signal::KILL).ok();
+        rustix::process::kill_process_group(group, signal).ok();
+    }
+
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits for its end; one that takes too long is killed, and the test fails.
