@@ -222,6 +222,9 @@ pub struct Preserve {
     /// `--no-preserve=mode`: a new file gets the default mode (`0666` less the umask), not the
     /// source's.
     pub default_mode: bool,
+    /// Whether an ACL that the target's file system cannot hold is a warning and no failure
+    /// (`--preserve=all`, `-a`).
+    pub acl_optional: bool,
 }
 
 /// When an existing target is replaced, as `cp --update`.

@@ -213,7 +213,7 @@ pub(super) struct Args {
     ///
     /// ATTRIBUTES are separated by commas: mode (permissions and ACLs), ownership, timestamps,
     /// links (hard links among the sources), context, xattr, all. What is named is kept or the
-    /// copy fails, but all keeps context and xattr only where that can be done. Of this option and
+    /// copy fails, but all keeps context, xattr and ACLs where that can be done. Of this option and
     /// --no-preserve, the later one counts.
     #[arg(short, long, value_name = "ATTRIBUTES", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "mode,ownership,timestamps", value_parser = ATTRIBUTES)]

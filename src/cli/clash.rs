@@ -84,7 +84,8 @@ impl Taken {
         }
         let Some(before) = self.files.get(target) else {
             let before = self.skipped.get(target)?;
-            let again = same_name(before, operand.source.path()?);
+            let again = options.backup.control == BackupControl::None
+                && same_name(before, operand.source.path()?);
             return again.then_some(Clash::FileAgain);
         };
         match options.backup.control {

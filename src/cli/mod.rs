@@ -32,7 +32,7 @@ use watch::{Fate, Watcher};
 
 use crate::copy::Session;
 use crate::options::{Directories, Keep};
-use crate::sys::platform;
+use crate::sys::{file, platform};
 use crate::tree::{Summary, Trees};
 
 /// What the program takes from its environment.
@@ -125,6 +125,7 @@ fn say_try_help() {
 }
 
 fn carry_out(request: &Request) -> ExitCode {
+    file::raise_descriptors_max();
     let extent = match (request.options.directories, request.operands.as_slice()) {
         (Directories::Refused, [_]) => Extent::One,
         _ => Extent::Many,

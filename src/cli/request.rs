@@ -276,6 +276,7 @@ fn preserve(lists: &[(Preserving, AttributeList)]) -> Preserve {
             }
             if matches!(word, Attribute::Mode | Attribute::All) {
                 kept.default_mode = *preserving == Preserving::No;
+                kept.acl_optional = *word == Attribute::All && *preserving == Preserving::Yes;
             }
         }
     }

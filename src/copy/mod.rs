@@ -10,6 +10,7 @@ mod run;
 mod session;
 mod source;
 mod stage;
+mod staged_directory;
 mod target;
 mod transfer;
 
@@ -21,7 +22,7 @@ pub(crate) use directory::{Directory, Names};
 pub(crate) use publish::Publication;
 pub(crate) use session::Precious;
 pub(crate) use source::Origin;
-pub(crate) use stage::{StagedDirectory, sweep_directory};
+pub(crate) use staged_directory::{StagedDirectory, sweep_directory};
 pub(crate) use target::Place;
 
 use decide::{Name, Step, TargetFacts};
@@ -305,6 +306,11 @@ impl<'a> Copier<'a> {
         target: &Endpoint,
     ) -> Result<Ended<'a>> {
         let source = Source::open(origin, follow)?;
+        let is_special = source.facts.kind != Kind::Regular && origin.spot().is_some();
+        if is_special && self.options.special == Special::Made {
+            // It was a file when it was looked at. Reading a FIFO waits for who writes into it.
+            return Err(Error::new(Operation::Open, origin.endpoint(), Cause::Replaced));
+        }
         let step = self.decide(origin, &source, found, target)?;
         if found.facts().is_some() && self.observer.may_replace(target) == Consent::Refused {
             return Ok(Ended::Now(Done::Skipped(Skip::Declined)));

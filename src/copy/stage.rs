@@ -8,11 +8,9 @@
 //! gets its own name at once.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
-use std::sync::Arc;
 
 use super::directory::{Directory, Names};
 use super::session::{First, Precious};
@@ -22,7 +20,7 @@ use crate::lock::{self, Locked};
 use crate::object::{FileObject, Object};
 use crate::options::Endpoint;
 use crate::sys::file::{self, Kind};
-use crate::sys::names::{self, Follow, Listed, Spot};
+use crate::sys::names::{self, Follow, Spot};
 use crate::sys::platform;
 
 /// A temporary file. One that is not published is removed.
@@ -48,7 +46,7 @@ pub(super) enum Publish {
 }
 
 /// Live runs for one target at once, at most.
-const SLOTS_MAX: u32 = 10_000;
+pub(super) const SLOTS_MAX: u32 = 10_000;
 
 /// Free numbers in a row after which no more leftovers are looked for.
 const FREE_SLOTS_MAX: u32 = 16;
@@ -258,101 +256,6 @@ pub(super) fn link_to(place: &Place, first: &First, endpoint: &Endpoint) -> Resu
     )
 }
 
-/// A new directory under a temporary name, locked as long as it has it.
-#[derive(Debug)]
-pub(crate) struct StagedDirectory {
-    place: Place,
-    name: OsString,
-}
-
-impl StagedDirectory {
-    /// Makes it in the directory of `place`, with these permission bits less the umask.
-    ///
-    /// # Errors
-    ///
-    /// Those of mkdir(2).
-    pub(crate) fn create(
-        mut place: Place,
-        mode: u32,
-        precious: Precious<'_>,
-    ) -> io::Result<(Self, Directory)> {
-        let path = place.path();
-        for slot in 0..SLOTS_MAX {
-            let name = temporary_name(&place.name, slot);
-            match names::make_directory_at(&place.directory, &name, mode) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    remove_leftover(&place, &name, precious, OF_TREES);
-                    continue;
-                }
-                Err(error) => return Err(error),
-            }
-            let staged = Self { place, name };
-            match Spot::within(&staged.place.directory, &staged.name).open_made() {
-                Ok((handle, mode_before)) => {
-                    let handle = File::from(handle);
-                    let held = lock::try_lock(&handle)? != Locked::Busy;
-                    let directory = Directory::new(handle.into(), path.clone(), Names::Hidden)?;
-                    let directory = Directory { mode_before, ..directory };
-                    // One that was removed before it was locked has no links any more.
-                    if held && directory.facts.links > 0 {
-                        return Ok((staged, directory));
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => {
-                    // Nothing is in it yet.
-                    names::remove_directory_at(&staged.place.directory, &staged.name).ok();
-                    return Err(error);
-                }
-            }
-            // Another run took it for a leftover in the moment before it was locked.
-            Self { place, .. } = staged;
-        }
-        Err(io::ErrorKind::AlreadyExists.into())
-    }
-
-    /// Gives it its name, which must be free.
-    ///
-    /// # Errors
-    ///
-    /// Those of rename(2), `EEXIST` when the name has been taken meanwhile: it keeps the temporary
-    /// one then.
-    pub(crate) fn publish(&self, directory: &Directory) -> io::Result<()> {
-        rename_into_free(&self.place.directory, &self.name, &self.place.name)?;
-        // Other runs may lock it for reasons of their own.
-        lock::unlock(directory.handle())
-    }
-
-    /// Removes it with the files that are in it. If that fails, the next run does it.
-    pub(crate) fn remove(&self) {
-        drop(remove_tree_of_files(&self.place.directory, &self.name, |_| true));
-    }
-}
-
-/// Removes what killed runs left in `target`, a directory that `source` is copied into; returns how
-/// much. What has a name that the source has as well is content.
-pub(crate) fn sweep_directory(
-    target: &Arc<Directory>,
-    source: &Directory,
-    precious: Precious<'_>,
-) -> io::Result<usize> {
-    let mut found = Vec::new();
-    names::each_name_in(target, |name| {
-        if is_temporary_name(name) {
-            found.push(name.to_owned());
-        }
-    })?;
-    let mut removed = 0;
-    for name in found {
-        if names::facts_at(source, &name)?.is_none() {
-            let place = Place::new(target, &name);
-            removed += usize::from(remove_leftover(&place, &name, precious, OF_TREES));
-        }
-    }
-    Ok(removed)
-}
-
 /// Removes the temporaries that killed runs left for this target; returns how many.
 pub(super) fn sweep(place: &Place, precious: Precious<'_>) -> usize {
     match place.directory.names {
@@ -380,7 +283,12 @@ fn sweep_from(place: &Place, mut slot: u32, precious: Precious<'_>) -> usize {
 }
 
 /// Removes the temporary of that name if no live run has it; says whether it did.
-fn remove_leftover(place: &Place, name: &OsStr, precious: Precious<'_>, kinds: &[Kind]) -> bool {
+pub(super) fn remove_leftover(
+    place: &Place,
+    name: &OsStr,
+    precious: Precious<'_>,
+    kinds: &[Kind],
+) -> bool {
     remove_if_dead(place, name, precious, kinds).unwrap_or(false)
 }
 
@@ -388,7 +296,7 @@ fn remove_leftover(place: &Place, name: &OsStr, precious: Precious<'_>, kinds: &
 const OF_FILES: &[Kind] = &[Kind::Regular];
 
 /// What a killed copy of a tree leaves.
-const OF_TREES: &[Kind] = &[Kind::Regular, Kind::Directory];
+pub(super) const OF_TREES: &[Kind] = &[Kind::Regular, Kind::Directory];
 
 fn remove_if_dead(
     place: &Place,
@@ -412,39 +320,11 @@ fn remove_if_dead(
         return Ok(false);
     }
     if facts.kind == Kind::Directory {
-        return remove_tree_of_files(&place.directory, name, |id| !precious.has(id));
+        return super::staged_directory::remove_tree_of_files(&place.directory, name, |id| {
+            !precious.has(id)
+        });
     }
     names::unlink_at(&place.directory, name)?;
-    Ok(true)
-}
-
-/// Removes a directory that holds no other directories, as one that was being filled; says
-/// whether it did. One that holds something else, or something not `expendable`, stays as it is.
-fn remove_tree_of_files(
-    parent: &Directory,
-    name: &OsStr,
-    expendable: impl Fn(crate::options::ObjectId) -> bool,
-) -> io::Result<bool> {
-    let directory = Spot::within(parent, name).open_listable(Follow::No)?;
-    let mut all = Vec::new();
-    loop {
-        let mut some: Vec<Listed> = Vec::new();
-        names::list_some(&directory, &mut some)?;
-        if some.is_empty() {
-            break;
-        }
-        all.append(&mut some);
-    }
-    for Listed { name, .. } in &all {
-        let Some(facts) = names::facts_at(&directory, name)? else { continue };
-        if facts.kind == Kind::Directory || !expendable(facts.id) {
-            return Ok(false);
-        }
-    }
-    for Listed { name, .. } in &all {
-        names::unlink_at(&directory, name)?;
-    }
-    names::remove_directory_at(parent, name)?;
     Ok(true)
 }
 
@@ -454,7 +334,7 @@ pub(super) fn looks_temporary(path: &Path) -> bool {
 }
 
 /// Whether a name is of the form `.NAME.mycp-XXXXXX`.
-fn is_temporary_name(name: &OsStr) -> bool {
+pub(super) fn is_temporary_name(name: &OsStr) -> bool {
     let bytes = name.as_bytes();
     let Some(at) = bytes.len().checked_sub(6) else { return false };
     let (stem, digits) = bytes.split_at(at);
@@ -471,7 +351,7 @@ const SUFFIX: &str = ".mycp-";
 pub(super) const NAME_BYTES_MAX: usize = 255;
 
 /// `.NAME.mycp-XXXXXX`; a long name is cut so that the whole fits.
-fn temporary_name(name: &OsStr, slot: u32) -> OsString {
+pub(super) fn temporary_name(name: &OsStr, slot: u32) -> OsString {
     let suffix = format!("{SUFFIX}{slot:06}");
     let bytes = name.as_bytes();
     let mut keep = bytes.len().min(NAME_BYTES_MAX - 1 - suffix.len());

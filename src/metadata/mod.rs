@@ -161,7 +161,8 @@ pub(crate) fn apply_preserved(
                 Owner::Kept => source_attributes.mode,
                 Owner::Refused => source_attributes.mode & 0o777,
             };
-            set_permissions(source, &names, target, (wanted, mode), losses)
+            let acl = if preserve.acl_optional { Keep::Try } else { mode };
+            set_permissions(source, &names, target, (wanted, mode, acl), losses)
         }
     };
     copied.and(permitted)
@@ -285,13 +286,13 @@ fn set_permissions(
     source: Named<'_>,
     source_names: &Names,
     target: Named<'_>,
-    (mode, keep): (u32, Keep),
+    (mode, keep, keep_acl): (u32, Keep, Keep),
     losses: &mut Losses,
 ) -> Result<()> {
     let acl = acl_of(source.file, source_names, attributes::ACL);
-    let acl = losses.insist(keep, Lost::Acl, acl).context(Operation::Stat, source.endpoint)?;
+    let acl = losses.insist(keep_acl, Lost::Acl, acl).context(Operation::Stat, source.endpoint)?;
     let listed = losses
-        .insist(keep, Lost::Acl, attributes::names(target.file))
+        .insist(keep_acl, Lost::Acl, attributes::names(target.file))
         .context(Operation::Stat, target.endpoint)?;
     let inherited = inherit_acl(source, source_names, target, &listed);
     let set = set_acl(target.file, attributes::ACL, acl.as_deref(), &listed);
@@ -308,7 +309,7 @@ fn set_permissions(
     };
     // The mode even so: without its ACL the copy has the narrower one.
     let set = losses.insist(keep, Lost::Mode, attributes::set_mode(target.file, mode));
-    let missing = losses.insist(keep, Lost::Acl, inherited.and(missing));
+    let missing = losses.insist(keep_acl, Lost::Acl, inherited.and(missing));
     set.and(missing).context(Operation::SetMode, target.endpoint)
 }
 

@@ -221,6 +221,22 @@ pub(crate) fn effective_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
+/// How many descriptors this process may have.
+pub(crate) fn descriptors_max() -> u64 {
+    use rustix::process::{Resource, getrlimit};
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// Lets this process have as many descriptors as it may ask for (setrlimit(2)).
+pub(crate) fn raise_descriptors_max() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum {
+        // Where it is refused, fewer have to do.
+        setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).ok();
+    }
+}
+
 /// The group that this process makes files as.
 pub(crate) fn effective_gid() -> u32 {
     rustix::process::getegid().as_raw()

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::branch::Branch;
 use crate::copy::{Directory, Publication};
-use crate::sys::platform;
+use crate::sys::{file, platform};
 
 /// What waits.
 pub(super) enum Whole<'a> {
@@ -18,16 +18,19 @@ pub(super) enum Whole<'a> {
     Directory(Arc<Branch>),
 }
 
-/// Files and directories that may wait: each holds at most three descriptors.
-const WAITING_MAX: usize = 500;
+/// Files and directories that may wait at most.
+const WAITING_MAX: u64 = 500;
+
+/// Descriptors that each of them may hold: a file and both directories.
+const DESCRIPTORS_EACH: u64 = 3;
 
 /// Bytes that may wait, so that the disk is kept busy.
 const WAITING_BYTES_MAX: u64 = 64 << 20;
 
 /// What waits for one flush.
-#[derive(Default)]
 pub(super) struct Batch<'a> {
     waiting: Mutex<Waiting<'a>>,
+    waiting_max: usize,
     /// One handle of each file system, opened before anything was written to it: a handle learns
     /// of the failures since it was opened.
     file_systems: Mutex<HashMap<u64, Arc<Directory>>>,
@@ -40,6 +43,13 @@ struct Waiting<'a> {
 }
 
 impl<'a> Batch<'a> {
+    /// One that leaves most of the descriptors that this process may have to others.
+    pub(super) fn new() -> Self {
+        let share = file::descriptors_max() / 4 / DESCRIPTORS_EACH;
+        let waiting_max = usize::try_from(share.clamp(1, WAITING_MAX)).unwrap_or(1);
+        Self { waiting: Mutex::default(), waiting_max, file_systems: Mutex::default() }
+    }
+
     /// Notes a directory that is written to.
     pub(super) fn note(&self, directory: &Arc<Directory>) {
         let mut file_systems = lock(&self.file_systems);
@@ -59,7 +69,7 @@ impl<'a> Batch<'a> {
     /// Whether it is time for a flush.
     pub(super) fn is_full(&self) -> bool {
         let waiting = lock(&self.waiting);
-        waiting.whole.len() >= WAITING_MAX
+        waiting.whole.len() >= self.waiting_max
             || (waiting.bytes >= WAITING_BYTES_MAX && !waiting.whole.is_empty())
     }
 

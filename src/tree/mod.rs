@@ -1,8 +1,8 @@
 //! Many objects: directories with all that is in them, by several threads.
 //!
 //! `walk` copies one tree: `root` opens both sides and refuses a copy into itself; `crew` says what
-//! each thread does next; a `branch` is a directory under way; `batch` holds what waits for a
-//! flush.
+//! each thread does next; a `branch` is a directory under way; `settle` gives it its name and its
+//! attributes; `batch` holds what waits for a flush.
 //!
 //! A directory that is new gets a temporary name, locked as that of a file is. Its files are made
 //! in it under their own names, which nobody sees yet, so that a file costs no more system calls
@@ -15,6 +15,7 @@ mod branch;
 mod crew;
 mod parents;
 mod root;
+mod settle;
 mod totals;
 mod walk;
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::walk::{Into, find};
 use crate::copy::{Directory, Names, Place};
 use crate::error::{Cause, Context, Error, Operation, Result};
-use crate::options::{CopyOptions, Dereference, Endpoint, ObjectId};
+use crate::options::{CopyOptions, Dereference, DirectoryLink, Endpoint, ObjectId};
 use crate::sys::file::{Facts, Kind};
 use crate::sys::names::{self, Follow, Spot};
 
@@ -47,7 +47,12 @@ impl Root {
             .and_then(|handle| Directory::new(handle, source_path.to_path_buf(), Names::Shown))
             .context(Operation::Open, source)?;
         let into = match Place::at(target_path, target)? {
-            Some(place) => find(place, options.directory_link, target)?,
+            Some(place) => {
+                let ends_in_slash = target_path.as_os_str().as_encoded_bytes().ends_with(b"/");
+                let links =
+                    if ends_in_slash { DirectoryLink::Followed } else { options.directory_link };
+                find(place, links, target)?
+            }
             // "/", "..", "a/.": what has no name of its own is there or nowhere.
             None => {
                 let there = Spot::of_path(target_path)

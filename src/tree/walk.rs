@@ -24,11 +24,11 @@ use crate::sys::platform;
 
 /// One tree under way.
 pub(super) struct Walk<'a> {
-    trees: &'a Trees<'a>,
+    pub(super) trees: &'a Trees<'a>,
     copier: Copier<'a>,
     later: Later<'a>,
-    crew: Crew<'a>,
-    batch: Batch<'a>,
+    pub(super) crew: Crew<'a>,
+    pub(super) batch: Batch<'a>,
     /// The file system that the tree is on.
     device: u64,
     /// The root of the copy, which must not be met in the source.
@@ -43,7 +43,7 @@ pub(super) fn copy<'a>(trees: &'a Trees<'a>, later: Later<'a>, idle: &'a Idle, r
         trees,
         later,
         crew: Crew::new(threads, idle),
-        batch: Batch::default(),
+        batch: Batch::new(),
         device: root.source.id().dev,
         target_root: root.target_id(),
     };
@@ -332,154 +332,6 @@ impl<'a> Walk<'a> {
             Some(libc::EBADF) => io::Error::from_raw_os_error(libc::EACCES),
             _ => error,
         })
-    }
-
-    /// Gives a directory whose files are all there its name, now or after a flush.
-    fn filled(&self, branch: &Arc<Branch>) {
-        if branch.batched && branch.is_staged() {
-            self.batch.add(Whole::Directory(Arc::clone(branch)));
-        } else {
-            self.publish(branch);
-        }
-    }
-
-    fn publish(&self, branch: &Arc<Branch>) {
-        if let Err(error) = self.name(branch) {
-            branch.abandon();
-            let (source, target) = branch.endpoints();
-            self.trees.tell(&source, &target, Err(error));
-        }
-        if branch.has_subdirectories() {
-            self.crew.filled(branch);
-        } else if branch.after_filling() == Next::Complete {
-            self.complete(branch);
-        }
-    }
-
-    fn name(&self, branch: &Branch) -> Result<()> {
-        let Some(staged) = branch.take_staged() else { return Ok(()) };
-        let (_, target) = branch.endpoints();
-        let directory = branch.handles()?.target;
-        if self.flushes_each(branch) {
-            platform::sync_all(&*directory).context(Operation::Flush, &target)?;
-        }
-        staged.publish(&directory).context(Operation::Rename, &target).inspect_err(|_| {
-            staged.remove();
-        })
-    }
-
-    /// Brings a directory, and the name of the tree's root, to the disk.
-    fn flush_each(&self, branch: &Branch, target: &Endpoint) -> Result<()> {
-        let directory = branch.handles()?.target;
-        platform::sync_all(&*directory).context(Operation::Flush, target)?;
-        if branch.parent.is_none() {
-            Spot::within(&*directory, OsStr::new(".."))
-                .open_directory(Follow::No)
-                .and_then(platform::sync_all)
-                .context(Operation::FlushDirectory, target)?;
-        }
-        Ok(())
-    }
-
-    /// Whether each object of a directory is flushed by itself.
-    fn flushes_each(&self, branch: &Branch) -> bool {
-        self.trees.options.flush == Flush::Sync && !branch.batched
-    }
-
-    /// Finishes a directory that has everything in it, and those that it completes.
-    fn complete(&self, branch: &Arc<Branch>) {
-        let mut branch = Arc::clone(branch);
-        loop {
-            let (source, target) = branch.endpoints();
-            let finished = branch.finish(&self.trees.options.preserve).and_then(|losses| {
-                if self.flushes_each(&branch) {
-                    self.flush_each(&branch, &target)?;
-                }
-                Ok(losses)
-            });
-            match finished {
-                Ok(losses) => self.trees.tell_losses(&source, &target, losses),
-                Err(error) => self.trees.tell(&source, &target, Err(error)),
-            }
-            match &branch.parent {
-                Some(parent) if parent.close_child(&branch) == Next::Complete => {
-                    let parent = Arc::clone(parent);
-                    branch = parent;
-                }
-                _ => return,
-            }
-        }
-    }
-
-    /// Brings what waits to the disk, and gives it its names.
-    fn flush(&self) {
-        let waiting = self.batch.take();
-        match self.batch.flush() {
-            Ok(()) => {
-                for whole in waiting {
-                    self.release(whole);
-                }
-            }
-            Err((directory, error)) => {
-                let text = error.raw_os_error();
-                self.trees.fail_flush(&directory, error);
-                for whole in waiting {
-                    self.refuse(whole, text);
-                }
-            }
-        }
-    }
-
-    fn release(&self, whole: Whole<'a>) {
-        match whole {
-            Whole::Directory(branch) => self.publish(&branch),
-            Whole::File(publication, branch) => {
-                let (source, target) = (publication.source().clone(), publication.target().clone());
-                let done = publication.publish().map(Done::Copied);
-                self.trees.tell(&source, &target, done);
-                if branch.close_one() == Next::Complete {
-                    self.complete(&branch);
-                }
-            }
-        }
-    }
-
-    /// Lets go of what may not be on the disk: it gets no name.
-    fn refuse(&self, whole: Whole<'a>, code: Option<i32>) {
-        let error = |target: &Endpoint| {
-            let error = code.map_or(io::ErrorKind::Other.into(), io::Error::from_raw_os_error);
-            Err(Error::new(Operation::Flush, target, error))
-        };
-        match whole {
-            Whole::Directory(branch) => {
-                if let Some(staged) = branch.take_staged() {
-                    staged.remove();
-                }
-                branch.abandon();
-                let (source, target) = branch.endpoints();
-                self.trees.tell(&source, &target, error(&target));
-                if branch.after_filling() == Next::Complete {
-                    self.complete(&branch);
-                }
-            }
-            Whole::File(publication, branch) => {
-                let (source, target) = (publication.source().clone(), publication.target().clone());
-                drop(publication);
-                self.trees.tell(&source, &target, error(&target));
-                if branch.close_one() == Next::Complete {
-                    self.complete(&branch);
-                }
-            }
-        }
-    }
-
-    /// Brings the names and attributes of the whole tree to the disk.
-    fn end(self) {
-        if self.trees.options.flush == Flush::Sync
-            && let Err((directory, error)) = self.batch.flush()
-        {
-            self.trees.fail_flush(&directory, error);
-        }
     }
 }
 

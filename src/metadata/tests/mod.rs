@@ -39,6 +39,7 @@ const KEEP_NOTHING: Preserve = Preserve {
     xattr: Keep::No,
     context: Keep::No,
     default_mode: false,
+    acl_optional: false,
 };
 
 /// A directory that everybody may write to.
