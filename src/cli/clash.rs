@@ -93,7 +93,8 @@ impl Taken {
             BackupControl::None if same_name(before, operand.source.path()?) => {
                 Some(Clash::FileAgain)
             }
-            // It will be passed over, as cp has it, or is too young for that.
+            // It will be passed over, as cp has it.
+            _ if options.update == Update::None => None,
             _ if options.update == Update::Older && is_not_newer(operand) => None,
             _ => Some(Clash::OtherSource),
         }

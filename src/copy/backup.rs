@@ -147,13 +147,17 @@ fn highest_number(place: &Place) -> io::Result<Option<u64>> {
     let mut prefix = place.name.as_bytes().to_vec();
     prefix.extend_from_slice(b".~");
     let mut highest = None;
-    names::each_name_in(&place.directory, |name| {
+    let listed = names::each_name_in(&place.directory, |name| {
         let digits = name.as_bytes().strip_prefix(prefix.as_slice());
         let digits = digits.and_then(|rest| rest.strip_suffix(b"~"));
         let number = digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
         highest = highest.max(number);
-    })?;
-    Ok(highest)
+    });
+    match listed {
+        // A directory that may not be read: what is in it cannot be found.
+        Err(error) if error.raw_os_error() == Some(libc::EBADF) => Ok(None),
+        listed => listed.map(|()| highest),
+    }
 }
 
 /// What becomes of something that has the backup's name already.

@@ -154,13 +154,13 @@ pub(super) fn decide_made(
     let Some(TargetFacts { facts, name }) = target else {
         return Ok(Making::Make(Publish::IntoFreeName));
     };
-    if source.id == facts.id && options.made == Made::HardLink {
-        return Ok(Making::Skip(Skip::Linked));
-    }
-    // Another name of a link is not the link: the source keeps its own.
+    // Another name of a symbolic link is as good as a copy, as cp has it.
     let is_other_name =
         source.kind == Kind::Symlink && source.links > 1 && name != Name::SourcesOwn;
-    if source.id == facts.id && !is_other_name {
+    if source.id == facts.id && (options.made == Made::HardLink || is_other_name) {
+        return Ok(Making::Skip(Skip::Linked));
+    }
+    if source.id == facts.id {
         let cause = Cause::SameObject { other: target_name.clone() };
         return Err(Error::new(Operation::Copy, source_name, cause));
     }

@@ -134,23 +134,33 @@ impl<'a> Maker<'a, '_> {
                 report.kind = ObjectKind::SymbolicLink;
                 let text = self.text_of_link(place)?;
                 let link = |name: &OsStr| names::make_link_at(&text, &place.directory, name);
-                let stamp = |name: &OsStr| self.stamp_link(place, name);
-                make_at(place, how, link, stamp, (Operation::Link, target))
+                let dress = |name: &OsStr| self.dress_link(place, name);
+                make_at(place, how, link, dress, (Operation::Link, target))?;
+                report.target_id = place.id_of(&place.name).context(Operation::Stat, target)?;
+                Ok(())
             }
             Thing::Like => self.make_like(place, how, report),
         }
     }
 
-    /// Gives a symbolic link to the source the times of the source, if they are kept.
-    fn stamp_link(&self, place: &Place, name: &OsStr) -> Result<()> {
-        let keep = self.copier.options.preserve.timestamps;
-        if keep == Keep::No {
+    /// Gives a symbolic link to the source the attributes of the source that are kept.
+    fn dress_link(&self, place: &Place, name: &OsStr) -> Result<()> {
+        let Self { copier, origin, ref facts, target, .. } = *self;
+        // As cp, which leaves its owner as it is.
+        let preserve = &Preserve { ownership: Keep::No, ..copier.options.preserve };
+        let Some(source) = origin.spot() else { return Ok(()) };
+        if [preserve.timestamps, preserve.xattr, preserve.context] == [Keep::No; 3] {
             return Ok(());
         }
-        let spot = Spot::within(&place.directory, name);
-        let link = File::from(spot.handle().context(Operation::Open, self.target)?);
-        let link = Named { file: &link, endpoint: self.target };
-        metadata::stamp_times(&Attributes::from(&self.facts), link, keep, &mut Losses::default())
+        let source = source.handle_of(copier.follow(origin));
+        let source = File::from(source.context(Operation::Open, origin.endpoint())?);
+        let source = Named { file: &source, endpoint: origin.endpoint() };
+        let link = Spot::within(&place.directory, name).handle();
+        let link = File::from(link.context(Operation::Open, target)?);
+        let link = Named { file: &link, endpoint: target };
+        let attributes = Attributes::from(facts);
+        let (at_end, losses) = (ModeAtEnd::AsItIs, &mut Losses::default());
+        dress(source, (&attributes, Kind::Symlink), link, preserve, at_end, losses)
     }
 
     /// What a symbolic link to the source has to say.

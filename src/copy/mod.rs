@@ -271,8 +271,8 @@ impl<'a> Copier<'a> {
         Ok(facts)
     }
 
-    /// Leaves the target as it is. One that is not older than its source stands for its copy: other
-    /// names of the source become links to it, and it becomes one to the first of them.
+    /// Leaves the target as it is. One of the source's kind that is not older stands for its copy:
+    /// other names of the source become links to it, and it becomes one to the first of them.
     fn pass_over(
         &self,
         skip: Skip,
@@ -290,8 +290,10 @@ impl<'a> Copier<'a> {
                     let what = Thing::Like;
                     return Maker { copier: self, origin, facts, what, target }.link(found, &first);
                 }
-                Claim::First(claim) => claim.settle_as(place, there.id, there.len),
-                Claim::Another(_) | Claim::Alone => {}
+                Claim::First(claim) if there.kind == facts.kind => {
+                    claim.settle_as(place, there.id, there.len);
+                }
+                Claim::First(_) | Claim::Another(_) | Claim::Alone => {}
             }
         }
         self.skipped(skip, found, target).map(Ended::Now)

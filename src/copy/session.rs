@@ -234,11 +234,10 @@ pub(super) fn is_gone(error: &Error) -> bool {
 /// Whether another name of this source may be met, which is to become a link to its copy: symbolic
 /// links that are followed are such names, too.
 pub(super) fn wants_links(source: &Facts, options: &CopyOptions) -> bool {
-    use crate::options::{Content, Dereference, Existing, Made};
+    use crate::options::{Dereference, Existing, Made};
     options.preserve.links != Keep::No
-        && (source.links > 1 || options.dereference != Dereference::Never)
+        && (source.links > 1 || options.dereference == Dereference::Always)
         && source.kind != Kind::Directory
-        && options.content == Content::All
         && options.existing != Existing::InPlace
-        && options.made == Made::Copy
+        && options.made != Made::HardLink
 }

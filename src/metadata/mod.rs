@@ -186,6 +186,28 @@ pub(crate) fn stamp_times(
     losses.insist(keep, Lost::Timestamps, set).context(Operation::SetTimes, target.endpoint)
 }
 
+/// Takes from a new directory whose mode is not preserved the rights that it was given to be
+/// filled: what its owner cannot do in the source, and, where `mode_before` is what it had before
+/// it was given more, all of that.
+pub(crate) fn narrow_directory(
+    source_attributes: &Attributes,
+    target: Named<'_>,
+    preserve: &Preserve,
+    mode_before: Option<u32>,
+) -> Result<()> {
+    const OWNER: u32 = 0o700;
+    let unwanted = if preserve.default_mode { 0 } else { OWNER & !source_attributes.mode };
+    if preserve.mode != Keep::No || (unwanted == 0 && mode_before.is_none()) {
+        return Ok(());
+    }
+    let before = match mode_before {
+        Some(mode) => mode,
+        None => Attributes::of(target.file).context(Operation::Stat, target.endpoint)?.mode,
+    };
+    attributes::set_mode(target.file, before & !unwanted)
+        .context(Operation::SetMode, target.endpoint)
+}
+
 /// Takes from an existing target what a program may do beyond its user, before it is written in
 /// place: setuid, setgid (of an executable), capabilities.
 ///

@@ -101,15 +101,17 @@ impl<'a> Spot<'a> {
     /// The same for one that was just made, and may have fewer rights for its owner than it takes,
     /// as the umask or a default ACL has it: they are given, and what it had is returned.
     pub(crate) fn open_made(self) -> io::Result<(OwnedFd, Option<u32>)> {
-        match self.open_listable(Follow::No) {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                let handle = File::from(self.handle()?);
-                let mode = facts_of_handle(&handle)?.mode;
-                attributes::set_mode(&handle, mode | 0o700)?;
-                Ok((self.open_listable(Follow::No)?, Some(mode)))
-            }
-            result => Ok((result?, None)),
+        const OWNER: u32 = 0o700;
+        let handle = match self.open_listable(Follow::No) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => self.handle()?,
+            result => result?,
+        };
+        let mode = facts_of_handle(&handle)?.mode;
+        if mode & OWNER == OWNER {
+            return Ok((handle, None));
         }
+        attributes::set_mode(&File::from(handle), mode | OWNER)?;
+        Ok((self.open_listable(Follow::No)?, Some(mode)))
     }
 
     /// A handle of what is there, a symbolic link included, that allows no reading and no writing

@@ -43,9 +43,10 @@ struct Waiting<'a> {
 }
 
 impl<'a> Batch<'a> {
-    /// One that leaves most of the descriptors that this process may have to others.
-    pub(super) fn new() -> Self {
-        let share = file::descriptors_max() / 4 / DESCRIPTORS_EACH;
+    /// One that leaves most of the descriptors that this process may have to others, when each of
+    /// so many threads flushes what was full.
+    pub(super) fn new(threads: usize) -> Self {
+        let share = file::descriptors_max() / 4 / DESCRIPTORS_EACH / threads as u64;
         let waiting_max = usize::try_from(share.clamp(1, WAITING_MAX)).unwrap_or(1);
         Self { waiting: Mutex::default(), waiting_max, file_systems: Mutex::default() }
     }

@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::copy::{Directory, Names, StagedDirectory};
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::metadata::{self, Attributes, Losses, ModeAtEnd, Named};
-use crate::options::{Endpoint, Keep, ObjectId, Preserve};
-use crate::sys::attributes;
+use crate::options::{Endpoint, ObjectId, Preserve};
 use crate::sys::file::{Facts, Kind};
 use crate::sys::names::{self, Follow, Listed, Spot};
 
@@ -76,12 +75,13 @@ impl Listing {
     pub(super) fn begin(source: &Directory) -> io::Result<Self> {
         let mut listing = Self { read: Vec::new(), unread: true };
         names::list_some(source, &mut listing.read)?;
-        let mut more = Vec::new();
         if listing.has_no_file() && !listing.read.is_empty() {
+            let mut more = Vec::new();
             names::list_some(source, &mut more)?;
+            listing.unread = !more.is_empty();
+            listing.read.append(&mut more);
         }
-        listing.unread = !listing.read.is_empty() && !(listing.has_no_file() && more.is_empty());
-        listing.read.append(&mut more);
+        listing.unread &= !listing.read.is_empty();
         Ok(listing)
     }
 
@@ -104,8 +104,10 @@ struct Work {
     hands: usize,
     /// Subdirectories to be copied, the next one last.
     subdirectories: Vec<OsString>,
-    /// What has to end before this does: subdirectories begun, and files that wait to be named.
+    /// Subdirectories that were begun, and have to end before this does.
     open: usize,
+    /// Files that wait to be named.
+    waiting: usize,
     /// Whether all its files are there.
     filled: bool,
     /// Whether somebody has been told that it is complete.
@@ -201,7 +203,8 @@ impl Branch {
     /// subdirectory that is under way has ended.
     pub(super) fn rest(&self) {
         let work = self.work();
-        let waits = work.filled && work.subdirectories.is_empty() && work.open == 1;
+        let is_done = work.filled && work.waiting == 0 && work.subdirectories.is_empty();
+        let waits = is_done && work.open == 1;
         if waits && self.depth >= OPEN_DEPTH_MAX {
             lock(&self.handles).take();
         }
@@ -321,12 +324,19 @@ impl Branch {
         self.work().shared
     }
 
-    /// Notes that something has to end first.
-    pub(super) fn open_one(&self) {
-        self.work().open += 1;
+    /// Notes that a file waits for its name.
+    pub(super) fn file_waits(&self) {
+        self.work().waiting += 1;
     }
 
-    /// Notes the end of something that was open.
+    /// Notes that it waits no more.
+    pub(super) fn file_ended(&self) -> Next {
+        let mut work = self.work();
+        work.waiting -= 1;
+        Self::next(&mut work)
+    }
+
+    /// Notes that a subdirectory could not be begun.
     pub(super) fn close_one(&self) -> Next {
         let mut work = self.work();
         work.open -= 1;
@@ -339,7 +349,8 @@ impl Branch {
     }
 
     fn next(work: &mut Work) -> Next {
-        let ended = work.filled && work.open == 0 && work.subdirectories.is_empty();
+        let waits = work.open > 0 || work.waiting > 0 || !work.subdirectories.is_empty();
+        let ended = work.filled && !waits;
         if ended && !work.complete {
             work.complete = true;
             Next::Complete
@@ -359,25 +370,13 @@ impl Branch {
         let at_end = self.mode_at_end;
         let kept =
             metadata::apply_preserved(source, &attributes, target, preserve, at_end, &mut losses);
-        let narrowed = self.narrow(preserve, target);
+        let narrowed = if self.is_new {
+            metadata::narrow_directory(&attributes, target, preserve, self.mode_before)
+        } else {
+            Ok(())
+        };
         let stamped = metadata::stamp_times(&attributes, target, preserve.timestamps, &mut losses);
         kept.and(narrowed).and(stamped).map(|()| losses)
-    }
-
-    /// Takes from a new directory the rights that it was given to be filled.
-    fn narrow(&self, preserve: &Preserve, target: Named<'_>) -> Result<()> {
-        const OWNER: u32 = 0o700;
-        let unwanted = OWNER & !self.source.mode;
-        let is_right = unwanted == 0 && self.mode_before.is_none();
-        if !self.is_new || preserve.mode != Keep::No || preserve.default_mode || is_right {
-            return Ok(());
-        }
-        let before = match self.mode_before {
-            Some(mode) => mode,
-            None => Attributes::of(target.file).context(Operation::Stat, target.endpoint)?.mode,
-        };
-        attributes::set_mode(target.file, before & !unwanted)
-            .context(Operation::SetMode, target.endpoint)
     }
 
     fn work(&self) -> MutexGuard<'_, Work> {

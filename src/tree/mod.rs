@@ -29,10 +29,10 @@ use crew::Idle;
 use root::Root;
 
 use crate::copy::{Copier, Directory, Later, Session};
-use crate::error::{Error, Operation, Result};
+use crate::error::{Cause, Error, Operation, Result};
 use crate::metadata::Losses;
-use crate::options::{CopyOptions, Directories, Endpoint, Flush};
-use crate::report::{Done, ObjectKind, Observer, Report, Way};
+use crate::options::{CopyOptions, Directories, Endpoint, Flush, Made, Update};
+use crate::report::{Done, ObjectKind, Observer, Report, Skip, Way};
 
 /// Is told what became of each object.
 pub trait Watch: Observer {
@@ -121,7 +121,7 @@ impl<'a> Trees<'a> {
 
     fn copy_tree(&self, source: &Endpoint, target: &Endpoint) {
         let (Some(source_path), Some(target_path)) = (source.path(), target.path()) else {
-            let cause = crate::error::Cause::IsDirectory;
+            let cause = Cause::IsDirectory;
             return self.tell(source, target, Err(Error::new(Operation::Copy, source, cause)));
         };
         let root = Root::open((source_path, source), (target_path, target), self.options);
@@ -134,7 +134,15 @@ impl<'a> Trees<'a> {
                 let later = Later { small: &small, large: &large };
                 walk::copy(self, later, &Idle::default(), root);
             }
-            Err(error) => self.tell(source, target, Err(error)),
+            Err(error) => {
+                let is_itself = matches!(error.cause, Cause::SameObject { .. });
+                let result = match (self.options.update, self.options.made) {
+                    (Update::None, _) if is_itself => Ok(Done::Skipped(Skip::Exists)),
+                    (_, Made::HardLink) if is_itself => Ok(Done::Skipped(Skip::Linked)),
+                    _ => Err(error),
+                };
+                self.tell(source, target, result);
+            }
         }
     }
 

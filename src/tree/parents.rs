@@ -20,8 +20,15 @@ struct Parent {
     target: File,
     source_path: PathBuf,
     target_path: PathBuf,
-    /// Whether the target was made for this.
-    is_new: bool,
+    /// What becomes of the target's mode, if it was made for this.
+    made: Option<Made>,
+}
+
+/// The mode of a directory that was made.
+#[derive(Debug)]
+struct Made {
+    /// The permission bits that it had, where it needed more to be filled.
+    mode_before: Option<u32>,
     mode_at_end: ModeAtEnd,
 }
 
@@ -66,8 +73,7 @@ impl Parents {
                 target: step.file(&to)?,
                 source_path: source_now.clone(),
                 target_path: target_now.clone(),
-                is_new: made.is_some(),
-                mode_at_end: made.unwrap_or(ModeAtEnd::AsItIs),
+                made,
             });
             (source_at, target_at) = (Some(from), to);
         }
@@ -76,22 +82,23 @@ impl Parents {
 
     /// The names of those that were made.
     pub(super) fn made(&self) -> impl Iterator<Item = (Endpoint, Endpoint)> {
-        let made = self.0.iter().filter(|parent| parent.is_new);
+        let made = self.0.iter().filter(|parent| parent.made.is_some());
         made.map(|it| (Endpoint::from(&it.source_path), Endpoint::from(&it.target_path)))
     }
 
     /// Gives them their attributes, the deepest first.
     pub(super) fn finish(self, options: &CopyOptions) -> Result<()> {
         let preserve = &options.preserve;
-        for parent in self.0.into_iter().rev().filter(|parent| parent.is_new) {
+        for parent in self.0.into_iter().rev() {
+            let Some(Made { mode_before, mode_at_end }) = parent.made else { continue };
             let (source, target) =
                 (Endpoint::from(parent.source_path), Endpoint::from(parent.target_path));
             let from = Named { file: &parent.source, endpoint: &source };
             let to = Named { file: &parent.target, endpoint: &target };
             let attributes = Attributes::of(from.file).context(Operation::Stat, &source)?;
             let mut losses = Losses::default();
-            let at_end = parent.mode_at_end;
-            metadata::apply_preserved(from, &attributes, to, preserve, at_end, &mut losses)?;
+            metadata::apply_preserved(from, &attributes, to, preserve, mode_at_end, &mut losses)?;
+            metadata::narrow_directory(&attributes, to, preserve, mode_before)?;
             metadata::stamp_times(&attributes, to, preserve.timestamps, &mut losses)?;
         }
         Ok(())
@@ -113,7 +120,7 @@ impl Step<'_> {
         from: &OwnedFd,
         within: &OwnedFd,
         name: &std::ffi::OsStr,
-    ) -> Result<(OwnedFd, Option<ModeAtEnd>)> {
+    ) -> Result<(OwnedFd, Option<Made>)> {
         let spot = Spot::within(within, name);
         let open = || spot.open_directory(Follow::Yes);
         match open() {
@@ -129,8 +136,8 @@ impl Step<'_> {
         let mode = metadata::new_directory_mode(&attributes, &self.options.preserve);
         names::make_directory_at(within, name, mode.at_open)
             .context(Operation::Create, self.target)?;
-        let made = open().context(Operation::Open, self.target)?;
-        Ok((made, Some(mode.at_end)))
+        let (handle, mode_before) = spot.open_made().context(Operation::Open, self.target)?;
+        Ok((handle, Some(Made { mode_before, mode_at_end: mode.at_end })))
     }
 
     fn file(&self, directory: &OwnedFd) -> Result<File> {

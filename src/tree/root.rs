@@ -20,12 +20,17 @@ pub(super) struct Root {
 
 /// Whether an operand is a directory, as `options` have it looked at.
 pub(super) fn is_directory(source: &Endpoint, options: &CopyOptions) -> bool {
-    let follow = match options.dereference {
+    let facts = source.path().map(|path| names::facts_of_path(path, follow(options)));
+    matches!(facts, Some(Ok(Some(Facts { kind: Kind::Directory, .. }))))
+}
+
+/// Whether an operand that is a symbolic link is followed; the system follows one that has a slash
+/// behind it in any case.
+fn follow(options: &CopyOptions) -> Follow {
+    match options.dereference {
         Dereference::Always | Dereference::Operands => Follow::Yes,
         Dereference::Never => Follow::No,
-    };
-    let facts = source.path().map(|path| names::facts_of_path(path, follow));
-    matches!(facts, Some(Ok(Some(Facts { kind: Kind::Directory, .. }))))
+    }
 }
 
 impl Root {
@@ -43,7 +48,7 @@ impl Root {
         let (source_path, source) = source;
         let (target_path, target) = target;
         let directory = Spot::of_path(source_path)
-            .open_directory(Follow::Yes)
+            .open_directory(follow(options))
             .and_then(|handle| Directory::new(handle, source_path.to_path_buf(), Names::Shown))
             .context(Operation::Open, source)?;
         let into = match Place::at(target_path, target)? {
@@ -56,10 +61,10 @@ impl Root {
             // "/", "..", "a/.": what has no name of its own is there or nowhere.
             None => {
                 let there = Spot::of_path(target_path)
-                    .open_listable(Follow::Yes)
+                    .open_directory(Follow::Yes)
                     .and_then(|it| Directory::new(it, target_path.to_path_buf(), Names::Swept))
                     .context(Operation::Open, target)?;
-                Into::Existing(there)
+                Into::Existing(Box::new(there))
             }
         };
         let root = Self { source: directory, target: into };
@@ -69,7 +74,7 @@ impl Root {
 
     fn refuse_itself(&self, source: &Endpoint, target: &Endpoint) -> Result<()> {
         let id = self.source.id();
-        let holder = match &self.target {
+        let holder: &Directory = match &self.target {
             Into::Existing(directory) if directory.id() == id => {
                 let cause = Cause::SameObject { other: target.clone() };
                 return Err(Error::new(Operation::Copy, source, cause));

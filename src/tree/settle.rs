@@ -118,10 +118,16 @@ impl<'a> Walk<'a> {
                 let (source, target) = (publication.source().clone(), publication.target().clone());
                 let done = publication.publish().map(Done::Copied);
                 self.trees.tell(&source, &target, done);
-                if branch.close_one() == Next::Complete {
-                    self.complete(&branch);
-                }
+                self.file_ended(&branch);
             }
+        }
+    }
+
+    fn file_ended(&self, branch: &Arc<Branch>) {
+        if branch.file_ended() == Next::Complete {
+            self.complete(branch);
+        } else {
+            branch.rest();
         }
     }
 
@@ -147,9 +153,7 @@ impl<'a> Walk<'a> {
                 let (source, target) = (publication.source().clone(), publication.target().clone());
                 drop(publication);
                 self.trees.tell(&source, &target, error(&target));
-                if branch.close_one() == Next::Complete {
-                    self.complete(&branch);
-                }
+                self.file_ended(&branch);
             }
         }
     }

@@ -43,7 +43,7 @@ pub(super) fn copy<'a>(trees: &'a Trees<'a>, later: Later<'a>, idle: &'a Idle, r
         trees,
         later,
         crew: Crew::new(threads, idle),
-        batch: Batch::new(),
+        batch: Batch::new(threads),
         device: root.source.id().dev,
         target_root: root.target_id(),
     };
@@ -63,7 +63,7 @@ pub(super) fn copy<'a>(trees: &'a Trees<'a>, later: Later<'a>, idle: &'a Idle, r
 /// Where a directory is copied to.
 pub(super) enum Into {
     /// A directory that is there.
-    Existing(Directory),
+    Existing(Box<Directory>),
     /// One to be made.
     New(Place),
 }
@@ -169,7 +169,7 @@ impl<'a> Walk<'a> {
             }
             Ok(Ended::Later(publication)) => {
                 self.batch.count(publication.len());
-                branch.open_one();
+                branch.file_waits();
                 self.batch.add(Whole::File(publication, Arc::clone(branch)));
             }
             Err(error) => self.trees.tell(&source, &target, Err(error)),
@@ -279,7 +279,7 @@ impl<'a> Walk<'a> {
         let precious = Precious { source: source.id(), session: Some(self.trees.session) };
         let listing = self.listing(&source);
         let (target, made) = match into {
-            Into::Existing(directory) => (directory, Made::Before),
+            Into::Existing(directory) => (*directory, Made::Before),
             Into::New(place) => {
                 let endpoint = Endpoint::from(place.path());
                 let has_files = !listing.as_ref().is_ok_and(Listing::has_no_file);
@@ -345,7 +345,7 @@ pub(super) fn find(place: Place, links: DirectoryLink, target: &Endpoint) -> Res
         Ok(handle) => {
             let directory = Directory::new(handle, place.path(), Names::Swept)
                 .context(Operation::Stat, target)?;
-            Ok(Into::Existing(directory))
+            Ok(Into::Existing(Box::new(directory)))
         }
         Err(error) => match error.raw_os_error() {
             Some(libc::ENOENT) if is_free(&place, target)? => Ok(Into::New(place)),

@@ -13,8 +13,8 @@ impl Case {
     ///
     /// `d`, `f`, `socket` and `fifo` make something, with this mode; `l` a symbolic link with this
     /// text, `h` another name of this file; `owner`, `attribute` and `default` (a default ACL with
-    /// this mode) change what was made. `LONG` is the longest name that there can be. The last
-    /// step is the command: options, sources, target.
+    /// this mode) change what was made; `umask` and `by` say who copies. `LONG` is the longest name
+    /// that there can be. The last step is the command: options, sources, target.
     pub(crate) fn of(steps: &str) -> Self {
         let mut case = Self {
             world: World::default(),
@@ -32,6 +32,7 @@ impl Case {
             match words.as_slice() {
                 ["cp", words @ ..] => case.command(words),
                 ["by", "nobody"] => case.who = Who::Nobody,
+                ["umask", mask] => case.umask = octal(mask),
                 [verb, path, rest @ ..] => case.world.step(verb, path.as_bytes(), rest),
                 _ => panic!("{step}"),
             }

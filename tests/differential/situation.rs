@@ -74,6 +74,15 @@ impl Situation<'_> {
             && errors.lines().all(|line| line.contains(words) || is_explained(line))
     }
 
+    /// Whether cp has removed something there, and made a directory in its place.
+    pub(crate) fn gives_way_to_directory(&self, path: &[u8]) -> bool {
+        let mut names = self.gnu.snapshot.iter().filter(|(_, seen)| seen.kind == "directory");
+        names.any(|(name, _)| {
+            let is_other = self.ours.snapshot.get(name).is_some_and(|it| it.kind != "directory");
+            parent(name) == path && is_other
+        })
+    }
+
     /// Whether cp has made something there that mycp has not.
     pub(crate) fn only_with_cp(&self, path: &[u8]) -> bool {
         self.gnu.snapshot.contains_key(path) && !self.ours.snapshot.contains_key(path)
@@ -126,10 +135,13 @@ pub(crate) fn replaces_link(situation: &Situation<'_>, difference: &Difference) 
     let links = paths.filter(|path| is_link(gnu, path) && kind(ours, path).is_some());
     let links: Vec<&[u8]> = links.filter(|path| !is_link(ours, path)).collect();
     match difference.field {
-        Field::Output => !links.is_empty(),
-        // With -n the link stays, which is no failure.
+        Field::Output => {
+            !links.is_empty() || gnu.errors.contains(": not writing through dangling symlink ")
+        }
+        // With -n and -u the link stays, which is no failure.
         Field::Status | Field::Errors
-            if situation.cp_says_only(": not writing through dangling symlink ") =>
+            if situation.cp_says_only(": not writing through dangling symlink ")
+                || situation.cp_says_only(": Too many levels of symbolic links") =>
         {
             true
         }

@@ -52,6 +52,31 @@ pub(crate) const TABLE: &[Row] = &[
         explains: keeps_link,
     },
     Row {
+        reason: "below an operand a file replaces a FIFO, a socket or a device; cp writes into it, \
+                 or fails",
+        example: "d s; f s/a; d t; d t/s; socket t/s/a; cp -r s t",
+        explains: |situation, difference| {
+            let replaced = |path: &[u8]| {
+                let was = situation.case.world.get(path).map(|was| &was.kind);
+                let ours = situation.ours.snapshot.get(path);
+                matches!(was, Some(Kind::Fifo | Kind::Socket | Kind::Null))
+                    && ours.is_some_and(|ours| ours.kind == "file")
+            };
+            let mut entries = situation.case.world.entries.iter();
+            situation.case.recurses()
+                && match difference.field {
+                    Field::Status | Field::Errors => {
+                        situation.cp_says_only(": cannot create regular file ")
+                            && entries.any(|entry| replaced(&entry.path))
+                    }
+                    Field::Modified if !replaced(&difference.path) => entries.any(|entry| {
+                        parent(&entry.path) == difference.path && replaced(&entry.path)
+                    }),
+                    _ => replaced(&difference.path),
+                }
+        },
+    },
+    Row {
         reason: "other content under a name does not stay setuid or setgid",
         example: "f a; d t; f t/a 4755; cp a t",
         explains: |situation, difference| {
@@ -91,7 +116,9 @@ pub(crate) const TABLE: &[Row] = &[
                 |seen: &Seen| seen.attributes.contains_key("system.posix_acl_default");
             above.is_some_and(has_default)
                 && matches!(difference.field, Field::Mode | Field::Attributes)
-                && (situation.case.has("", "no-preserve") || (gnu.mode ^ ours.mode) & !0o022 == 0)
+                && (situation.case.has("pa", "preserve")
+                    || situation.case.has("", "no-preserve")
+                    || (gnu.mode ^ ours.mode) & !0o022 == 0)
         },
     },
     Row {
@@ -157,6 +184,8 @@ pub(crate) const TABLE: &[Row] = &[
             situation.both_fail()
                 && situation.is_untouched(difference)
                 && match difference.field {
+                    // Something else may have been made there then.
+                    _ if situation.both(difference).is_some_and(|(a, b)| a.kind != b.kind) => true,
                     Field::Modified | Field::Accessed => difference.gnu == "now",
                     Field::Presence => difference.gnu == "nothing",
                     Field::Content | Field::Allocation => {
@@ -165,9 +194,13 @@ pub(crate) const TABLE: &[Row] = &[
                     Field::Mode | Field::Owner | Field::Group | Field::Attributes => {
                         situation.mycp_names(&difference.path)
                     }
-                    Field::Links | Field::Names => situation.other_names(difference).any(|path| {
-                        situation.case.world.get(path).is_some() && situation.only_with_mycp(path)
-                    }),
+                    Field::Links | Field::Names => {
+                        situation.gives_way_to_directory(&difference.path)
+                            || situation.other_names(difference).any(|path| {
+                                situation.case.world.get(path).is_some()
+                                    && situation.only_with_mycp(path)
+                            })
+                    }
                     _ => false,
                 }
         },
@@ -222,6 +255,7 @@ pub(crate) const TABLE: &[Row] = &[
                     || difference.field == Field::Presence
                     || situation.follows_from(difference, Situation::only_with_cp)
                     || situation.follows_from(difference, Situation::only_with_mycp)
+                    || situation.other_names(difference).any(|it| situation.only_with_mycp(it))
                     || situation.is_untouched(difference))
         },
     },
@@ -245,6 +279,58 @@ pub(crate) const TABLE: &[Row] = &[
                     Field::Output => true,
                     Field::Presence => situation.only_with_mycp(&difference.path),
                     _ => situation.follows_from(difference, Situation::only_with_mycp),
+                }
+        },
+    },
+    Row {
+        reason: "a directory that is there keeps its attributes with --parents; cp changes those \
+                 that '..' leads to",
+        example: "d s; f s/a; d t; d t/s; cp --parents --preserve=timestamps s/../s/a t/s",
+        explains: |situation, difference| {
+            let up = |source: &Vec<u8>| source.split(|c| *c == b'/').any(|part| part == b"..");
+            situation.case.has("", "parents")
+                && situation.case.sources.iter().any(up)
+                && matches!(
+                    difference.field,
+                    Field::Mode
+                        | Field::Owner
+                        | Field::Group
+                        | Field::Accessed
+                        | Field::Modified
+                        | Field::Attributes
+                )
+                && situation.ours.snapshot.get(&difference.path).is_some_and(|ours| {
+                    ours.kind == "directory"
+                        && (situation.was(difference).is_some() || difference.path.is_empty())
+                })
+        },
+    },
+    Row {
+        reason: "what -u or -n passes over is as if it were not named; cp goes back to it when it \
+                 is named again",
+        example: "f s; d t; f t/s; cp -b -u s s t",
+        explains: |situation, difference| {
+            situation.case.sources.len() > 1
+                && situation.case.has("nu", "update")
+                && !matches!(
+                    difference.field,
+                    Field::Presence | Field::Status | Field::Errors | Field::Output
+                )
+        },
+    },
+    Row {
+        reason: "what -u replaces with a hard link is kept as a backup like anything else",
+        example: "d s; f s/a; h s/b s/a; d t; f t/b; cp -u -b -d s/a s/b t",
+        explains: |situation, difference| {
+            let is_backup = |path: &[u8]| path.ends_with(b"~") && situation.only_with_mycp(path);
+            situation.case.backs_up()
+                && situation.case.has("nu", "update")
+                && match difference.field {
+                    Field::Presence => is_backup(&difference.path),
+                    Field::Links | Field::Names => {
+                        situation.other_names(difference).any(|path| is_backup(path))
+                    }
+                    _ => false,
                 }
         },
     },
@@ -284,7 +370,15 @@ pub(crate) const TABLE: &[Row] = &[
             situation.case.who == Who::Nobody
                 && situation.case.has("bS", "backup")
                 && match difference.field {
-                    Field::Presence => gone(&difference.path),
+                    // Somewhere, or where it belongs.
+                    Field::Presence => {
+                        let unread = |above: &Seen| above.mode & 0o400 == 0;
+                        let above = situation.ours.snapshot.get(parent(&difference.path));
+                        gone(&difference.path)
+                            || situation.only_with_mycp(&difference.path)
+                                && difference.path.ends_with(b"~")
+                                && above.is_some_and(unread)
+                    }
                     Field::Modified => situation
                         .gnu
                         .snapshot
@@ -385,6 +479,11 @@ pub(crate) const TABLE: &[Row] = &[
         explains: |situation, difference| {
             let words = [": cannot create regular file ", ": cannot create hard link "];
             match difference.field {
+                Field::Content if situation.case.has("s", "symbolic-link") => {
+                    let linked = |entry: &Entry| matches!(entry.kind, Kind::HardLink(_));
+                    situation.both(difference).is_some_and(|(gnu, _)| gnu.kind == "symbolic link")
+                        && situation.case.world.entries.iter().any(linked)
+                }
                 Field::Status | Field::Errors => {
                     words.iter().any(|words| situation.cp_says_only(words))
                         && situation.ours.snapshot.values().any(|seen| seen.links > 1)
@@ -450,6 +549,35 @@ pub(crate) const TABLE: &[Row] = &[
             let unusual = |byte: &u8| !(b' '..=b'~').contains(byte) || b"'\\\"".contains(byte);
             difference.field == Field::Output
                 && situation.case.world.entries.iter().any(|entry| entry.path.iter().any(unusual))
+        },
+    },
+    Row {
+        reason: "a source that is a part of another one, or is named in other words, is not told \
+                 of as a repetition",
+        example: "d s; d s/a; d t; cp -r s/a s/. t",
+        explains: |situation, difference| {
+            let repeated = |errors: &str| errors.contains("specified more than once");
+            matches!(difference.field, Field::Errors | Field::Status)
+                && (repeated(&situation.gnu.errors) || repeated(&situation.ours.errors))
+        },
+    },
+    Row {
+        reason: "a socket gets the default permissions of a file, not of a program",
+        example: "d s; socket s/a; cp -r --no-preserve=mode s t",
+        explains: |situation, difference| {
+            difference.field == Field::Mode
+                && situation.case.has("", "no-preserve")
+                && situation.both(difference).is_some_and(|(gnu, _)| gnu.kind == "socket")
+        },
+    },
+    Row {
+        reason: "attributes are kept where the umask leaves the copy's owner no right to write; cp \
+                 loses them",
+        example: "f a; attribute a user.x; umask 777; by nobody; cp --preserve=xattr a t",
+        explains: |situation, difference| {
+            difference.field == Field::Attributes
+                && situation.case.umask & 0o200 != 0
+                && situation.case.has("pa", "preserve")
         },
     },
 ];

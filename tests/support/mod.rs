@@ -33,12 +33,15 @@ pub(crate) struct Chance {
 impl Chance {
     /// Starts from `MYCP_TEST_SEED`, or else from the clock; a failing test prints the seed.
     pub(crate) fn new(test: &str) -> Self {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Self::new_or(test, now.unwrap().as_nanos() as u64)
+    }
+
+    /// Starts from `MYCP_TEST_SEED`, or else from this seed.
+    pub(crate) fn new_or(test: &str, seed: u64) -> Self {
         let seed = match std::env::var("MYCP_TEST_SEED") {
             Ok(text) => text.parse().expect("MYCP_TEST_SEED is a number"),
-            Err(_) => {
-                let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-                now.unwrap().as_nanos() as u64
-            }
+            Err(_) => seed,
         };
         // The test harness shows this only when the test fails.
         eprintln!("{test}: MYCP_TEST_SEED={seed} repeats it");
