@@ -197,8 +197,7 @@ fn made(args: &Args) -> Made {
 }
 
 fn content(args: &Args) -> Content {
-    // A link has no attributes of its own that could be set alone: cp makes it all the same.
-    match args.attributes_only && made(args) == Made::Copy {
+    match args.attributes_only {
         true => Content::AttributesOnly,
         false => Content::All,
     }

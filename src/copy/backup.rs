@@ -197,10 +197,14 @@ fn replace_backup(place: &Place, name: &OsStr) -> io::Result<How> {
         names::link_at(directory, &place.name, temporary)
     });
     match linked {
-        Ok(temporary) => {
-            names::rename_at(directory, &temporary, name)?;
-            Ok(How::Linked)
-        }
+        Ok(temporary) => match names::rename_at(directory, &temporary, name) {
+            Ok(()) => Ok(How::Linked),
+            Err(error) => {
+                // The error that matters is the other one.
+                drop(names::unlink_at(directory, &temporary));
+                Err(error)
+            }
+        },
         Err(error) if cannot_link(&error) => {
             names::rename_at(directory, &place.name, name)?;
             Ok(How::Moved)

@@ -3,8 +3,7 @@
 use super::stage::Publish;
 use crate::error::{Cause, Error, Operation, Result};
 use crate::options::{
-    BackupControl, Content, CopyOptions, Dereference, Endpoint, Existing, Flush, Keep, Made,
-    Update, Verify,
+    BackupControl, Content, CopyOptions, Endpoint, Existing, Flush, Keep, Made, Update, Verify,
 };
 use crate::report::{InPlaceReason, Skip};
 use crate::sys::file::{Facts, Kind};
@@ -144,8 +143,11 @@ fn breaks_links(options: &CopyOptions, facts: &Facts) -> bool {
 }
 
 /// Decides what to do where a link or a special file is to be made.
+///
+/// `follow` says whether the source would be followed if it were a symbolic link.
 pub(super) fn decide_made(
     options: &CopyOptions,
+    follow: Follow,
     source: (&Endpoint, &Facts),
     target: (&Endpoint, Option<TargetFacts>),
 ) -> Result<Making> {
@@ -166,9 +168,13 @@ pub(super) fn decide_made(
     }
     let like_source = options.made == Made::Copy && options.content == Content::All;
     // As cp: where links are copied as links, what is no regular file replaces what is there.
-    let kept_link = options.dereference == Dereference::Never && source.kind != Kind::Regular;
+    let replaces_any = follow == Follow::No
+        && source.kind != Kind::Regular
+        && options.content == Content::All
+        && options.made != Made::Copy;
     let may_replace = like_source
-        || (options.made != Made::Copy && kept_link)
+        || replaces_any
+        || breaks_links(options, &facts)
         || matches!(options.existing, Existing::Force | Existing::Remove)
         || options.backup.control != BackupControl::None;
     if may_replace {

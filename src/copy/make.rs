@@ -50,10 +50,11 @@ impl<'a> Maker<'a, '_> {
         self.refuse_only_copy(found)?;
         let source = (origin.endpoint(), facts);
         let there = copier.target_facts(origin, facts.id, found)?;
-        let how = match decide::decide_made(options, source, (target, there))? {
-            Making::Skip(skip) => return Ok(Ended::Now(Done::Skipped(skip))),
-            Making::Make(how) => how,
-        };
+        let how =
+            match decide::decide_made(options, copier.follow(origin), source, (target, there))? {
+                Making::Skip(skip) => return Ok(Ended::Now(Done::Skipped(skip))),
+                Making::Make(how) => how,
+            };
         if how == Publish::OverExisting && copier.observer.may_replace(target) == Consent::Refused {
             return Ok(Ended::Now(Done::Skipped(Skip::Declined)));
         }
@@ -82,7 +83,7 @@ impl<'a> Maker<'a, '_> {
         };
         let source = (origin.endpoint(), facts);
         let there = copier.target_facts(origin, facts.id, found)?;
-        match decide::decide_made(copier.options, source, (target, there))? {
+        match decide::decide_made(copier.options, copier.follow(origin), source, (target, there))? {
             Making::Skip(skip) => return Ok(Ended::Now(Done::Skipped(skip))),
             Making::Make(Publish::OverExisting)
                 if copier.observer.may_replace(target) == Consent::Refused =>

@@ -12,7 +12,7 @@ use super::directory::{Directory, Way as WayTo};
 use super::target::Place;
 use crate::error::{Cause, Error};
 use crate::options::{BackupControl, CopyOptions, Endpoint, Keep, ObjectId};
-use crate::report::{Report, Way};
+use crate::report::{InPlaceReason, Report, Way};
 use crate::sys::file::{self, Facts, Kind};
 use crate::sys::names::{Follow, Spot, facts_of_path};
 
@@ -185,7 +185,8 @@ impl Session {
 impl FirstClaim<'_> {
     /// Makes the copy known to those who wait for it.
     pub(super) fn settle(mut self, place: &Place, report: &Report) {
-        if let (Some(id), false) = (report.target_id, matches!(report.way, Way::InPlace(_))) {
+        let is_special = report.way == Way::InPlace(InPlaceReason::NotRegular);
+        if let (Some(id), false) = (report.target_id, is_special) {
             self.know(place, id, report.len, report.hash);
         }
     }

@@ -3,7 +3,8 @@
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use super::walk::{Into, find};
 use crate::copy::{Directory, Names, Place};
@@ -49,7 +50,7 @@ impl Root {
         let (target_path, target) = target;
         let directory = Spot::of_path(source_path)
             .open_directory(follow(options))
-            .and_then(|handle| Directory::new(handle, source_path.to_path_buf(), Names::Shown))
+            .and_then(|handle| Directory::new(handle, tidy(source_path), Names::Shown))
             .context(Operation::Open, source)?;
         let into = match Place::at(target_path, target)? {
             Some(place) => {
@@ -62,7 +63,7 @@ impl Root {
             None => {
                 let there = Spot::of_path(target_path)
                     .open_directory(Follow::Yes)
-                    .and_then(|it| Directory::new(it, target_path.to_path_buf(), Names::Swept))
+                    .and_then(|it| Directory::new(it, tidy(target_path), Names::Swept))
                     .context(Operation::Open, target)?;
                 Into::Existing(Box::new(there))
             }
@@ -99,6 +100,15 @@ impl Root {
     }
 }
 
+/// The path with one slash at its end where there are more: it is the beginning of others.
+fn tidy(path: &Path) -> PathBuf {
+    let mut bytes = path.as_os_str().as_bytes();
+    while bytes.ends_with(b"//") {
+        bytes = &bytes[..bytes.len() - 1];
+    }
+    PathBuf::from(OsStr::from_bytes(bytes))
+}
+
 /// Whether a directory, or one that it is in, is the one of this identity.
 fn is_within(directory: &Directory, id: ObjectId) -> io::Result<bool> {
     let mut at = directory.id();
@@ -107,7 +117,11 @@ fn is_within(directory: &Directory, id: ObjectId) -> io::Result<bool> {
         if at == id {
             return Ok(true);
         }
-        let parent = Spot::within(&handle, OsStr::new("..")).open_directory(Follow::No)?;
+        let parent = match Spot::within(&handle, OsStr::new("..")).open_directory(Follow::No) {
+            // Not searchable: if it is within all the same, that is noticed while it is copied.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(false),
+            parent => parent?,
+        };
         let above = names::facts_of_handle(&parent)?.id;
         if above == at {
             return Ok(false);

@@ -92,6 +92,12 @@ impl Case {
         })
     }
 
+    /// Whether a source is named by way of a directory above another.
+    pub(crate) fn names_above(&self) -> bool {
+        let above = |source: &Vec<u8>| source.split(|c| *c == b'/').any(|part| part == b"..");
+        self.sources.iter().any(above)
+    }
+
     /// Whether directories are copied.
     pub(crate) fn recurses(&self) -> bool {
         self.has("rRa", "recursive")

@@ -32,6 +32,13 @@ impl Situation<'_> {
         }
     }
 
+    /// Whether one operand's copy is there that another's would have taken the place of.
+    pub(crate) fn is_first_of_several(&self, difference: &Difference) -> bool {
+        self.case.sources.len() > 1
+            && self.case.has("", "remove-destination")
+            && self.only_with_mycp(&difference.path)
+    }
+
     pub(crate) fn both_fail(&self) -> bool {
         [self.gnu, self.ours].iter().all(|outcome| outcome.status == "exit status: 1")
     }
@@ -63,7 +70,10 @@ impl Situation<'_> {
 
     /// Whether cp says something with these words, and nothing but what rows of the table explain.
     pub(crate) fn cp_says_only(&self, words: &str) -> bool {
-        const EXPLAINED: [&str; 3] = [
+        const EXPLAINED: [&str; 6] = [
+            ": failed to preserve times for ",
+            " are the same file",
+            ": preserving permissions for ",
             ": will not create hard link ",
             ": not writing through dangling symlink ",
             ": setting attribute 'user.",

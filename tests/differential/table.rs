@@ -182,7 +182,7 @@ pub(crate) const TABLE: &[Row] = &[
         example: "socket a; d t; f t/a; cp --remove-destination a t",
         explains: |situation, difference| {
             situation.both_fail()
-                && situation.is_untouched(difference)
+                && (situation.is_untouched(difference) || situation.is_first_of_several(difference))
                 && match difference.field {
                     // Something else may have been made there then.
                     _ if situation.both(difference).is_some_and(|(a, b)| a.kind != b.kind) => true,
@@ -209,11 +209,18 @@ pub(crate) const TABLE: &[Row] = &[
         reason: "a new file that fails is not left half done",
         example: "f a; attribute a security.capability; by nobody; cp --preserve=xattr a t",
         explains: |situation, difference| {
-            difference.field == Field::Presence
-                && situation.was(difference).is_none()
-                && situation.only_with_cp(&difference.path)
-                && situation.both_fail()
-                && situation.mycp_names(&difference.path)
+            situation.both_fail()
+                && match difference.field {
+                    Field::Presence => {
+                        situation.was(difference).is_none()
+                            && situation.only_with_cp(&difference.path)
+                            && situation.mycp_names(&difference.path)
+                    }
+                    _ => {
+                        !situation.case.recurses()
+                            && situation.follows_from(difference, Situation::only_with_cp)
+                    }
+                }
         },
     },
     Row {
@@ -270,9 +277,7 @@ pub(crate) const TABLE: &[Row] = &[
         example: "d s; d t; cp --parents -r s/. t",
         explains: |situation, difference| {
             let words = ": cannot create directory ";
-            let up = |source: &Vec<u8>| source.split(|c| *c == b'/').any(|part| part == b"..");
             situation.case.has("", "parents")
-                && !situation.case.sources.iter().any(up)
                 && situation.gnu.errors.contains(words)
                 && match difference.field {
                     Field::Status | Field::Errors => situation.cp_says_only(words),
@@ -287,22 +292,35 @@ pub(crate) const TABLE: &[Row] = &[
                  that '..' leads to",
         example: "d s; f s/a; d t; d t/s; cp --parents --preserve=timestamps s/../s/a t/s",
         explains: |situation, difference| {
-            let up = |source: &Vec<u8>| source.split(|c| *c == b'/').any(|part| part == b"..");
             situation.case.has("", "parents")
-                && situation.case.sources.iter().any(up)
+                && situation.case.names_above()
                 && matches!(
                     difference.field,
-                    Field::Mode
+                    Field::Output
+                        | Field::Mode
                         | Field::Owner
                         | Field::Group
                         | Field::Accessed
                         | Field::Modified
                         | Field::Attributes
                 )
-                && situation.ours.snapshot.get(&difference.path).is_some_and(|ours| {
+                && situation.ours.snapshot.get(&difference.path).is_none_or(|ours| {
                     ours.kind == "directory"
                         && (situation.was(difference).is_some() || difference.path.is_empty())
                 })
+        },
+    },
+    Row {
+        reason: "directories that --parents has made get their attributes, even if what was to be \
+                 in them could not be copied",
+        example: "d s; attribute s user.x; d t; cp --parents --preserve=xattr s/a t",
+        explains: |situation, difference| {
+            let is_new = situation.was(difference).is_none();
+            let kind = |(_, ours): (&Seen, &Seen)| ours.kind;
+            situation.case.has("", "parents")
+                && (situation.both_fail() || difference.field == Field::Attributes)
+                && is_new
+                && situation.both(difference).map(kind) == Some("directory")
         },
     },
     Row {
@@ -319,10 +337,35 @@ pub(crate) const TABLE: &[Row] = &[
         },
     },
     Row {
+        reason: "what -u passes over stands for the copy of a source only if it is of its kind",
+        example: "d s; l s/a nowhere; h s/b s/a; d t; d t/s; f t/s/a; f t/s/b; cp -r -u -d s t",
+        explains: |situation, difference| {
+            let link = |entry: &Entry| matches!(entry.kind, Kind::HardLink(_));
+            situation.case.has("nu", "update")
+                && situation.case.world.entries.iter().any(link)
+                && matches!(
+                    difference.field,
+                    Field::Kind
+                        | Field::Links
+                        | Field::Names
+                        | Field::Modified
+                        | Field::Mode
+                        | Field::Content
+                        | Field::Allocation
+                        | Field::Owner
+                        | Field::Group
+                        | Field::Attributes
+                        | Field::Accessed
+                )
+        },
+    },
+    Row {
         reason: "what -u replaces with a hard link is kept as a backup like anything else",
         example: "d s; f s/a; h s/b s/a; d t; f t/b; cp -u -b -d s/a s/b t",
         explains: |situation, difference| {
-            let is_backup = |path: &[u8]| path.ends_with(b"~") && situation.only_with_mycp(path);
+            let is_backup = |path: &[u8]| {
+                (path.ends_with(b"~") || path.ends_with(b".old")) && situation.only_with_mycp(path)
+            };
             situation.case.backs_up()
                 && situation.case.has("nu", "update")
                 && match difference.field {
@@ -343,6 +386,7 @@ pub(crate) const TABLE: &[Row] = &[
             let special = ["socket", "FIFO", "block device", "character device"];
             match difference.field {
                 Field::Status | Field::Errors => situation.cp_says_only(words),
+                Field::Links | Field::Names => situation.gnu.errors.contains(words),
                 Field::Kind | Field::Mode | Field::Owner | Field::Group | Field::Accessed => {
                     situation.gnu.errors.contains(words)
                         && ours.is_some_and(|kind| special.contains(&kind))
@@ -389,15 +433,13 @@ pub(crate) const TABLE: &[Row] = &[
         },
     },
     Row {
-        reason: "whether there is a numbered backup already may depend on what is copied first",
+        reason: "what has a backup's name already may depend on what is copied first",
         example: "d s; f s/a; f s/a.~1~; d t; d t/s; f t/s/a; cp -r --backup=existing s t",
         explains: |situation, difference| {
             let mut entries = situation.case.world.entries.iter();
-            difference.field == Field::Presence
-                && situation.case.backs_up()
-                && situation.was(difference).is_none()
+            situation.case.backs_up()
                 && difference.path.ends_with(b"~")
-                && entries.any(|entry| entry.path.ends_with(b".~1~"))
+                && entries.any(|entry| entry.path.ends_with(b"~"))
         },
     },
     Row {
@@ -421,9 +463,14 @@ pub(crate) const TABLE: &[Row] = &[
     Row {
         reason: "a backup's name that would be too long is cut no more than it has to be",
         example: "f LONG; d t; f t/LONG; cp -b LONG t",
-        explains: |_, difference| {
+        explains: |situation, difference| {
+            let words = ": File name too long";
             let name = name(&difference.path);
-            difference.field == Field::Presence && name.len() > 250 && name.ends_with(b"~")
+            match difference.field {
+                Field::Status | Field::Errors => situation.cp_says_only(words),
+                Field::Presence => name.len() > 250 && name.ends_with(b"~"),
+                _ => name.len() > 250 && situation.gnu.errors.contains(words),
+            }
         },
     },
     Row {
@@ -432,9 +479,14 @@ pub(crate) const TABLE: &[Row] = &[
                   cp -r --preserve=all s t",
         explains: |situation, difference| {
             let Some((gnu, ours)) = situation.both(difference) else { return false };
-            difference.field == Field::Attributes
-                && situation.gnu.errors.contains(": preserving ")
-                && gnu.attributes.iter().all(|kept| ours.attributes.get(kept.0) == Some(kept.1))
+            match difference.field {
+                Field::Attributes => {
+                    situation.gnu.errors.contains(": preserving ")
+                        && gnu.attributes.iter().all(|it| ours.attributes.get(it.0) == Some(it.1))
+                }
+                Field::Mode => situation.both_fail() && situation.case.has("", "preserve"),
+                _ => false,
+            }
         },
     },
     Row {
@@ -488,6 +540,10 @@ pub(crate) const TABLE: &[Row] = &[
                     words.iter().any(|words| situation.cp_says_only(words))
                         && situation.ours.snapshot.values().any(|seen| seen.links > 1)
                 }
+                Field::Attributes | Field::Owner | Field::Group | Field::Mode => {
+                    situation.case.has("da", "archive")
+                        && situation.other_names(difference).count() > 1
+                }
                 _ => {
                     words.iter().any(|words| situation.gnu.errors.contains(words))
                         && situation.other_names(difference).count() > 1
@@ -525,6 +581,7 @@ pub(crate) const TABLE: &[Row] = &[
             difference.field == Field::Accessed
                 && (difference.gnu == "now" || difference.ours == "now")
                 && (situation.case.sources.len() > 1
+                    || situation.case.names_above()
                     || entries.any(|entry| {
                         matches!(entry.kind, Kind::HardLink(_) | Kind::SymbolicLink(_))
                     }))
