@@ -462,11 +462,10 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_makes_links_takes_force_for_removal_and_makes_them_of_attributes_too() {
+    fn what_makes_links_takes_force_for_removal() {
         assert_eq!(options(&["-lf"]).existing, Existing::Remove);
         assert_eq!(options(&["-sf"]).existing, Existing::Remove);
         assert_eq!(options(&["-l"]).existing, Existing::Replace);
-        assert_eq!(options(&["-l", "--attributes-only"]).content, Content::All);
     }
 
     #[test]

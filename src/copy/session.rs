@@ -185,8 +185,13 @@ impl Session {
 impl FirstClaim<'_> {
     /// Makes the copy known to those who wait for it.
     pub(super) fn settle(mut self, place: &Place, report: &Report) {
-        let is_special = report.way == Way::InPlace(InPlaceReason::NotRegular);
-        if let (Some(id), false) = (report.target_id, is_special) {
+        let is_copy = match report.way {
+            Way::InPlace(why) => {
+                !matches!(why, InPlaceReason::NotRegular | InPlaceReason::AttributesOnly)
+            }
+            _ => true,
+        };
+        if let (Some(id), true) = (report.target_id, is_copy) {
             self.know(place, id, report.len, report.hash);
         }
     }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use super::{Engine, Job, Lane, Outcome};
@@ -149,10 +149,13 @@ impl<'a> Threads<'a> {
     }
 }
 
-/// The number of threads to use where none is given: as many as there are cores. On Linux that
-/// takes reading several files of the control group, so it is not asked for small files.
-fn threads_or_cores(threads: Option<NonZeroUsize>) -> usize {
-    threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
+/// The number of threads to use where none is given: as many as there are cores, as they were at
+/// the first question. On Linux that takes reading several files of the control group, so it is
+/// not asked for small files.
+pub(crate) fn threads_or_cores(threads: Option<NonZeroUsize>) -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    let ask = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    threads.map_or_else(|| *CORES.get_or_init(ask), NonZeroUsize::get)
 }
 
 /// What a thread returned; its panic is passed on.

@@ -19,7 +19,6 @@ mod settle;
 mod totals;
 mod walk;
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -29,6 +28,7 @@ use crew::Idle;
 use root::Root;
 
 use crate::copy::{Copier, Directory, Later, Session};
+use crate::engine::drive::threads_or_cores;
 use crate::error::{Cause, Error, Operation, Result};
 use crate::metadata::Losses;
 use crate::options::{CopyOptions, Directories, Endpoint, Flush, Made, Update};
@@ -156,8 +156,7 @@ impl<'a> Trees<'a> {
     }
 
     fn threads(&self) -> usize {
-        let cores = || std::thread::available_parallelism().ok();
-        self.options.threads.or_else(cores).map_or(1, NonZeroUsize::get)
+        threads_or_cores(self.options.threads)
     }
 
     fn summary(&self) -> MutexGuard<'_, Summary> {

@@ -360,6 +360,19 @@ pub(crate) const TABLE: &[Row] = &[
         },
     },
     Row {
+        reason: "with --attributes-only no file gives way to a hard link",
+        example: "d s; f s/b; d s/a; h s/a/c s/b; d t; f t/b; cp -d -r --attributes-only -T s t",
+        explains: |situation, difference| {
+            let link = |entry: &Entry| matches!(entry.kind, Kind::HardLink(_));
+            situation.case.has("", "attributes-only")
+                && situation.case.world.entries.iter().any(link)
+                && matches!(
+                    difference.field,
+                    Field::Links | Field::Names | Field::Modified | Field::Content
+                )
+        },
+    },
+    Row {
         reason: "what -u replaces with a hard link is kept as a backup like anything else",
         example: "d s; f s/a; h s/b s/a; d t; f t/b; cp -u -b -d s/a s/b t",
         explains: |situation, difference| {
