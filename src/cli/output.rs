@@ -108,6 +108,11 @@ impl Output {
         Self { mode, extent, status, standard_output, told: Vec::new(), told_of_the_stop: false }
     }
 
+    /// Whether [`tell`](Self::tell) does nothing of an object that was copied without a warning.
+    pub(super) fn is_silent_of_copies(&self) -> bool {
+        self.mode == OutputMode::Silent
+    }
+
     /// Whether [`tell`](Self::tell) does nothing of an object that ended so.
     pub(super) fn is_silent_of(&self, result: &Result<Done>) -> bool {
         match (result, self.mode) {

@@ -23,6 +23,8 @@ pub(super) struct Watcher<'a> {
     /// Locked while a question is open: there is one terminal.
     answers: Mutex<BufReader<StandardInput>>,
     telling: Mutex<Telling<'a>>,
+    /// Whether nothing is to be told of what was copied as it should be.
+    is_quiet: bool,
 }
 
 /// What is told to the user: by one thread at a time, so that lines stay whole.
@@ -51,8 +53,9 @@ impl<'a> Watcher<'a> {
         replacing: Replacing,
     ) -> Self {
         let answers = Mutex::new(BufReader::new(StandardInput));
+        let is_quiet = output.is_silent_of_copies() && manifest.is_none();
         let telling = Mutex::new(Telling { output, manifest, operand: None, fate: Fate::Copied });
-        Self { progress, replacing, answers, telling }
+        Self { progress, replacing, answers, telling, is_quiet }
     }
 
     /// Has `operand` watched.
@@ -109,6 +112,12 @@ impl Observer for Watcher<'_> {
 impl Watch for Watcher<'_> {
     fn entry(&self, source: &Endpoint, target: &Endpoint, result: Result<Done>) {
         self.progress.ended(&result);
+        // An operand counts as copied until it is told of otherwise.
+        if let (true, Ok(Done::Copied(report))) = (self.is_quiet, &result)
+            && report.warnings.is_empty()
+        {
+            return;
+        }
         let mut telling = lock(&self.telling);
         let Telling { output, manifest, operand, fate } = &mut *telling;
         if operand.as_ref().is_some_and(|it| it.source == *source && it.target == *target) {

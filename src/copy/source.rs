@@ -63,6 +63,11 @@ enum Stamps {
 /// Bytes that one read yields on any file system: no more than an engine's buffer takes.
 const READ_AT_ONCE_MAX: u64 = 64 << 10;
 
+/// Bytes that one call writes within [`WRITTEN_WITHIN`], on the slowest disk.
+const QUICKLY_WRITTEN_MAX: u64 = 1 << 20;
+
+const WRITTEN_WITHIN: Duration = Duration::from_secs(60);
+
 /// Twice the longest tick.
 const FRESH: Duration = Duration::from_millis(20);
 
@@ -159,10 +164,15 @@ impl Source {
     /// A write sets the times first and stores the bytes then, holding the inode's lock. One that
     /// had set the times before they were looked at would go unnoticed; so that lock is waited
     /// for: `SEEK_DATA` takes it on ext4 and tmpfs, a read on XFS. Whoever writes after this sets
-    /// the times after they were looked at. What is read in one go anyway needs no other read.
+    /// the times after they were looked at. What is read in one go anyway needs no other read. And
+    /// no write to a small file that has set the times a minute ago is still under way.
     pub(super) fn await_writers(&self) -> Result<()> {
         let is_empty = self.facts.len == 0;
         if self.shape != Shape::Sized || self.facts.kind != Kind::Regular || is_empty {
+            return Ok(());
+        }
+        let is_old = || age(&self.facts).is_some_and(|age| age > WRITTEN_WITHIN);
+        if self.facts.len <= QUICKLY_WRITTEN_MAX && is_old() {
             return Ok(());
         }
         if self.file_system != FileSystem::Xfs {
@@ -230,18 +240,18 @@ impl Source {
 }
 
 fn stamps(facts: &Facts, file_system: FileSystem) -> Stamps {
-    let changed = SystemTime::UNIX_EPOCH
-        + Duration::new(
-            u64::try_from(facts.changed.seconds).unwrap_or(0),
-            facts.changed.nanoseconds,
-        );
-    if platform::stamps_are_fine(file_system) {
-        return Stamps::Tell;
+    if platform::stamps_are_fine(file_system) || age(facts).is_some_and(|age| age > FRESH) {
+        Stamps::Tell
+    } else {
+        Stamps::TooFresh
     }
-    match SystemTime::now().duration_since(changed) {
-        Ok(age) if age > FRESH => Stamps::Tell,
-        _ => Stamps::TooFresh,
-    }
+}
+
+/// The time since the last change; `None` if that lies in the future.
+fn age(facts: &Facts) -> Option<Duration> {
+    let seconds = u64::try_from(facts.changed.seconds).unwrap_or(0);
+    let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, facts.changed.nanoseconds);
+    SystemTime::now().duration_since(changed).ok()
 }
 
 /// Whether the error is only that holes cannot be found.
