@@ -221,6 +221,18 @@ pub(crate) fn effective_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
+/// Makes room for so many descriptors, as far as may be.
+///
+/// In a process of several threads the kernel waits for a grace period each time that its table
+/// has to grow, some ten milliseconds (Linux, `fs/file.c`); in one of a single thread it does not.
+pub(crate) fn reserve_descriptors(handle: impl AsFd, count: u64) {
+    let last = count.min(descriptors_max()).saturating_sub(1);
+    if let Ok(last) = i32::try_from(last) {
+        // Without the room it takes longer, that is all.
+        rustix::io::fcntl_dupfd_cloexec(handle, last).ok();
+    }
+}
+
 /// How many descriptors this process may have.
 pub(crate) fn descriptors_max() -> u64 {
     use rustix::process::{Resource, getrlimit};

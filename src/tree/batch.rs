@@ -27,10 +27,22 @@ const DESCRIPTORS_EACH: u64 = 3;
 /// Bytes that may wait, so that the disk is kept busy.
 const WAITING_BYTES_MAX: u64 = 64 << 20;
 
+/// What of a batch is left to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    Nothing,
+    /// Something waits for a flush.
+    Waits,
+    /// Something waits for its name.
+    IsFlushed,
+}
+
 /// What waits for one flush.
 pub(super) struct Batch<'a> {
     waiting: Mutex<Waiting<'a>>,
     waiting_max: usize,
+    /// What waits no more, and has to be given its names.
+    flushed: Mutex<Vec<Whole<'a>>>,
     /// One handle of each file system, opened before anything was written to it: a handle learns
     /// of the failures since it was opened.
     file_systems: Mutex<HashMap<u64, Arc<Directory>>>,
@@ -48,7 +60,17 @@ impl<'a> Batch<'a> {
     pub(super) fn new(threads: usize) -> Self {
         let share = file::descriptors_max() / 4 / DESCRIPTORS_EACH / threads as u64;
         let waiting_max = usize::try_from(share.clamp(1, WAITING_MAX)).unwrap_or(1);
-        Self { waiting: Mutex::default(), waiting_max, file_systems: Mutex::default() }
+        Self {
+            waiting: Mutex::default(),
+            waiting_max,
+            flushed: Mutex::default(),
+            file_systems: Mutex::default(),
+        }
+    }
+
+    /// Descriptors that it holds at most, when each of so many threads flushes what was full.
+    pub(super) fn descriptors(&self, threads: usize) -> u64 {
+        (self.waiting_max * threads) as u64 * DESCRIPTORS_EACH
     }
 
     /// Notes a directory that is written to.
@@ -74,9 +96,25 @@ impl<'a> Batch<'a> {
             || (waiting.bytes >= WAITING_BYTES_MAX && !waiting.whole.is_empty())
     }
 
-    /// Whether nothing waits.
-    pub(super) fn is_empty(&self) -> bool {
-        lock(&self.waiting).whole.is_empty()
+    /// What there is to do about it when there is nothing else.
+    pub(super) fn rest(&self) -> Rest {
+        if !lock(&self.flushed).is_empty() {
+            Rest::IsFlushed
+        } else if !lock(&self.waiting).whole.is_empty() {
+            Rest::Waits
+        } else {
+            Rest::Nothing
+        }
+    }
+
+    /// Has others give their names to these, too.
+    pub(super) fn has_flushed(&self, whole: Vec<Whole<'a>>) {
+        lock(&self.flushed).extend(whole);
+    }
+
+    /// Takes something that was flushed.
+    pub(super) fn take_flushed(&self) -> Option<Whole<'a>> {
+        lock(&self.flushed).pop()
     }
 
     /// Takes all that waits.

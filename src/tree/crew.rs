@@ -8,6 +8,7 @@
 use std::sync::atomic::{AtomicIsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::batch::Rest;
 use super::branch::Branch;
 use crate::engine::drive::Spare;
 
@@ -66,6 +67,8 @@ pub(super) enum Task {
     Begin(Arc<Branch>, std::ffi::OsString),
     /// Copy files of this directory.
     Help(Arc<Branch>),
+    /// Give names to what was flushed.
+    Release,
     /// Everything that could be done is done, but for what waits for a flush.
     Flush,
     /// There is nothing more.
@@ -107,17 +110,27 @@ impl<'a> Crew<'a> {
         }
     }
 
+    /// Notes that there are names to be given.
+    pub(super) fn flushed(&self) {
+        let _state = self.state();
+        self.changed.notify_all();
+    }
+
     /// A thread that cannot be had.
     pub(super) fn lacks_one(&self) {
         self.state().busy -= 1;
     }
 
     /// What the calling thread, which has done what it had, is to do next.
-    pub(super) fn next(&self, flush_waits: impl Fn() -> bool) -> Task {
+    pub(super) fn next(&self, rest: impl Fn() -> Rest) -> Task {
         let mut state = self.state();
         loop {
             if state.ended {
                 return Task::End;
+            }
+            let rest = rest();
+            if rest == Rest::IsFlushed {
+                return Task::Release;
             }
             while let Some(branch) = state.waiting.last().map(Arc::clone) {
                 let begun = branch.begin_subdirectory();
@@ -135,7 +148,7 @@ impl<'a> Crew<'a> {
                 return Task::Help(Arc::clone(branch));
             }
             if state.busy == 1 {
-                if flush_waits() {
+                if rest == Rest::Waits {
                     return Task::Flush;
                 }
                 state.ended = true;

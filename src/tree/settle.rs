@@ -97,9 +97,9 @@ impl<'a> Walk<'a> {
         let waiting = self.batch.take();
         match self.batch.flush() {
             Ok(()) => {
-                for whole in waiting {
-                    self.release(whole);
-                }
+                self.batch.has_flushed(waiting);
+                self.crew.flushed();
+                self.release_all();
             }
             Err((directory, error)) => {
                 let text = error.raw_os_error();
@@ -108,6 +108,13 @@ impl<'a> Walk<'a> {
                     self.refuse(whole, text);
                 }
             }
+        }
+    }
+
+    /// Gives what was flushed its names, beside other threads that do so.
+    pub(super) fn release_all(&self) {
+        while let Some(whole) = self.batch.take_flushed() {
+            self.release(whole);
         }
     }
 

@@ -18,9 +18,12 @@ use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::metadata::{self, Attributes};
 use crate::options::{Dereference, DirectoryLink, Endpoint, Flush, ObjectId, Span, Verify};
 use crate::report::{Done, Event, Flow, ObjectKind, Report, Way};
-use crate::sys::file::Kind;
+use crate::sys::file::{self, Kind};
 use crate::sys::names::{Follow, Listed, Spot};
 use crate::sys::platform;
+
+/// Descriptors that trees which are not very deep take.
+const OPEN_MAX: u64 = 256;
 
 /// One tree under way.
 pub(super) struct Walk<'a> {
@@ -47,6 +50,9 @@ pub(super) fn copy<'a>(trees: &'a Trees<'a>, later: Later<'a>, idle: &'a Idle, r
         device: root.source.id().dev,
         target_root: root.target_id(),
     };
+    let waiting =
+        if trees.options.flush == Flush::Sync { walk.batch.descriptors(threads) } else { 0 };
+    file::reserve_descriptors(root.source.handle(), waiting + OPEN_MAX);
     std::thread::scope(|scope| {
         for _ in 1..threads {
             // Where no thread can be had, there are fewer.
@@ -79,9 +85,10 @@ impl<'a> Walk<'a> {
             if self.batch.is_full() {
                 self.flush();
             }
-            match self.crew.next(|| !self.batch.is_empty()) {
+            match self.crew.next(|| self.batch.rest()) {
                 Task::Help(other) => branch = Some(other),
                 Task::Begin(parent, name) => branch = self.begin(&parent, name),
+                Task::Release => self.release_all(),
                 Task::Flush => self.flush(),
                 Task::End => return,
             }
