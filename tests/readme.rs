@@ -49,6 +49,8 @@ fn every_command_of_the_readme_works() {
     assert_eq!(sandbox.read("copy.png~").len(), photograph.len());
     assert_eq!(sandbox.read("album/notes.txt"), b"notes\n");
     assert_eq!(sandbox.read("again.txt"), b"text\n");
+    assert_eq!(sandbox.read("archive/notes.txt"), b"notes\n");
+    assert_eq!(sandbox.read("below/album/notes.txt"), b"notes\n");
 
     let manifest = String::from_utf8(sandbox.read("album.b3")).unwrap();
     let expected = format!(

@@ -272,7 +272,7 @@ struct Tally {
 
 fn copied_under_attack(arena: &Arena, chance: &mut Chance, swaps: &[AtomicU64; 2]) -> Tally {
     let mut tally = Tally::default();
-    for copy in 0..scaled(200) {
+    for copy in 0..scaled(40) {
         let (way, before) = WAYS[copy as usize % WAYS.len()];
         arena.prepare(before);
         let done = AtomicBool::new(false);

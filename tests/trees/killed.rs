@@ -256,14 +256,14 @@ fn count(
 
 #[test]
 fn a_killed_tree_copy_leaves_whole_files_and_the_next_run_completes_it() {
-    let tally = stopped_at_any_instant(Signal::KILL, scaled(200));
+    let tally = stopped_at_any_instant(Signal::KILL, scaled(40));
     assert!(tally.with_leftovers > 0, "no run was killed in its midst: {tally:?}");
 }
 
 #[test]
 fn an_interrupted_tree_copy_dies_of_the_signal_and_leaves_no_temporary() {
     for signal in [Signal::INT, Signal::TERM] {
-        let tally = stopped_at_any_instant(signal, scaled(40));
+        let tally = stopped_at_any_instant(signal, scaled(16));
         assert_eq!(tally.with_leftovers, 0, "{tally:?}");
     }
 }
