@@ -159,10 +159,11 @@ pub(super) fn decide_made(
     // Another name of a symbolic link is as good as a copy, as cp has it.
     let is_other_name =
         source.kind == Kind::Symlink && source.links > 1 && name != Name::SourcesOwn;
-    if source.id == facts.id && (options.made == Made::HardLink || is_other_name) {
+    let backs_up = options.backup.control != BackupControl::None;
+    if source.id == facts.id && (options.made == Made::HardLink || (is_other_name && !backs_up)) {
         return Ok(Making::Skip(Skip::Linked));
     }
-    if source.id == facts.id {
+    if source.id == facts.id && !is_other_name {
         let cause = Cause::SameObject { other: target_name.clone() };
         return Err(Error::new(Operation::Copy, source_name, cause));
     }
@@ -176,7 +177,7 @@ pub(super) fn decide_made(
         || replaces_any
         || breaks_links(options, &facts)
         || matches!(options.existing, Existing::Force | Existing::Remove)
-        || options.backup.control != BackupControl::None;
+        || backs_up;
     if may_replace {
         Ok(Making::Make(Publish::OverExisting))
     } else {

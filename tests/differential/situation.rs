@@ -35,8 +35,14 @@ impl Situation<'_> {
     /// Whether one operand's copy is there that another's would have taken the place of.
     pub(crate) fn is_first_of_several(&self, difference: &Difference) -> bool {
         self.case.sources.len() > 1
-            && self.case.has("", "remove-destination")
-            && self.only_with_mycp(&difference.path)
+            && match difference.field {
+                Field::Mode | Field::Owner | Field::Group | Field::Attributes => {
+                    self.both(difference).is_some_and(|(gnu, _)| gnu.kind == "file")
+                }
+                _ => {
+                    self.case.has("", "remove-destination") && self.only_with_mycp(&difference.path)
+                }
+            }
     }
 
     pub(crate) fn both_fail(&self) -> bool {
@@ -131,7 +137,11 @@ pub(crate) fn plain_lines(outcome: &Outcome) -> Vec<String> {
         Some((source, target)) if !line.starts_with('\'') => format!("'{source}' -> '{target}'"),
         _ => line.into_owned(),
     });
-    quoted.map(|line| line.replace("//", "/").replace("/./", "/").replace("'./", "'")).collect()
+    let shortest = |line: String| {
+        let line = line.replace("//", "/").replace("/./", "/").replace("/./", "/");
+        line.replace("'./", "'")
+    };
+    quoted.map(shortest).collect()
 }
 
 /// A link that something else took the place of, what cp wrote to or linked instead, the
@@ -171,6 +181,11 @@ pub(crate) fn replaces_link(situation: &Situation<'_>, difference: &Difference) 
             *link == difference.path
                 || parent(link) == difference.path && difference.field == Field::Modified
                 || case.world.resolve(link).as_ref() == Some(&difference.path)
+                // A source that cp has written to was copied as well.
+                || difference.field == Field::Content
+                    && case.world.resolve(link).is_some_and(|it| {
+                        name(&it) == name(&difference.path)
+                    })
                 || same(gnu)
                 || same(ours)
         }),

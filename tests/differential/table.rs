@@ -59,7 +59,7 @@ pub(crate) const TABLE: &[Row] = &[
             let replaced = |path: &[u8]| {
                 let was = situation.case.world.get(path).map(|was| &was.kind);
                 let ours = situation.ours.snapshot.get(path);
-                matches!(was, Some(Kind::Fifo | Kind::Socket | Kind::Null))
+                was.is_some_and(|was| !matches!(was, Kind::File(_) | Kind::SymbolicLink(_)))
                     && ours.is_some_and(|ours| ours.kind == "file")
             };
             let mut entries = situation.case.world.entries.iter();
@@ -72,6 +72,8 @@ pub(crate) const TABLE: &[Row] = &[
                     Field::Modified if !replaced(&difference.path) => entries.any(|entry| {
                         parent(&entry.path) == difference.path && replaced(&entry.path)
                     }),
+                    // Other names of it have lost one.
+                    Field::Links | Field::Names => entries.any(|entry| replaced(&entry.path)),
                     _ => replaced(&difference.path),
                 }
         },
@@ -188,9 +190,7 @@ pub(crate) const TABLE: &[Row] = &[
                     _ if situation.both(difference).is_some_and(|(a, b)| a.kind != b.kind) => true,
                     Field::Modified | Field::Accessed => difference.gnu == "now",
                     Field::Presence => difference.gnu == "nothing",
-                    Field::Content | Field::Allocation => {
-                        situation.both(difference).is_some_and(|(gnu, _)| gnu.content.is_empty())
-                    }
+                    Field::Content | Field::Allocation => true,
                     Field::Mode | Field::Owner | Field::Group | Field::Attributes => {
                         situation.mycp_names(&difference.path)
                     }
@@ -263,6 +263,16 @@ pub(crate) const TABLE: &[Row] = &[
                     || situation.follows_from(difference, Situation::only_with_cp)
                     || situation.follows_from(difference, Situation::only_with_mycp)
                     || situation.other_names(difference).any(|it| situation.only_with_mycp(it))
+                    || matches!(
+                        difference.field,
+                        Field::Links
+                            | Field::Names
+                            | Field::Mode
+                            | Field::Owner
+                            | Field::Group
+                            | Field::Accessed
+                            | Field::Attributes
+                    )
                     || situation.is_untouched(difference))
         },
     },
@@ -324,12 +334,13 @@ pub(crate) const TABLE: &[Row] = &[
         },
     },
     Row {
-        reason: "what -u or -n passes over is as if it were not named; cp goes back to it when it \
-                 is named again",
+        reason: "what is passed over is as if it were not named; cp goes back to it when it is \
+                 named again",
         example: "f s; d t; f t/s; cp -b -u s s t",
         explains: |situation, difference| {
+            let now = difference.field == Field::Modified && difference.gnu == "now";
             situation.case.sources.len() > 1
-                && situation.case.has("nu", "update")
+                && (situation.case.has("nu", "update") || now)
                 && !matches!(
                     difference.field,
                     Field::Presence | Field::Status | Field::Errors | Field::Output
@@ -368,7 +379,15 @@ pub(crate) const TABLE: &[Row] = &[
                 && situation.case.world.entries.iter().any(link)
                 && matches!(
                     difference.field,
-                    Field::Links | Field::Names | Field::Modified | Field::Content
+                    Field::Links
+                        | Field::Names
+                        | Field::Modified
+                        | Field::Mode
+                        | Field::Owner
+                        | Field::Group
+                        | Field::Attributes
+                        | Field::Content
+                        | Field::Allocation
                 )
         },
     },
@@ -420,7 +439,7 @@ pub(crate) const TABLE: &[Row] = &[
         example: "f a; d t 311; f t/a; by nobody; cp -b a t",
         explains: |situation, difference| {
             let gone = |path: &[u8]| {
-                parent(path) == situation.case.directory
+                path.ends_with(b"~")
                     && situation.only_with_cp(path)
                     && situation.case.world.get(path).is_none()
             };
@@ -450,8 +469,9 @@ pub(crate) const TABLE: &[Row] = &[
         example: "d s; f s/a; f s/a.~1~; d t; d t/s; f t/s/a; cp -r --backup=existing s t",
         explains: |situation, difference| {
             let mut entries = situation.case.world.entries.iter();
+            let displaces = situation.ours.errors.contains(" would displace ");
             situation.case.backs_up()
-                && difference.path.ends_with(b"~")
+                && (difference.path.ends_with(b"~") || displaces)
                 && entries.any(|entry| entry.path.ends_with(b"~"))
         },
     },
@@ -509,9 +529,7 @@ pub(crate) const TABLE: &[Row] = &[
             let mut entries = situation.case.world.entries.iter();
             difference.field == Field::Attributes
                 && situation.both(difference).is_some_and(|(gnu, _)| gnu.kind == "directory")
-                && entries.any(|entry| {
-                    matches!(entry.kind, Kind::SymbolicLink(_)) && !entry.attributes.is_empty()
-                })
+                && entries.any(|entry| matches!(entry.kind, Kind::SymbolicLink(_)))
         },
     },
     Row {
@@ -531,7 +549,7 @@ pub(crate) const TABLE: &[Row] = &[
         reason: "what the run has made under a name is not overwritten, however it was made",
         example: "d s; f s/b; f b; l s/a ../b; d t; cp --preserve=links s/a b s/b t",
         explains: |situation, difference| {
-            matches!(difference.field, Field::Status | Field::Errors | Field::Content)
+            !matches!(difference.field, Field::Presence | Field::Kind | Field::Output)
                 && !situation.case.has("nu", "update")
                 && situation.ours.errors.contains(": will not overwrite just-created ")
         },
