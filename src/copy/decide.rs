@@ -156,16 +156,19 @@ pub(super) fn decide_made(
     let Some(TargetFacts { facts, name }) = target else {
         return Ok(Making::Make(Publish::IntoFreeName));
     };
-    // Another name of a symbolic link is as good as a copy, as cp has it.
-    let is_other_name =
-        source.kind == Kind::Symlink && source.links > 1 && name != Name::SourcesOwn;
     let backs_up = options.backup.control != BackupControl::None;
-    if source.id == facts.id && (options.made == Made::HardLink || (is_other_name && !backs_up)) {
-        return Ok(Making::Skip(Skip::Linked));
-    }
-    if source.id == facts.id && !is_other_name {
-        let cause = Cause::SameObject { other: target_name.clone() };
-        return Err(Error::new(Operation::Copy, source_name, cause));
+    if source.id == facts.id {
+        let is_other_name = source.links > 1 && name != Name::SourcesOwn;
+        // Another name of a symbolic link is as good as a copy, as cp has it.
+        let is_copy = is_other_name && source.kind == Kind::Symlink && !backs_up;
+        if options.made == Made::HardLink || is_copy {
+            return Ok(Making::Skip(Skip::Linked));
+        }
+        // It can make way if it keeps another name; the source keeps its own.
+        if !(is_other_name && backs_up) {
+            let cause = Cause::SameObject { other: target_name.clone() };
+            return Err(Error::new(Operation::Copy, source_name, cause));
+        }
     }
     let like_source = options.made == Made::Copy && options.content == Content::All;
     // As cp: where links are copied as links, what is no regular file replaces what is there.

@@ -13,7 +13,7 @@ use super::target::{Found, Place};
 use super::{Copier, Ended};
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::metadata::{self, Attributes, Losses, ModeAtEnd, Named};
-use crate::options::{Endpoint, Keep, Preserve};
+use crate::options::{BackupControl, Endpoint, Keep, Preserve};
 use crate::report::{Consent, Done, ObjectKind, Report, Skip, Way};
 use crate::sys::file::{Facts, Kind};
 use crate::sys::names::{self, Follow, Spot};
@@ -109,7 +109,9 @@ impl<'a> Maker<'a, '_> {
     fn refuse_only_copy(&self, found: &Found) -> Result<()> {
         let Some(there) = found.facts() else { return Ok(()) };
         let makes_link = self.what == Thing::SymbolicLink || self.facts.kind == Kind::Symlink;
-        if !makes_link || there.kind == Kind::Symlink {
+        let backs_up = self.copier.options.backup.control != BackupControl::None;
+        let has_others = there.links > 1 && backs_up;
+        if !makes_link || there.kind == Kind::Symlink || has_others {
             return Ok(());
         }
         let behind = self.origin.spot().map(|spot| spot.facts(Follow::Yes));
