@@ -25,13 +25,6 @@ pub(crate) struct Publication<'a> {
 }
 
 impl<'a> Publication<'a> {
-    /// Makes sure that all is written, as far as closing a file tells, so that nothing but the
-    /// name is missing.
-    pub(super) fn later(self) -> Result<Self> {
-        check_close(self.staged.object())?;
-        Ok(self)
-    }
-
     /// Gives it its name.
     ///
     /// # Errors
@@ -62,6 +55,9 @@ impl<'a> Publication<'a> {
         settle(&place, backup, published)?;
         flush_directory(&place, self.options, &self.target, &mut self.report)?;
         self.report.leftovers = self.staged.close()?;
+        if let Some(session) = self.precious.session {
+            session.note(self.options, &self.report);
+        }
         Ok(self.report)
     }
 

@@ -99,7 +99,9 @@ impl<'a, 'b> Run<'a, 'b> {
         let backup = back_up_found(self.found, options, precious, self.target, &mut self.report)?;
         let linked = link_to(place, first, self.target);
         settle(place, backup, linked)?;
-        flush_directory(place, options, self.target, &mut self.report)?;
+        if self.later.is_none() {
+            flush_directory(place, options, self.target, &mut self.report)?;
+        }
         let First { target_id, len, hash, .. } = *first;
         let report = &mut self.report;
         (report.way, report.target_id, report.len, report.hash) =
@@ -208,7 +210,7 @@ impl<'a, 'b> Run<'a, 'b> {
         };
         // In a directory that gets its name later, a file gets its own at once.
         if self.later.is_some() && space.names != Names::Hidden {
-            publication.later().map(|whole| Ended::Later(Box::new(whole)))
+            Ok(Ended::Later(Box::new(publication)))
         } else {
             publication.publish().map(Ended::now)
         }

@@ -133,13 +133,11 @@ impl<'a> Staged<'a> {
     /// temporary is still there, and can be published again.
     pub(super) fn publish(&mut self, how: Publish) -> Result<()> {
         let Place { directory, name: to } = &self.place;
-        if directory.names != Names::Hidden {
-            match how {
-                Publish::OverExisting => names::rename_at(directory, self.name(), to),
-                Publish::IntoFreeName => rename_into_free(directory, self.name(), to),
-            }
-            .context(Operation::Rename, self.object().endpoint())?;
+        match how {
+            Publish::OverExisting => names::rename_at(directory, self.name(), to),
+            Publish::IntoFreeName => rename_into_free(directory, self.name(), to),
         }
+        .context(Operation::Rename, self.object().endpoint())?;
         if directory.names == Names::Shown {
             self.leftovers += sweep_from(&self.place, self.slot + 1, self.precious);
         }

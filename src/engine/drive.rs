@@ -135,8 +135,8 @@ impl<'a> Threads<'a> {
     /// The right to run one more beside `running` threads.
     fn another(self, running: usize) -> Option<Spell<'a>> {
         match self {
-            Self::Own(wanted) => (running < threads_or_cores(wanted)).then_some(Spell(None)),
-            Self::Spare(spare) => spare.take().then_some(Spell(Some(spare))),
+            Self::Own(wanted) => (running < threads_or_cores(wanted)).then(|| Spell(None)),
+            Self::Spare(spare) => spare.take().then(|| Spell(Some(spare))),
         }
     }
 

@@ -3,8 +3,8 @@
 //! `syncfs` writes what a whole file system has to write, in the order that suits the disk, and
 //! commits its journal once; an `fsync` for each file would wait for the disk each time.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::branch::Branch;
 use crate::copy::{Directory, Publication};
@@ -37,15 +37,26 @@ pub(super) enum Rest {
     IsFlushed,
 }
 
+/// A flush that failed.
+pub(super) struct FlushError {
+    /// The system's number of the error.
+    pub(super) code: i32,
+    /// The directory that its file system was asked through, unless that has been told.
+    pub(super) directory: Option<Arc<Directory>>,
+}
+
 /// What waits for one flush.
 pub(super) struct Batch<'a> {
     waiting: Mutex<Waiting<'a>>,
     waiting_max: usize,
     /// What waits no more, and has to be given its names.
-    flushed: Mutex<Vec<Whole<'a>>>,
+    flushed: Mutex<VecDeque<Whole<'a>>>,
     /// One handle of each file system, opened before anything was written to it: a handle learns
     /// of the failures since it was opened.
     file_systems: Mutex<HashMap<u64, Arc<Directory>>>,
+    /// The number of the first error that a flush told. The system tells of a failure once, and
+    /// not which files it hit: it may be those of a later batch as well.
+    failed: OnceLock<i32>,
 }
 
 #[derive(Default)]
@@ -65,6 +76,7 @@ impl<'a> Batch<'a> {
             waiting_max,
             flushed: Mutex::default(),
             file_systems: Mutex::default(),
+            failed: OnceLock::new(),
         }
     }
 
@@ -114,7 +126,7 @@ impl<'a> Batch<'a> {
 
     /// Takes something that was flushed.
     pub(super) fn take_flushed(&self) -> Option<Whole<'a>> {
-        lock(&self.flushed).pop()
+        lock(&self.flushed).pop_front()
     }
 
     /// Takes all that waits.
@@ -126,14 +138,24 @@ impl<'a> Batch<'a> {
     ///
     /// # Errors
     ///
-    /// The first that a file system tells, and which directory it was asked through.
-    pub(super) fn flush(&self) -> Result<(), (Arc<Directory>, std::io::Error)> {
+    /// The first that a file system tells, and which directory it was asked through; from then on
+    /// the same each time.
+    pub(super) fn flush(&self) -> Result<(), FlushError> {
         let handles: Vec<_> = lock(&self.file_systems).values().cloned().collect();
         for directory in &handles {
-            platform::sync_file_system(&**directory)
-                .map_err(|error| (Arc::clone(directory), error))?;
+            if let Err(error) = platform::sync_file_system(&**directory) {
+                let code = error.raw_os_error().unwrap_or(libc::EIO);
+                let is_first = self.failed.set(code).is_ok();
+                return Err(FlushError {
+                    code,
+                    directory: is_first.then(|| Arc::clone(directory)),
+                });
+            }
         }
-        Ok(())
+        match self.failed.get() {
+            Some(&code) => Err(FlushError { code, directory: None }),
+            None => Ok(()),
+        }
     }
 }
 

@@ -1,4 +1,16 @@
 //! One directory of a tree while it is copied.
+//!
+//! It is, one after the other, and each once:
+//!
+//! - *being filled*: threads take its names ([`Branch::take`], [`Branch::give_back`]);
+//! - *filled*: no name is left and nobody is at one ([`Next::Filled`]). Now, or after a flush, it
+//!   gets its name, and its subdirectories can be begun;
+//! - *complete*: no subdirectory and no file waits or is under way ([`Next::Complete`]). It gets
+//!   its attributes, and its parent is told ([`Branch::close_child`]).
+//!
+//! Whoever brings it to the next state, under the lock of `work`, is told so, and does what
+//! follows. A deep one that only waits for one subdirectory is *resting* meanwhile: its handles
+//! are closed, and no other subdirectory is begun.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -106,6 +118,10 @@ struct Work {
     subdirectories: Vec<OsString>,
     /// Subdirectories that were begun, and have to end before this does.
     open: usize,
+    /// Those of them that still need its handles to be opened.
+    beginning: usize,
+    /// Whether its handles are closed until the one subdirectory that is open has ended.
+    resting: bool,
     /// Files that wait to be named.
     waiting: usize,
     /// Whether all its files are there.
@@ -123,6 +139,8 @@ const TAKEN_AT_ONCE: usize = 16;
 pub(super) enum Next {
     /// Others are still at it.
     Nothing,
+    /// Its subdirectories can be begun again.
+    Rested,
     /// All its files are there.
     Filled,
     /// All that is in it is there.
@@ -200,13 +218,15 @@ impl Branch {
     }
 
     /// Closes both sides, if the tree is deep here and nothing is done in them before the one
-    /// subdirectory that is under way has ended.
+    /// subdirectory that is under way has ended. That one must not have been reached by a link:
+    /// they are found again as what it is in.
     pub(super) fn rest(&self) {
-        let work = self.work();
-        let is_done = work.filled && work.waiting == 0 && work.subdirectories.is_empty();
-        let waits = is_done && work.open == 1;
+        let mut work = self.work();
+        let is_filled = work.filled && work.waiting == 0;
+        let waits = is_filled && work.open == 1 && work.beginning == 0;
         if waits && self.depth >= OPEN_DEPTH_MAX {
             lock(&self.handles).take();
+            work.resting = true;
         }
     }
 
@@ -230,6 +250,10 @@ impl Branch {
         self.resume(child);
         lock(&child.handles).take();
         work.open -= 1;
+        let rested = std::mem::take(&mut work.resting);
+        if rested && !work.subdirectories.is_empty() {
+            return Next::Rested;
+        }
         Self::next(&mut work)
     }
 
@@ -250,6 +274,7 @@ impl Branch {
             });
             if listed.is_err() {
                 work.unread = false;
+                read.clear();
                 result = listed;
             }
             work.unread &= !read.is_empty();
@@ -282,7 +307,18 @@ impl Branch {
 
     /// Leaves out what was not begun.
     pub(super) fn abandon(&self) {
+        Self::leave_out(&mut self.work());
+    }
+
+    /// The same as long as it is being filled, since the run is to stop.
+    pub(super) fn stop(&self) {
         let mut work = self.work();
+        if !work.filled {
+            Self::leave_out(&mut work);
+        }
+    }
+
+    fn leave_out(work: &mut Work) {
         work.unread = false;
         work.read = Vec::new();
         work.subdirectories = Vec::new();
@@ -294,21 +330,26 @@ impl Branch {
     }
 
     /// Takes a subdirectory to be copied, which counts as begun; says whether there are more.
+    /// [`begun`](Self::begun) has to be told when the handles are not needed for it any more.
     pub(super) fn begin_subdirectory(&self) -> Option<(OsString, bool)> {
         let mut work = self.work();
+        if work.resting {
+            return None;
+        }
         let name = work.subdirectories.pop()?;
         work.open += 1;
+        work.beginning += 1;
         Some((name, !work.subdirectories.is_empty()))
+    }
+
+    /// Notes that a subdirectory has been opened, or could not be.
+    pub(super) fn begun(&self) {
+        self.work().beginning -= 1;
     }
 
     /// Whether subdirectories wait.
     pub(super) fn has_subdirectories(&self) -> bool {
         !self.work().subdirectories.is_empty()
-    }
-
-    /// Whether they are more than one thread can begin at once.
-    pub(super) fn has_several_subdirectories(&self) -> bool {
-        self.work().subdirectories.len() > 1
     }
 
     /// Whether other threads are to be told of names that they can take; says so once.

@@ -18,7 +18,7 @@ pub(super) struct Idle(AtomicIsize);
 
 impl Idle {
     /// Notes that one has something to do again. Where a helper runs in its stead, there is one
-    /// more than there should be for a moment.
+    /// more than there should be until that has ended.
     fn wakes(&self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -104,15 +104,18 @@ impl<'a> Crew<'a> {
     pub(super) fn filled(&self, branch: &Arc<Branch>) {
         let mut state = self.state();
         state.waiting.push(Arc::clone(branch));
-        // The calling thread takes one itself.
-        if state.waiting.len() > 1 || branch.has_several_subdirectories() {
-            self.wake_one(&state);
-        }
+        self.wake_one(&state);
     }
 
     /// Notes that there are names to be given.
     pub(super) fn flushed(&self) {
         let _state = self.state();
+        self.changed.notify_all();
+    }
+
+    /// Ends the work of all, at once.
+    pub(super) fn end(&self) {
+        self.state().ended = true;
         self.changed.notify_all();
     }
 
@@ -145,7 +148,9 @@ impl<'a> Crew<'a> {
                 }
             }
             if let Some(branch) = state.taken_from.iter().rev().find(|branch| branch.has_names()) {
-                return Task::Help(Arc::clone(branch));
+                let branch = Arc::clone(branch);
+                self.wake_one(&state);
+                return Task::Help(branch);
             }
             if state.busy == 1 {
                 if rest == Rest::Waits {

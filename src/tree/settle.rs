@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::sync::Arc;
 
-use super::batch::Whole;
+use super::batch::{FlushError, Whole};
 use super::branch::{Branch, Next};
 use super::walk::Walk;
 use crate::error::{Context, Error, Operation, Result};
@@ -40,13 +40,14 @@ impl<'a> Walk<'a> {
     fn name(&self, branch: &Branch) -> Result<()> {
         let Some(staged) = branch.take_staged() else { return Ok(()) };
         let (_, target) = branch.endpoints();
-        let directory = branch.handles()?.target;
-        if self.flushes_each(branch) {
-            platform::sync_all(&*directory).context(Operation::Flush, &target)?;
-        }
-        staged.publish(&directory).context(Operation::Rename, &target).inspect_err(|_| {
-            staged.remove();
-        })
+        let publish = || {
+            let directory = branch.handles()?.target;
+            if self.flushes_each(branch) {
+                platform::sync_all(&*directory).context(Operation::Flush, &target)?;
+            }
+            staged.publish(&directory).context(Operation::Rename, &target)
+        };
+        publish().inspect_err(|_| staged.remove())
     }
 
     /// Brings a directory, and the name of the tree's root, to the disk.
@@ -82,12 +83,12 @@ impl<'a> Walk<'a> {
                 Ok(losses) => self.trees.tell_losses(&source, &target, losses),
                 Err(error) => self.trees.tell(&source, &target, Err(error)),
             }
-            match &branch.parent {
-                Some(parent) if parent.close_child(&branch) == Next::Complete => {
-                    let parent = Arc::clone(parent);
-                    branch = parent;
-                }
-                _ => return,
+            let Some(parent) = branch.parent.as_ref().map(Arc::clone) else { return };
+            match parent.close_child(&branch) {
+                Next::Complete => branch = parent,
+                Next::Rested => return self.crew.filled(&parent),
+                // One other is under way perhaps.
+                Next::Nothing | Next::Filled => return self.rest(&parent),
             }
         }
     }
@@ -101,11 +102,10 @@ impl<'a> Walk<'a> {
                 self.crew.flushed();
                 self.release_all();
             }
-            Err((directory, error)) => {
-                let text = error.raw_os_error();
-                self.trees.fail_flush(&directory, error);
+            Err(error) => {
+                self.fail_flush(&error);
                 for whole in waiting {
-                    self.refuse(whole, text);
+                    self.refuse(whole, error.code);
                 }
             }
         }
@@ -134,14 +134,14 @@ impl<'a> Walk<'a> {
         if branch.file_ended() == Next::Complete {
             self.complete(branch);
         } else {
-            branch.rest();
+            self.rest(branch);
         }
     }
 
     /// Lets go of what may not be on the disk: it gets no name.
-    fn refuse(&self, whole: Whole<'a>, code: Option<i32>) {
+    fn refuse(&self, whole: Whole<'a>, code: i32) {
         let error = |target: &Endpoint| {
-            let error = code.map_or(io::ErrorKind::Other.into(), io::Error::from_raw_os_error);
+            let error = io::Error::from_raw_os_error(code);
             Err(Error::new(Operation::Flush, target, error))
         };
         match whole {
@@ -168,9 +168,15 @@ impl<'a> Walk<'a> {
     /// Brings the names and attributes of the whole tree to the disk.
     pub(super) fn end(self) {
         if self.trees.options.flush == Flush::Sync
-            && let Err((directory, error)) = self.batch.flush()
+            && let Err(error) = self.batch.flush()
         {
-            self.trees.fail_flush(&directory, error);
+            self.fail_flush(&error);
+        }
+    }
+
+    fn fail_flush(&self, error: &FlushError) {
+        if let Some(directory) = &error.directory {
+            self.trees.fail_flush(directory, io::Error::from_raw_os_error(error.code));
         }
     }
 }

@@ -74,9 +74,21 @@ pub(super) enum Into {
     New(Place),
 }
 
+/// Lets the other threads go when one panics, as an observer may: they would wait for it.
+struct ReleasedByPanic<'a, 'b>(&'b Crew<'a>);
+
+impl Drop for ReleasedByPanic<'_, '_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.end();
+        }
+    }
+}
+
 impl<'a> Walk<'a> {
     /// What each thread does until the tree is copied.
     fn work(&self, mut branch: Option<Arc<Branch>>) {
+        let _released = ReleasedByPanic(&self.crew);
         let mut names = Vec::new();
         loop {
             if let Some(branch) = branch.take() {
@@ -99,7 +111,7 @@ impl<'a> Walk<'a> {
     fn copy_files(&self, branch: &Arc<Branch>, names: &mut Vec<Listed>) {
         loop {
             if self.stopped() {
-                branch.abandon();
+                branch.stop();
             }
             let result = branch.take(names);
             let taken = !names.is_empty();
@@ -195,12 +207,23 @@ impl<'a> Walk<'a> {
                 None
             }
         };
+        parent.begun();
         if branch.is_some() {
-            parent.rest();
+            self.rest(parent);
         } else if parent.close_one() == Next::Complete {
             self.complete(parent);
         }
         branch
+    }
+
+    /// Has a directory rest, if it may.
+    pub(super) fn rest(&self, branch: &Branch) {
+        let options = self.trees.options;
+        let follows = options.dereference == Dereference::Always
+            || options.directory_link == DirectoryLink::Followed;
+        if !follows {
+            branch.rest();
+        }
     }
 
     /// Opens a subdirectory of the source, and finds what it is copied to.
@@ -314,6 +337,7 @@ impl<'a> Walk<'a> {
         }
         let batched = options.flush == Flush::Sync
             && options.verify == Verify::No
+            && file::can_flush(&*target).unwrap_or(false)
             && platform::sync_tells_errors(target.file_system());
         if batched {
             self.batch.note(&target);

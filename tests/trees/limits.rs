@@ -121,6 +121,11 @@ fn a_deep_tree_is_copied_with_few_descriptors() {
     copied_with_few_descriptors(Beside::Nothing);
 }
 
+#[test]
+fn a_deep_tree_with_branches_at_each_level_is_copied_with_few_descriptors() {
+    copied_with_few_descriptors(Beside::Directory);
+}
+
 /// What waits for a common flush may not hold more descriptors than there are. Most systems give a
 /// process 1024, some 256.
 #[test]
