@@ -65,7 +65,12 @@
 //! Why directories and not files get temporary names: a name for each file would cost a tree of
 //! small files a third of its speed, and one for the whole tree would have a copy of days begin
 //! anew after an interruption. A killed run leaves at most one such directory for each that was
-//! being filled, with nothing but files in it; the next run removes it and finishes the job.
+//! being filled, or waited for a flush, with nothing but files in it; the next run removes it and
+//! finishes the job.
+//!
+//! A directory stays open as long as something in it is under way. Below a depth of 64 one that
+//! only waits for a subdirectory is closed meanwhile (`tree::branch`), and then found again as what
+//! that one is in, so that a tree can be deeper than a process can have files open.
 //!
 //! Hard links: the first name of a source is copied, the others are linked to it (`copy::session`).
 //! The first copy's directory is found again from the root of the tree, component by component

@@ -198,7 +198,7 @@ pub enum Keep {
     /// Not asked for.
     #[default]
     No,
-    /// Kept where that is possible, in silence where it is not (as `cp -a` treats xattrs).
+    /// Kept where that is possible; where it is not, the report warns of it.
     Try,
     /// Kept, or the copy fails.
     Must,
@@ -360,7 +360,7 @@ pub enum DirectoryLink {
     Followed,
 }
 
-/// Everything that can be chosen about the copy of one object.
+/// Everything that can be chosen about a copy, of one object or of trees.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CopyOptions {
     /// How bytes move.

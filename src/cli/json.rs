@@ -35,6 +35,12 @@ enum Event<'a> {
         cause: String,
         os_error: Option<i32>,
     },
+    Warning {
+        #[serde(flatten)]
+        names: Names,
+        #[serde(flatten)]
+        warned: Warned,
+    },
     Summary {
         files: u64,
         directories: u64,
@@ -175,6 +181,15 @@ pub(super) fn skipped(
         Skip::Linked => "linked",
     };
     line(&Event::Skipped { names: names(source, target), why })
+}
+
+/// The line for what became known of an object after its own line.
+pub(super) fn warning(
+    source: &Endpoint,
+    target: &Endpoint,
+    warning: &Warning,
+) -> serde_json::Result<String> {
+    line(&Event::Warning { names: names(source, target), warned: warned(warning) })
 }
 
 /// The line for the end of a run over trees.

@@ -143,23 +143,34 @@ impl Output {
             OutputMode::Json => self.print_json(json::copied(report)),
         }
         for warning in &report.warnings {
-            self.warn_of(report, warning);
+            self.warn_of((&report.source, &report.target), warning);
         }
     }
 
+    /// Tells what became known of an object after it was told of.
+    pub(super) fn warned(&mut self, source: &Endpoint, target: &Endpoint, warning: &Warning) {
+        if self.mode == OutputMode::Json {
+            self.print_json(json::warning(source, target, warning));
+        }
+        self.warn_of((source, target), warning);
+    }
+
     /// What a target's file system cannot hold, it cannot hold of any file: that is told once.
-    fn warn_of(&mut self, report: &Report, warning: &Warning) {
+    fn warn_of(&mut self, (source, target): (&Endpoint, &Endpoint), warning: &Warning) {
         match *warning {
             Warning::NotKept(lost) if self.extent == Extent::Many => {
                 if !self.told.contains(&lost) {
                     self.told.push(lost);
-                    let (target, lost) = (&report.target, lost.as_str());
+                    let lost = lost.as_str();
                     Self::warn(&format!(
                         "{target} and perhaps others could not be given their {lost}"
                     ));
                 }
             }
-            _ => Self::warn(&format!("{}: {}", warned(report, warning), explain::warning(warning))),
+            _ => {
+                let object = object_of(source, target, warning);
+                Self::warn(&format!("{object}: {}", explain::warning(warning)));
+            }
         }
     }
 
@@ -266,9 +277,9 @@ pub(super) fn say(text: &(impl Display + ?Sized)) {
 }
 
 /// The object that a warning is about.
-fn warned(report: &Report, warning: &Warning) -> String {
+fn object_of<'a>(source: &'a Endpoint, target: &'a Endpoint, warning: &Warning) -> &'a Endpoint {
     match warning {
-        Warning::Grew { .. } | Warning::Changed => report.source.to_string(),
-        Warning::ReadBackFromMemory { .. } | Warning::NotKept(_) => report.target.to_string(),
+        Warning::Grew { .. } | Warning::Changed => source,
+        Warning::ReadBackFromMemory { .. } | Warning::NotKept(_) => target,
     }
 }

@@ -12,7 +12,7 @@ use super::progress::{Progress, lock};
 use super::request::Replacing;
 use crate::error::Result;
 use crate::options::Endpoint;
-use crate::report::{Consent, Done, Event, Flow, Observer};
+use crate::report::{Consent, Done, Event, Flow, Observer, Warning};
 use crate::tree::{Operand, Watch};
 
 /// Watches a run, and is called from all of its threads.
@@ -135,6 +135,11 @@ impl Watch for Watcher<'_> {
         {
             self.progress.while_hidden(|| output.error(&error));
         }
+    }
+
+    fn warning(&self, source: &Endpoint, target: &Endpoint, warning: &Warning) {
+        let mut telling = lock(&self.telling);
+        self.progress.while_hidden(|| telling.output.warned(source, target, warning));
     }
 }
 

@@ -137,8 +137,10 @@ impl<'a> Maker<'a, '_> {
                 report.kind = ObjectKind::SymbolicLink;
                 let text = self.text_of_link(place)?;
                 let link = |name: &OsStr| names::make_link_at(&text, &place.directory, name);
-                let dress = |name: &OsStr| self.dress_link(place, name);
+                let mut losses = Losses::default();
+                let dress = |name: &OsStr| self.dress_link(place, name, &mut losses);
                 make_at(place, how, link, dress, (Operation::Link, target))?;
+                report.warnings.extend(losses.into_warnings());
                 report.target_id = place.id_of(&place.name).context(Operation::Stat, target)?;
                 Ok(())
             }
@@ -147,7 +149,7 @@ impl<'a> Maker<'a, '_> {
     }
 
     /// Gives a symbolic link to the source the attributes of the source that are kept.
-    fn dress_link(&self, place: &Place, name: &OsStr) -> Result<()> {
+    fn dress_link(&self, place: &Place, name: &OsStr, losses: &mut Losses) -> Result<()> {
         let Self { copier, origin, ref facts, target, .. } = *self;
         // As cp, which leaves its owner as it is.
         let preserve = &Preserve { ownership: Keep::No, ..copier.options.preserve };
@@ -162,8 +164,7 @@ impl<'a> Maker<'a, '_> {
         let link = File::from(link.context(Operation::Open, target)?);
         let link = Named { file: &link, endpoint: target };
         let attributes = Attributes::from(facts);
-        let (at_end, losses) = (ModeAtEnd::AsItIs, &mut Losses::default());
-        dress(source, (&attributes, Kind::Symlink), link, preserve, at_end, losses)
+        dress(source, (&attributes, Kind::Symlink), link, preserve, ModeAtEnd::AsItIs, losses)
     }
 
     /// What a symbolic link to the source has to say.

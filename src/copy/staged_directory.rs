@@ -88,27 +88,25 @@ impl StagedDirectory {
     }
 }
 
-/// Removes what killed runs left in `target`, a directory that `source` is copied into; returns how
-/// much. What has a name that the source has as well is content.
+/// Removes what killed runs left in `target`, a directory that `source` is copied into. What has a
+/// name that the source has as well is content.
 pub(crate) fn sweep_directory(
     target: &Arc<Directory>,
     source: &Directory,
     precious: Precious<'_>,
-) -> io::Result<usize> {
+) -> io::Result<()> {
     let mut found = Vec::new();
     names::each_name_in(target, |name| {
         if is_temporary_name(name) {
             found.push(name.to_owned());
         }
     })?;
-    let mut removed = 0;
     for name in found {
         if names::facts_at(source, &name)?.is_none() {
-            let place = Place::new(target, &name);
-            removed += usize::from(remove_leftover(&place, &name, precious, OF_TREES));
+            remove_leftover(&Place::new(target, &name), &name, precious, OF_TREES);
         }
     }
-    Ok(removed)
+    Ok(())
 }
 
 /// Removes a directory that holds no other directories, as one that was being filled; says

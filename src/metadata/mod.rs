@@ -100,7 +100,7 @@ fn keep_attributes(
 /// Gives `target` what `preserve` wants of the source, times excepted.
 ///
 /// `source_attributes` are those that the source had when it was opened. `at_end` is from
-/// [`new_file_mode`] for a file that was made with its mode, and [`ModeAtEnd::AsItIs`] else.
+/// [`new_file_mode`] and its like for what was made with its mode, [`ModeAtEnd::AsItIs`] else.
 ///
 /// As GNU cp: an owner that an ordinary user may not set is no failure, even with [`Keep::Must`],
 /// but costs the copy its setuid, setgid and sticky bits; the group alone is set where that can

@@ -13,8 +13,8 @@ pub(crate) struct NewFileMode {
     pub(crate) at_end: ModeAtEnd,
 }
 
-/// What becomes of the permission bits that a target has when its content is complete, where
-/// [`Preserve::mode`] is not asked for.
+/// What becomes of the permission bits that a target has when its content is complete, unless
+/// [`Preserve::mode`] says more, and what is known of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ModeAtEnd {
     /// They stay.

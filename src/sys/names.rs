@@ -1,6 +1,7 @@
 //! Names: what they lead to, and making, changing and removing them.
 //!
-//! Each call is relative to a directory that is held open, so that no name on the way to it counts.
+//! Each call is relative to a directory that is held open, so that no name on the way to it counts,
+//! but for operands, which are paths ([`Spot::of_path`]).
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -71,7 +72,7 @@ impl<'a> Spot<'a> {
         Ok(self.open(access | OFlags::NOCTTY, follow)?.into())
     }
 
-    /// Opens a regular file that is there, for locking it; a link or FIFO is not followed or
+    /// Opens a file or directory that is there, for locking it; a link or FIFO is not followed or
     /// waited for.
     pub(crate) fn open_existing(self) -> io::Result<File> {
         // NFS locks exclusively only what is open for writing (flock(2)).

@@ -72,7 +72,7 @@ pub(super) struct Listing {
 pub(super) enum Made {
     /// It was there.
     Before,
-    /// It was made under its name, since no files will be in it.
+    /// It was made under its name, since no file was among its first names.
     Named,
     /// It was made under a temporary name.
     Staged(StagedDirectory),

@@ -32,14 +32,18 @@ use crate::engine::drive::threads_or_cores;
 use crate::error::{Cause, Error, Operation, Result};
 use crate::metadata::Losses;
 use crate::options::{CopyOptions, Directories, Endpoint, Flush, Made, Update};
-use crate::report::{Done, ObjectKind, Observer, Report, Skip, Way};
+use crate::report::{Done, ObjectKind, Observer, Report, Skip, Warning, Way};
 
 /// Is told what became of each object.
 pub trait Watch: Observer {
     /// Takes notice of the end of one object's copy, successful or not. A directory is told of
-    /// when it has been made, and once more only if something of it fails later. Called from any
+    /// when it has been made, and once more for each error that it meets later. Called from any
     /// of the copy's threads, and from several at once.
     fn entry(&self, source: &Endpoint, target: &Endpoint, result: Result<Done>);
+
+    /// Takes notice of what a directory could not be given after it was told of as made. Called
+    /// as [`entry`](Self::entry) is.
+    fn warning(&self, source: &Endpoint, target: &Endpoint, warning: &Warning);
 }
 
 /// What is to be copied, and where to.
@@ -89,7 +93,9 @@ impl<'a> Trees<'a> {
         Self { options, watch, session, summary: Mutex::default() }
     }
 
-    /// Copies one operand. What fails is told to the watch, and does not stop the rest.
+    /// Copies one operand, and returns when it is done: by as many threads as the options say,
+    /// in no certain order. What fails is told to the watch, and does not stop the rest. With
+    /// [`Flush::Sync`] what was not told as failed is on the disk then.
     pub fn copy(&self, operand: &Operand) {
         let Operand { source, target, parents_below } = operand;
         let parents = match parents_below {
@@ -114,8 +120,11 @@ impl<'a> Trees<'a> {
             let result = self.copier().copy(source, target);
             self.tell(source, target, result);
         }
-        if let Some(Err(error)) = parents.map(|parents| parents.finish(self.options)) {
-            self.tell(source, target, Err(error));
+        if let Some(parents) = parents {
+            let tell = |source: &_, target: &_, losses| self.tell_losses(source, target, losses);
+            if let Err(error) = parents.finish(self.options, tell) {
+                self.tell(source, target, Err(error));
+            }
         }
     }
 
@@ -185,12 +194,8 @@ impl<'a> Trees<'a> {
 
     /// Tells what a directory could not be given, when all that is in it has been copied.
     fn tell_losses(&self, source: &Endpoint, target: &Endpoint, losses: Losses) {
-        let warnings: Vec<_> = losses.into_warnings().collect();
-        if !warnings.is_empty() {
-            let mut report = Report::new(source, target, Way::Merged);
-            report.kind = ObjectKind::Directory;
-            report.warnings = warnings;
-            self.watch.entry(source, target, Ok(Done::Copied(report)));
+        for warning in losses.into_warnings() {
+            self.watch.warning(source, target, &warning);
         }
     }
 

@@ -7,12 +7,17 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::metadata::{self, Attributes, Losses, ModeAtEnd, Named};
-use crate::options::{CopyOptions, Endpoint};
+use crate::options::{CopyOptions, Endpoint, Flush};
 use crate::sys::names::{self, Follow, Spot};
+use crate::sys::platform;
 
 /// Directories that get the attributes of those that the source is in, when it has been copied.
-#[derive(Debug, Default)]
-pub(super) struct Parents(Vec<Parent>);
+#[derive(Debug)]
+pub(super) struct Parents {
+    parents: Vec<Parent>,
+    /// The directory that they are below.
+    below: OwnedFd,
+}
 
 #[derive(Debug)]
 struct Parent {
@@ -41,15 +46,14 @@ impl Parents {
         source: &Endpoint,
         target: &Endpoint,
     ) -> Result<Self> {
-        let mut parents = Self::default();
-        let (Some(source_path), Some(_)) = (source.path(), target.path()) else {
-            return Ok(parents);
-        };
         let open = |path: &Path| Spot::of_path(path).open_directory(Follow::Yes);
         let mut target_at = open(below).context(Operation::Open, &Endpoint::from(below))?;
+        let below_again = target_at.try_clone().context(Operation::Open, target)?;
+        let mut parents = Self { parents: Vec::new(), below: below_again };
+        let parent = source.path().and_then(Path::parent);
+        let (Some(parent), Some(_)) = (parent, target.path()) else { return Ok(parents) };
         let (mut source_at, mut source_now) = (None::<OwnedFd>, PathBuf::new());
         let mut target_now = below.to_path_buf();
-        let Some(parent) = source_path.parent() else { return Ok(parents) };
         for component in parent.components() {
             source_now.push(component);
             if matches!(component, Component::RootDir | Component::Prefix(_)) {
@@ -68,7 +72,7 @@ impl Parents {
                 from.open_directory(Follow::Yes).context(Operation::Open, &source_endpoint)?;
             let step = Step { options, target: &target_endpoint, source: &source_endpoint };
             let (to, made) = step.take(&from, &target_at, name)?;
-            parents.0.push(Parent {
+            parents.parents.push(Parent {
                 source: step.file(&from)?,
                 target: step.file(&to)?,
                 source_path: source_now.clone(),
@@ -82,26 +86,63 @@ impl Parents {
 
     /// The names of those that were made.
     pub(super) fn made(&self) -> impl Iterator<Item = (Endpoint, Endpoint)> {
-        let made = self.0.iter().filter(|parent| parent.made.is_some());
+        let made = self.parents.iter().filter(|parent| parent.made.is_some());
         made.map(|it| (Endpoint::from(&it.source_path), Endpoint::from(&it.target_path)))
     }
 
-    /// Gives them their attributes, the deepest first.
-    pub(super) fn finish(self, options: &CopyOptions) -> Result<()> {
-        let preserve = &options.preserve;
-        for parent in self.0.into_iter().rev() {
-            let Some(Made { mode_before, mode_at_end }) = parent.made else { continue };
-            let (source, target) =
-                (Endpoint::from(parent.source_path), Endpoint::from(parent.target_path));
-            let from = Named { file: &parent.source, endpoint: &source };
-            let to = Named { file: &parent.target, endpoint: &target };
-            let attributes = Attributes::of(from.file).context(Operation::Stat, &source)?;
+    /// Gives them their attributes, the deepest first, and brings them to the disk, if the options
+    /// say so; what each could not be given is told to `tell`.
+    ///
+    /// # Errors
+    ///
+    /// The first. The others have been done as far as they could.
+    pub(super) fn finish(
+        self,
+        options: &CopyOptions,
+        tell: impl Fn(&Endpoint, &Endpoint, Losses),
+    ) -> Result<()> {
+        let mut result = Ok(());
+        let mut last = None;
+        for parent in self.parents.into_iter().rev() {
+            let Some(made) = &parent.made else { continue };
+            let source = Endpoint::from(&parent.source_path);
+            let target = Endpoint::from(&parent.target_path);
             let mut losses = Losses::default();
-            metadata::apply_preserved(from, &attributes, to, preserve, mode_at_end, &mut losses)?;
-            metadata::narrow_directory(&attributes, to, preserve, mode_before)?;
-            metadata::stamp_times(&attributes, to, preserve.timestamps, &mut losses)?;
+            let finished = parent.finish(made, options, (&source, &target), &mut losses);
+            tell(&source, &target, losses);
+            result = result.and(finished);
+            last = Some(target);
         }
-        Ok(())
+        if let (Flush::Sync, Some(target)) = (options.flush, last) {
+            // The name of the first one.
+            let flushed = platform::sync_all(&self.below);
+            result = result.and(flushed.context(Operation::FlushDirectory, &target));
+        }
+        result
+    }
+}
+
+impl Parent {
+    fn finish(
+        &self,
+        made: &Made,
+        options: &CopyOptions,
+        (source, target): (&Endpoint, &Endpoint),
+        losses: &mut Losses,
+    ) -> Result<()> {
+        let preserve = &options.preserve;
+        let from = Named { file: &self.source, endpoint: source };
+        let to = Named { file: &self.target, endpoint: target };
+        let attributes = Attributes::of(from.file).context(Operation::Stat, source)?;
+        let kept =
+            metadata::apply_preserved(from, &attributes, to, preserve, made.mode_at_end, losses);
+        let narrowed = metadata::narrow_directory(&attributes, to, preserve, made.mode_before);
+        let stamped = metadata::stamp_times(&attributes, to, preserve.timestamps, losses);
+        let flushed = match options.flush {
+            Flush::Sync => platform::sync_all(to.file).context(Operation::Flush, target),
+            Flush::None | Flush::Async => Ok(()),
+        };
+        kept.and(narrowed).and(stamped).and(flushed)
     }
 }
 
