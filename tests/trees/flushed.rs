@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::Path;
 
+use rustix::process::Resource;
+
+use super::limits::limited;
 use crate::support::everything::{chmod, stamp};
 use crate::support::snapshot::{Snapshot, is_temporary, last, shown};
 use crate::support::{Ended, Run, Sandbox, content};
@@ -57,6 +60,10 @@ fn prepare(before: Before) -> Sandbox {
 
 /// Runs the program under strace, which writes to `log`.
 fn traced(sandbox: &Sandbox, strace: &[&str], arguments: &[&str]) -> Ended {
+    under_strace(sandbox, strace, arguments).end()
+}
+
+fn under_strace(sandbox: &Sandbox, strace: &[&str], arguments: &[&str]) -> Run {
     let log = sandbox.path("log");
     let words: Vec<&OsStr> = ["strace", "-f", "-qq", "-y", "-s", "300", "-o"]
         .into_iter()
@@ -64,7 +71,7 @@ fn traced(sandbox: &Sandbox, strace: &[&str], arguments: &[&str]) -> Ended {
         .chain([log.as_os_str()])
         .chain(strace.iter().map(OsStr::new))
         .collect();
-    Run::through(&words, sandbox.root(), arguments).end()
+    Run::through(&words, sandbox.root(), arguments)
 }
 
 /// One system call, and the lines of the log where it began and ended.
@@ -193,14 +200,65 @@ fn assert_flushed_in_order(calls: &[Call], situation: &str) {
             .any(|later| later.flushes(directory) && later.began > call.ended);
         assert!(flushed, "the name {to} was not flushed: {situation}");
     }
+    assert_all_flushed(calls, "/target", situation);
+    assert!(names >= DIRECTORIES, "only {names} names were given: {situation}");
+}
+
+/// Fails unless everything that was changed below `part` was flushed after that.
+fn assert_all_flushed(calls: &[Call], part: &str, situation: &str) {
+    let mut changes = 0;
     for changed in calls {
-        let Some(path) = changed.changes().filter(|path| path.contains("/target")) else {
+        let Some(path) = changed.changes().filter(|path| path.contains(part)) else {
             continue;
         };
+        changes += 1;
         let flushed = calls.iter().any(|flush| flush.flushes(&path) && flush.began > changed.ended);
         assert!(flushed, "{changed:?} was not flushed: {situation}");
     }
-    assert!(names >= DIRECTORIES, "only {names} names were given: {situation}");
+    assert!(changes > 0, "nothing was changed: {situation}");
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn the_directories_of_parents_are_flushed_with_their_names() {
+    let trace = format!("trace={STORES},{ATTRIBUTES},{NAMES},{}", FLUSHES.join(","));
+    for source in ["source/d6/d7/f1", "source/d6/d7"] {
+        let sandbox = prepare(Before::Nothing);
+        sandbox.directory("below");
+        let arguments = ["-a", "--parents", "--flush=sync", "--engine=buffered", source, "below"];
+        let ended = traced(&sandbox, &["-e", &trace], &arguments).good();
+        let calls = calls(&sandbox.path("log"));
+        assert_all_flushed(&calls, "/below", &ended.description);
+        let name = |call: &&Call| call.name == "mkdirat" && call.string(0) == "source";
+        let made = calls.iter().find(name).expect("no directory was made");
+        let below = made.paths()[0];
+        let flushed = calls.iter().any(|call| call.flushes(below) && call.began > made.ended);
+        assert!(flushed, "the first name was not flushed: {}", ended.description);
+    }
+}
+
+/// The system tells of a failure once, and not which files it hit.
+#[test]
+#[ignore = "needs strace"]
+fn nothing_gets_a_name_after_a_flush_has_failed() {
+    for (before, threads) in [(Before::Nothing, "-j1"), (Before::Older, "-j3")] {
+        let sandbox = prepare(before);
+        let trace = format!("trace={NAMES},syncfs");
+        let strace = ["-e", &trace, "-e", "inject=syncfs:error=EIO:when=1"];
+        // What is to be linked to is flushed by itself.
+        let options = ["-aT", "--no-preserve=links", threads, "--flush=sync"];
+        let arguments: Vec<_> = options.into_iter().chain(["source", "target"]).collect();
+        // With few descriptors batches are small, and there are several.
+        let run = under_strace(&sandbox, &strace, &arguments);
+        let ended = limited(run, Resource::Nofile, 64).end();
+        assert_eq!(ended.status.code(), Some(1), "{ended}");
+        let calls = calls(&sandbox.path("log"));
+        let failed = calls.iter().position(|call| call.name == "syncfs" && !call.succeeded);
+        let later = &calls[failed.expect("no flush failed")..];
+        let named = later.iter().find_map(published);
+        assert_eq!(named, None, "{ended}");
+        assert!(sandbox.leftovers().is_empty(), "{:?} {ended}", sandbox.leftovers());
+    }
 }
 
 #[test]

@@ -28,7 +28,7 @@ impl Drop for Removed<'_> {
     }
 }
 
-fn limited(run: Run, resource: Resource, limit: u64) -> Run {
+pub(super) fn limited(run: Run, resource: Resource, limit: u64) -> Run {
     let limit = Rlimit { current: Some(limit), maximum: Some(limit) };
     // SAFETY: setrlimit is one system call, which neither allocates nor takes locks.
     unsafe { run.before_exec(move || Ok(setrlimit(resource, limit)?)) }
@@ -124,6 +124,62 @@ fn a_deep_tree_is_copied_with_few_descriptors() {
 #[test]
 fn a_deep_tree_with_branches_at_each_level_is_copied_with_few_descriptors() {
     copied_with_few_descriptors(Beside::Directory);
+}
+
+/// A directory is not found again as what another is in, where a link leads to that.
+#[test]
+fn a_deep_tree_behind_links_is_copied() {
+    let sandbox = Sandbox::new();
+    std::fs::create_dir_all(sandbox.path("elsewhere/in")).unwrap();
+    sandbox.write("elsewhere/in/file", b"behind a link");
+    let deep = ["d"; 90].join("/");
+    for level in 1..=90 {
+        let path = format!("source/{}", ["d"; 90][..level].join("/"));
+        std::fs::create_dir_all(sandbox.path(&path)).unwrap();
+        sandbox.write(format!("{path}/file"), b"a file");
+        if level > 60 {
+            let elsewhere = sandbox.path("elsewhere");
+            sandbox.symlink(elsewhere.to_str().unwrap(), format!("{path}/link"));
+        }
+    }
+    for threads in ["-j1", "-j4"] {
+        sandbox.mycp(["-rLT", threads, "source", "target"]).good();
+        let last = format!("target/{deep}/link/in/file");
+        assert_eq!(sandbox.read(&last), b"behind a link");
+        std::fs::remove_dir_all(sandbox.path("target")).unwrap();
+    }
+}
+
+/// What is known of hard links does not keep trees open that were copied.
+#[test]
+fn many_trees_with_hard_links_are_copied_with_few_descriptors() {
+    let sandbox = Sandbox::new();
+    sandbox.directory("into");
+    let sources: Vec<_> = (0..300).map(|number| format!("source-{number}")).collect();
+    for source in &sources {
+        std::fs::create_dir_all(sandbox.path(format!("{source}/in"))).unwrap();
+        let file = sandbox.write(format!("{source}/in/file"), source.as_bytes());
+        std::fs::hard_link(&file, sandbox.path(format!("{source}/in/other"))).unwrap();
+    }
+    let sources = sources.iter().map(|source| &**source);
+    let run = sandbox.run(["-a"].into_iter().chain(sources).chain(["into"]));
+    let ended = limited(run, Resource::Nofile, 128).end().good();
+    let links = std::fs::metadata(sandbox.path("into/source-299/in/other")).unwrap();
+    assert_eq!(std::os::unix::fs::MetadataExt::nlink(&links), 2, "{ended}");
+}
+
+#[test]
+fn no_more_threads_are_used_than_are_asked_for() {
+    let sandbox = Sandbox::new();
+    sandbox.directory("source");
+    sandbox.write("source/large", &crate::support::content(1, 48 << 20));
+    for engine in ["mmap", "buffered"] {
+        let engine = format!("--engine={engine}");
+        let options = ["-rT", "-j1", "--explain", "--reflink=never", &engine];
+        let ended = sandbox.mycp(options.into_iter().chain(["source", "target"])).good();
+        let output = String::from_utf8_lossy(&ended.output);
+        assert!(output.contains("by 1 thread"), "{output}");
+    }
 }
 
 /// What waits for a common flush may not hold more descriptors than there are. Most systems give a

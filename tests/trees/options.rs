@@ -330,3 +330,26 @@ fn new_directories_have_the_mode_of_the_source_less_the_umask() {
         }
     }
 }
+
+/// With a flush, too, where files get their names later than they are made.
+#[test]
+fn a_backup_never_displaces_what_the_run_has_made() {
+    for flush in ["--flush=none", "--flush=sync"] {
+        for first in [["a", "a~"], ["a~", "a"]] {
+            let sandbox = Sandbox::new();
+            for tree in ["source", "target"] {
+                sandbox.directory(tree);
+                for name in first {
+                    sandbox.write(format!("{tree}/{name}"), format!("{name} of {tree}").as_bytes());
+                }
+            }
+            let options = ["-aT", "-j1", "--backup=simple", flush];
+            let ended = sandbox.mycp(options.into_iter().chain(["source", "target"]));
+            let seen = Snapshot::of(&sandbox.path("target"));
+            let is_there =
+                |content: &str| seen.entries.values().any(|entry| entry.holds(content.as_bytes()));
+            assert!(is_there("a of source") || !ended.is_good(), "{ended}");
+            assert!(is_there("a~ of source") || !ended.is_good(), "{ended}");
+        }
+    }
+}
