@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 
-use super::landing::follow_operand;
 use crate::options::{BackupControl, CopyOptions, Endpoint, ObjectId, Update};
 use crate::sys::file::Kind;
 use crate::sys::names::{Follow, facts_of_path};
@@ -30,7 +29,8 @@ pub(super) enum Subject {
 impl Subject {
     /// What is there now; copying it will tell what is wrong with the others.
     pub(super) fn look(operand: &Operand, options: &CopyOptions) -> Option<Self> {
-        let facts = facts_of_path(operand.source.path()?, follow_operand(options)).ok()??;
+        let facts = facts_of_path(operand.source.path()?, Follow::of_operands(options.dereference))
+            .ok()??;
         Some(match facts.kind {
             Kind::Directory => Self::Directory(facts.id),
             _ => Self::Other,

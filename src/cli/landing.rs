@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf, is_separator};
 
 use super::args::Args;
 use super::request::Refusal;
-use crate::options::{CopyOptions, Dereference, Directories, Endpoint, Quoted};
+use crate::options::{CopyOptions, Directories, Endpoint, Quoted};
 use crate::sys::file::Kind;
 use crate::sys::names::{Follow, facts_of_path};
 use crate::tree::Operand;
@@ -162,18 +162,10 @@ fn can_be_directory(
                 && last_part(target).is_empty()
                 && options.directories == Directories::Copied
                 && source.path().is_some_and(|source| {
-                    let kind = kinds.kind(source, follow_operand(options));
+                    let kind = kinds.kind(source, Follow::of_operands(options.dereference));
                     matches!(kind, Ok(Kind::Directory))
                 })
         }
-    }
-}
-
-/// Whether a symbolic link that is an operand is followed.
-pub(super) fn follow_operand(options: &CopyOptions) -> Follow {
-    match options.dereference {
-        Dereference::Always | Dereference::Operands => Follow::Yes,
-        Dereference::Never => Follow::No,
     }
 }
 

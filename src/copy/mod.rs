@@ -35,7 +35,7 @@ use target::{Found, Mounted};
 use crate::engine::drive::Spare;
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::object::Object;
-use crate::options::{CopyOptions, Dereference, Endpoint, Flush, Made, ObjectId, Special};
+use crate::options::{CopyOptions, Endpoint, Flush, Made, ObjectId, Special};
 use crate::report::{Consent, Done, InPlaceReason, Observer, Report, Skip};
 use crate::sys::file::{self, Facts, Kind};
 use crate::sys::names::Follow;
@@ -219,10 +219,9 @@ impl<'a> Copier<'a> {
 
     /// Whether a source that is a symbolic link is followed.
     fn follow(&self, origin: Origin<'_>) -> Follow {
-        match (self.options.dereference, origin) {
-            (Dereference::Always, _) => Follow::Yes,
-            (Dereference::Operands, Origin::Operand(_)) => Follow::Yes,
-            (Dereference::Operands | Dereference::Never, _) => Follow::No,
+        match origin {
+            Origin::Operand(_) => Follow::of_operands(self.options.dereference),
+            Origin::Entry { .. } => Follow::below_operands(self.options.dereference),
         }
     }
 

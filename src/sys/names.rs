@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::options::Dereference;
 use crate::sys::attributes;
 use crate::sys::file::{Facts, Kind};
 
@@ -21,6 +22,24 @@ use crate::sys::file::{Facts, Kind};
 pub(crate) enum Follow {
     Yes,
     No,
+}
+
+impl Follow {
+    /// Whether a symbolic link that is an operand is followed.
+    pub(crate) fn of_operands(dereference: Dereference) -> Self {
+        match dereference {
+            Dereference::Always | Dereference::Operands => Self::Yes,
+            Dereference::Never => Self::No,
+        }
+    }
+
+    /// Whether one that is below an operand is.
+    pub(crate) fn below_operands(dereference: Dereference) -> Self {
+        match dereference {
+            Dereference::Always => Self::Yes,
+            Dereference::Operands | Dereference::Never => Self::No,
+        }
+    }
 }
 
 /// A name in a directory that is held open, or a path from the working directory.

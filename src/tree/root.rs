@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::walk::{Into, find};
 use crate::copy::{Directory, Names, Place};
 use crate::error::{Cause, Context, Error, Operation, Result};
-use crate::options::{CopyOptions, Dereference, DirectoryLink, Endpoint, ObjectId};
+use crate::options::{CopyOptions, DirectoryLink, Endpoint, ObjectId};
 use crate::sys::file::{Facts, Kind};
 use crate::sys::names::{self, Follow, Spot};
 
@@ -21,17 +21,10 @@ pub(super) struct Root {
 
 /// Whether an operand is a directory, as `options` have it looked at.
 pub(super) fn is_directory(source: &Endpoint, options: &CopyOptions) -> bool {
-    let facts = source.path().map(|path| names::facts_of_path(path, follow(options)));
+    let facts = source
+        .path()
+        .map(|path| names::facts_of_path(path, Follow::of_operands(options.dereference)));
     matches!(facts, Some(Ok(Some(Facts { kind: Kind::Directory, .. }))))
-}
-
-/// Whether an operand that is a symbolic link is followed; the system follows one that has a slash
-/// behind it in any case.
-fn follow(options: &CopyOptions) -> Follow {
-    match options.dereference {
-        Dereference::Always | Dereference::Operands => Follow::Yes,
-        Dereference::Never => Follow::No,
-    }
 }
 
 impl Root {
@@ -49,7 +42,7 @@ impl Root {
         let (source_path, source) = source;
         let (target_path, target) = target;
         let directory = Spot::of_path(source_path)
-            .open_directory(follow(options))
+            .open_directory(Follow::of_operands(options.dereference))
             .and_then(|handle| Directory::new(handle, tidy(source_path), Names::Shown))
             .context(Operation::Open, source)?;
         let into = match Place::at(target_path, target)? {

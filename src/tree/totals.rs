@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::options::{CopyOptions, Dereference, Directories, Endpoint, Span};
+use crate::options::{CopyOptions, Directories, Endpoint, Span};
 use crate::sys::file::Kind;
 use crate::sys::names::{self, Follow, Spot};
 use crate::sys::platform;
@@ -41,14 +41,8 @@ impl Totals {
     /// copying it will tell.
     pub fn count(&self, sources: &[Endpoint], options: &CopyOptions, stop: &AtomicBool) {
         platform::give_way();
-        let of_operands = match options.dereference {
-            Dereference::Never => Follow::No,
-            Dereference::Always | Dereference::Operands => Follow::Yes,
-        };
-        let below = match options.dereference {
-            Dereference::Always => Follow::Yes,
-            Dereference::Operands | Dereference::Never => Follow::No,
-        };
+        let of_operands = Follow::of_operands(options.dereference);
+        let below = Follow::below_operands(options.dereference);
         let mut whole = true;
         for path in sources.iter().filter_map(Endpoint::path) {
             let Ok(Some(facts)) = names::facts_of_path(path, of_operands) else { continue };

@@ -156,13 +156,12 @@ impl<'a> Walk<'a> {
 
     /// Copies what has a name in a directory; a subdirectory is remembered for later.
     fn entry(&self, branch: &Arc<Branch>, handles: &Handles, name: OsString, kind: Option<Kind>) {
-        let follows = self.trees.options.dereference == Dereference::Always;
-        let known = kind.filter(|kind| *kind != Kind::Symlink || !follows);
+        let follow = Follow::below_operands(self.trees.options.dereference);
+        let known = kind.filter(|kind| *kind != Kind::Symlink || follow == Follow::No);
         let kind = match known {
             Some(kind) => Some(kind),
             // What cannot be looked at is told by the copying.
             None => {
-                let follow = if follows { Follow::Yes } else { Follow::No };
                 let facts = Spot::within(&*handles.source, &name).facts(follow);
                 facts.ok().flatten().map(|facts| facts.kind)
             }
@@ -231,14 +230,13 @@ impl<'a> Walk<'a> {
         let (endpoint, target) = parent.endpoints_of(name);
         let handles = parent.handles()?;
         let path = handles.source.path.join(name);
-        let follows = self.trees.options.dereference == Dereference::Always;
-        let follow = if follows { Follow::Yes } else { Follow::No };
+        let follow = Follow::below_operands(self.trees.options.dereference);
         let source = Spot::within(&*handles.source, name)
             .open_directory(follow)
             .and_then(|handle| Directory::new(handle, path, Names::Shown))
             .context(Operation::Open, &endpoint)?
             .beside(&handles.source);
-        if follows && self.is_above(parent, source.id()) {
+        if follow == Follow::Yes && self.is_above(parent, source.id()) {
             return Err(Error::new(Operation::Copy, &endpoint, Cause::Loop));
         }
         if source.id() == self.target_root {
