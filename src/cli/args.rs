@@ -303,8 +303,8 @@ pub(super) struct Args {
     /// Print one JSON object a line for each file
     ///
     /// Its "event" is copied, skipped or failed; with -r also warning, of a directory that was told
-    /// of before, and summary, on the last line. Lengths are in bytes; a name that is not UTF-8 has its bytes in hexadecimal in a
-    /// second field, as "source_bytes".
+    /// of before, and summary, on the last line. Lengths are in bytes; a name that is not UTF-8 has
+    /// its bytes in hexadecimal in a second field, as "source_bytes".
     #[arg(long, conflicts_with_all = ["verbose", "explain"], help_heading = SAID)]
     pub(super) json: bool,
 
