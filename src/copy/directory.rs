@@ -32,6 +32,10 @@ pub(crate) struct Directory {
     pub(super) file_system: OnceLock<FileSystem>,
     pub(super) birth: OnceLock<Option<Birth>>,
     pub(super) file_len_max: OnceLock<u64>,
+    /// The directory that is copied into it.
+    counterpart: Option<Arc<Self>>,
+    /// Whether a name in it looks like a temporary's, once all are known.
+    has_temporary_names: OnceLock<bool>,
 }
 
 /// Whether the names in a directory are seen by others.
@@ -70,6 +74,8 @@ impl Directory {
             file_system: OnceLock::new(),
             birth: OnceLock::new(),
             file_len_max: OnceLock::new(),
+            counterpart: None,
+            has_temporary_names: OnceLock::new(),
         })
     }
 
@@ -87,6 +93,25 @@ impl Directory {
     /// The same, to be found again by `way`.
     pub(crate) fn reached_by(self, way: Option<Way>) -> Self {
         Self { way, ..self }
+    }
+
+    /// The same, for `source` to be copied into it.
+    pub(crate) fn copied_from(self, source: &Arc<Self>) -> Self {
+        Self { counterpart: Some(Arc::clone(source)), ..self }
+    }
+
+    /// Notes whether one of its names, all of which have been read, looks like a temporary's.
+    pub(crate) fn note_names(&self, has_temporary_names: bool) {
+        self.has_temporary_names.set(has_temporary_names).ok();
+    }
+
+    /// Whether a name in it is that of something which is copied into it, whatever it looks like:
+    /// it is neither free for a temporary, nor the leftover of one.
+    pub(super) fn is_content(&self, name: &std::ffi::OsStr) -> bool {
+        self.counterpart.as_ref().is_some_and(|source| {
+            source.has_temporary_names.get() != Some(&false)
+                && !matches!(names::facts_at(source, name), Ok(None))
+        })
     }
 
     /// The way to `name` in it, which it begins or goes on.

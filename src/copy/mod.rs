@@ -22,6 +22,7 @@ pub(crate) use directory::{Directory, Names};
 pub(crate) use publish::Publication;
 pub(crate) use session::Precious;
 pub(crate) use source::Origin;
+pub(crate) use stage::is_temporary_name;
 pub(crate) use staged_directory::{StagedDirectory, sweep_directory};
 pub(crate) use target::Place;
 

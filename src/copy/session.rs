@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::directory::{Directory, Names, Way as WayTo};
+use super::stage::looks_temporary;
 use super::target::Place;
 use crate::error::{Cause, Error};
 use crate::options::{BackupControl, CopyOptions, Endpoint, Keep, ObjectId};
@@ -143,13 +144,13 @@ impl Session {
     }
 
     /// Protects what is to be copied later from being taken for the leftover of a killed run,
-    /// where it has such a name.
+    /// where it has such a name, or is in a directory that has.
     pub fn protect_source(&self, source: &Endpoint) {
-        if let Endpoint::File(path) = source
-            && super::stage::looks_temporary(path)
-            && let Ok(Some(facts)) = facts_of_path(path, Follow::Yes)
-        {
-            self.state().made.insert(facts.id);
+        let above = source.path().into_iter().flat_map(Path::ancestors);
+        for path in above.filter(|path| looks_temporary(path)) {
+            if let Ok(Some(facts)) = facts_of_path(path, Follow::Yes) {
+                self.state().made.insert(facts.id);
+            }
         }
     }
 
@@ -175,10 +176,11 @@ impl Session {
         }
     }
 
-    /// Notes what was made.
-    pub(super) fn note(&self, options: &CopyOptions, report: &Report) {
+    /// Notes what was made, if a backup, or a temporary of that name, could displace it.
+    pub(crate) fn note(&self, options: &CopyOptions, report: &Report) {
+        let has_temporary_name = || report.target.path().is_some_and(looks_temporary);
         if let Some(id) = report.target_id
-            && options.backup.control != BackupControl::None
+            && (options.backup.control != BackupControl::None || has_temporary_name())
         {
             self.state().made.insert(id);
         }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::directory::Directory;
 use crate::error::{Cause, Context, Error, Operation, Result};
@@ -171,7 +171,7 @@ impl Source {
         if self.shape != Shape::Sized || self.facts.kind != Kind::Regular || is_empty {
             return Ok(());
         }
-        let is_old = || age(&self.facts).is_some_and(|age| age > WRITTEN_WITHIN);
+        let is_old = || self.facts.age().is_some_and(|age| age > WRITTEN_WITHIN);
         if self.facts.len <= QUICKLY_WRITTEN_MAX && is_old() {
             return Ok(());
         }
@@ -240,18 +240,11 @@ impl Source {
 }
 
 fn stamps(facts: &Facts, file_system: FileSystem) -> Stamps {
-    if platform::stamps_are_fine(file_system) || age(facts).is_some_and(|age| age > FRESH) {
+    if platform::stamps_are_fine(file_system) || facts.age().is_some_and(|age| age > FRESH) {
         Stamps::Tell
     } else {
         Stamps::TooFresh
     }
-}
-
-/// The time since the last change; `None` if that lies in the future.
-fn age(facts: &Facts) -> Option<Duration> {
-    let seconds = u64::try_from(facts.changed.seconds).unwrap_or(0);
-    let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, facts.changed.nanoseconds);
-    SystemTime::now().duration_since(changed).ok()
 }
 
 /// Whether the error is only that holes cannot be found.

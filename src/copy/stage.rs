@@ -11,6 +11,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
+use std::time::Duration;
 
 use super::directory::{Directory, Names};
 use super::session::{First, Precious};
@@ -77,6 +78,9 @@ impl<'a> Staged<'a> {
         let mut leftovers = 0;
         for slot in 0..SLOTS_MAX {
             let name = temporary_name(&place.name, slot);
+            if place.directory.is_content(&name) {
+                continue;
+            }
             match names::create_new_at(&place.directory, &name, mode) {
                 Ok(file) => {
                     let staged = staged(file, Some(name), slot, leftovers);
@@ -262,7 +266,18 @@ pub(super) fn sweep(place: &Place, precious: Precious<'_>) -> usize {
     }
 }
 
-fn sweep_from(place: &Place, mut slot: u32, precious: Precious<'_>) -> usize {
+/// Removes the temporaries from this number on, until some numbers in a row are free.
+fn sweep_from(place: &Place, slot: u32, precious: Precious<'_>) -> usize {
+    sweep_kinds(place, slot, precious, OF_FILES)
+}
+
+/// The same, of these kinds.
+pub(super) fn sweep_kinds(
+    place: &Place,
+    mut slot: u32,
+    precious: Precious<'_>,
+    kinds: &[Kind],
+) -> usize {
     let mut removed = 0;
     let mut free = 0;
     while free < FREE_SLOTS_MAX && slot < SLOTS_MAX {
@@ -271,7 +286,7 @@ fn sweep_from(place: &Place, mut slot: u32, precious: Precious<'_>) -> usize {
             Ok(None) => free += 1,
             Ok(Some(_)) => {
                 free = 0;
-                removed += usize::from(remove_leftover(place, &name, precious, OF_FILES));
+                removed += usize::from(remove_leftover(place, &name, precious, kinds));
             }
             Err(_) => break,
         }
@@ -294,7 +309,18 @@ pub(super) fn remove_leftover(
 const OF_FILES: &[Kind] = &[Kind::Regular];
 
 /// What a killed copy of a tree leaves.
-pub(super) const OF_TREES: &[Kind] = &[Kind::Regular, Kind::Directory];
+pub(super) const OF_TREES: &[Kind] = &[
+    Kind::Regular,
+    Kind::Directory,
+    Kind::Symlink,
+    Kind::Pipe,
+    Kind::Socket,
+    Kind::CharDevice,
+    Kind::BlockDevice,
+];
+
+/// What cannot be locked has its temporary name for a moment only; after this time it is dead.
+const MOMENT: Duration = Duration::from_secs(60);
 
 fn remove_if_dead(
     place: &Place,
@@ -305,8 +331,16 @@ fn remove_if_dead(
     let Some(facts) = names::facts_at(&place.directory, name)? else { return Ok(false) };
     // Nobody but this user, or the superuser, made it; and it is what we make.
     let ours = file::is_superuser() || facts.uid == file::effective_uid();
-    if !kinds.contains(&facts.kind) || !ours || precious.has(facts.id) {
+    let is_content = precious.has(facts.id) || place.directory.is_content(name);
+    if !kinds.contains(&facts.kind) || !ours || is_content {
         return Ok(false);
+    }
+    if !matches!(facts.kind, Kind::Regular | Kind::Directory) {
+        let is_dead = facts.age().is_some_and(|age| age > MOMENT);
+        if is_dead {
+            names::unlink_at(&place.directory, name)?;
+        }
+        return Ok(is_dead);
     }
     let file = Spot::within(&place.directory, name).open_existing()?;
     if lock::try_lock(&file)? != Locked::Held {
@@ -332,7 +366,7 @@ pub(super) fn looks_temporary(path: &Path) -> bool {
 }
 
 /// Whether a name is of the form `.NAME.mycp-XXXXXX`.
-pub(super) fn is_temporary_name(name: &OsStr) -> bool {
+pub(crate) fn is_temporary_name(name: &OsStr) -> bool {
     let bytes = name.as_bytes();
     let Some(at) = bytes.len().checked_sub(6) else { return false };
     let (stem, digits) = bytes.split_at(at);

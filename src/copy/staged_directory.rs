@@ -3,12 +3,14 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::directory::{Directory, Names};
 use super::session::Precious;
 use super::stage::{
-    OF_TREES, SLOTS_MAX, is_temporary_name, remove_leftover, rename_into_free, temporary_name,
+    OF_TREES, SLOTS_MAX, is_temporary_name, remove_leftover, rename_into_free, sweep_kinds,
+    temporary_name,
 };
 use super::target::Place;
 use crate::lock::{self, Locked};
@@ -37,6 +39,9 @@ impl StagedDirectory {
         let path = place.path();
         for slot in 0..SLOTS_MAX {
             let name = temporary_name(&place.name, slot);
+            if place.directory.is_content(&name) {
+                continue;
+            }
             match names::make_directory_at(&place.directory, &name, mode) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -46,17 +51,14 @@ impl StagedDirectory {
                 Err(error) => return Err(error),
             }
             let staged = Self { place, name };
-            match Spot::within(&staged.place.directory, &staged.name).open_made() {
-                Ok((handle, mode_before)) => {
-                    let handle = File::from(handle);
-                    let held = lock::try_lock(&handle)? != Locked::Busy;
-                    let directory = Directory::new(handle.into(), path.clone(), Names::Hidden)?;
-                    let directory = Directory { mode_before, ..directory };
-                    // One that was removed before it was locked has no links any more.
-                    if held && directory.facts.links > 0 {
-                        return Ok((staged, directory));
-                    }
+            match staged.open(&path) {
+                // One that was removed before it was locked has no links any more.
+                Ok((Locked::Held | Locked::Unsupported, directory))
+                    if directory.facts.links > 0 =>
+                {
+                    return Ok((staged, directory));
                 }
+                Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => {
                     // Nothing is in it yet.
@@ -68,6 +70,21 @@ impl StagedDirectory {
             Self { place, .. } = staged;
         }
         Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// Opens and locks it.
+    fn open(&self, path: &Path) -> io::Result<(Locked, Directory)> {
+        let (handle, mode_before) = Spot::within(&self.place.directory, &self.name).open_made()?;
+        let handle = File::from(handle);
+        let locked = lock::try_lock(&handle)?;
+        let mut directory = Directory::new(handle.into(), path.to_path_buf(), Names::Hidden)?;
+        directory.mode_before = mode_before;
+        Ok((locked, directory))
+    }
+
+    /// Removes what killed runs left for its name.
+    pub(crate) fn sweep(&self, precious: Precious<'_>) {
+        sweep_kinds(&self.place, 0, precious, OF_TREES);
     }
 
     /// Gives it its name, which must be free.

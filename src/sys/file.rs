@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::{FileType, OFlags, Stat};
 
@@ -72,6 +72,13 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
+    /// The time since its last change; `None` if that lies in the future.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        let seconds = u64::try_from(self.changed.seconds).unwrap_or(0);
+        let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, self.changed.nanoseconds);
+        SystemTime::now().duration_since(changed).ok()
+    }
+
     #[expect(
         clippy::unnecessary_cast,
         clippy::cast_sign_loss,

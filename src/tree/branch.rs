@@ -17,7 +17,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::copy::{Directory, Names, StagedDirectory};
+use crate::copy::{Directory, Names, StagedDirectory, is_temporary_name};
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::metadata::{self, Attributes, Losses, ModeAtEnd, Named};
 use crate::options::{Endpoint, ObjectId, Preserve};
@@ -108,6 +108,8 @@ impl Listing {
 struct Work {
     /// Whether the source has names that were not read yet.
     unread: bool,
+    /// Whether one of those that were looks like a temporary's.
+    has_temporary: bool,
     /// Names that were read, and wait to be copied.
     read: Vec<Listed>,
     /// Whether other threads know that there are more of them than one takes.
@@ -162,7 +164,11 @@ impl Branch {
             Made::Named => (true, None),
             Made::Staged(staged) => (true, Some(staged)),
         };
-        let work = Mutex::new(Work { unread, read, ..Work::default() });
+        let has_temporary = read.iter().any(looks_temporary);
+        if !unread {
+            handles.source.note_names(has_temporary);
+        }
+        let work = Mutex::new(Work { unread, has_temporary, read, ..Work::default() });
         Self {
             depth: parent.as_ref().map_or(0, |parent| parent.depth + 1),
             parent,
@@ -270,7 +276,12 @@ impl Branch {
             let mut read = std::mem::take(&mut work.read);
             let listed = self.handles().and_then(|handles| {
                 names::list_some(&*handles.source, &mut read)
-                    .context(Operation::Resolve, &Endpoint::from(&self.source_path))
+                    .context(Operation::Resolve, &Endpoint::from(&self.source_path))?;
+                work.has_temporary |= read.iter().any(looks_temporary);
+                if read.is_empty() {
+                    handles.source.note_names(work.has_temporary);
+                }
+                Ok(())
             });
             if listed.is_err() {
                 work.unread = false;
@@ -423,6 +434,10 @@ impl Branch {
     fn work(&self) -> MutexGuard<'_, Work> {
         lock(&self.work)
     }
+}
+
+fn looks_temporary(listed: &Listed) -> bool {
+    is_temporary_name(&listed.name)
 }
 
 /// `directory/name`, with no more room than it needs.

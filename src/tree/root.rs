@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::walk::{Into, find};
 use crate::copy::{Directory, Names, Place};
 use crate::error::{Cause, Context, Error, Operation, Result};
-use crate::options::{CopyOptions, DirectoryLink, Endpoint, ObjectId};
+use crate::options::{CopyOptions, DirectoryLink, Endpoint, ObjectId, Span};
 use crate::sys::file::{Facts, Kind};
 use crate::sys::names::{self, Follow, Spot};
 
@@ -62,7 +62,11 @@ impl Root {
             }
         };
         let root = Self { source: directory, target: into };
-        root.refuse_itself(source, target)?;
+        // What is on another file system is no part of the copy then, and the target is not met.
+        let meets = root.target_id().dev == root.source.id().dev;
+        if meets || options.span != Span::OneFileSystem {
+            root.refuse_itself(source, target)?;
+        }
         Ok(root)
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::batch::{FlushError, Whole};
 use super::branch::{Branch, Next};
 use super::walk::Walk;
+use crate::copy::Precious;
 use crate::error::{Context, Error, Operation, Result};
 use crate::options::{Endpoint, Flush};
 use crate::report::Done;
@@ -47,7 +48,12 @@ impl<'a> Walk<'a> {
             }
             staged.publish(&directory).context(Operation::Rename, &target)
         };
-        publish().inspect_err(|_| staged.remove())
+        publish().inspect_err(|_| staged.remove())?;
+        if branch.parent.is_none() {
+            let (source, session) = (branch.source.id, Some(self.trees.session));
+            staged.sweep(Precious { source, session });
+        }
+        Ok(())
     }
 
     /// Brings a directory, and the name of the tree's root, to the disk.

@@ -239,7 +239,7 @@ impl<'a> Walk<'a> {
         if follow == Follow::Yes && self.is_above(parent, source.id()) {
             return Err(Error::new(Operation::Copy, &endpoint, Cause::Loop));
         }
-        if source.id() == self.target_root {
+        if source.id() == self.target_root && !self.is_left_out(&source) {
             return Err(Error::new(Operation::Copy, &endpoint, Cause::IntoItself { target }));
         }
         let place = Place::new(&handles.target, name);
@@ -284,6 +284,7 @@ impl<'a> Walk<'a> {
                 let mut report = Report::new(&source_endpoint, &target_endpoint, way);
                 report.kind = ObjectKind::Directory;
                 report.target_id = Some(branch.target_id());
+                self.trees.session.note(self.trees.options, &report);
                 let done = Ok(Done::Copied(report));
                 self.trees.tell(&source_endpoint, &target_endpoint, done);
                 Some(branch)
@@ -328,7 +329,8 @@ impl<'a> Walk<'a> {
                 target.reached_by(way).beside(&above)
             }
         };
-        let target = Arc::new(target);
+        let source = Arc::new(source);
+        let target = Arc::new(target.copied_from(&source));
         if matches!(made, Made::Before) {
             // What cannot be swept is in nobody's way.
             drop(sweep_directory(&target, &source, precious));
@@ -346,14 +348,19 @@ impl<'a> Walk<'a> {
             self.trees.tell(&endpoint, &Endpoint::from(&target.path), Err(error));
             Listing::default()
         });
-        let handles = Handles { source: Arc::new(source), target };
+        let handles = Handles { source, target };
         Ok(Arc::new(Branch::new(parent, handles, listing, made, batched, mode.at_end)))
+    }
+
+    /// Whether a directory is on another file system than the tree's root, and those are left out.
+    fn is_left_out(&self, source: &Directory) -> bool {
+        self.trees.options.span == Span::OneFileSystem && source.id().dev != self.device
     }
 
     /// The first names of a directory; none of one that is on another file system, where these are
     /// left out.
     fn listing(&self, source: &Directory) -> io::Result<Listing> {
-        if self.trees.options.span == Span::OneFileSystem && source.id().dev != self.device {
+        if self.is_left_out(source) {
             return Ok(Listing::default());
         }
         Listing::begin(source).map_err(|error| match error.raw_os_error() {
