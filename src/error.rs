@@ -222,7 +222,7 @@ impl Error {
         match (self.operation, &self.cause) {
             (_, Cause::DanglingLink) => Some("--remove-destination replaces the link"),
             (_, Cause::NoSpace { .. }) => {
-                Some("--in-place needs no second copy of an existing target")
+                Some("where a target exists, --in-place needs no second copy of it")
             }
             (_, Cause::Engine { .. }) => Some("--engine=auto takes one that can"),
             (_, Cause::Changed | Cause::Shrank { .. }) => {

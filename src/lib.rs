@@ -152,7 +152,7 @@ pub use mapped::{FaultGuard, Restored};
 pub use options::{
     Backup, BackupControl, Content, CopyOptions, Dereference, Directories, DirectoryLink, Endpoint,
     EngineChoice, EngineName, Existing, Flush, Keep, Made, ObjectId, OnChange, Preserve, Quoted,
-    Reflink, Span, Sparse, Special, Update, Verify,
+    Reflink, Span, Sparse, Special, THREADS_MAX, Update, Verify,
 };
 pub use report::{
     Consent, Done, EngineUse, Event, Flow, Flushes, InPlaceReason, Lost, ObjectKind, Observer,

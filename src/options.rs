@@ -360,6 +360,9 @@ pub enum DirectoryLink {
     Followed,
 }
 
+/// More threads than this are never taken: each needs memory of its own, and no copy is faster.
+pub const THREADS_MAX: usize = 1024;
+
 /// Everything that can be chosen about a copy, of one object or of trees.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CopyOptions {
@@ -399,7 +402,8 @@ pub struct CopyOptions {
     pub span: Span,
     /// What becomes of symbolic links where directories are to be copied.
     pub directory_link: DirectoryLink,
-    /// Threads at most; `None`: as many as there are cores.
+    /// Threads at most, of which no more than [`THREADS_MAX`] are taken; `None`: as many as there
+    /// are cores.
     pub threads: Option<std::num::NonZeroUsize>,
 }
 

@@ -7,6 +7,7 @@ mod full;
 mod hostile;
 mod itself;
 mod killed;
+mod leftovers;
 mod limits;
 mod moving;
 mod options;

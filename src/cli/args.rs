@@ -256,7 +256,7 @@ pub(super) struct Args {
 
     /// Use at most N threads
     ///
-    /// Without it, as many as there are processors, where the files are worth them.
+    /// Without it, as many as there are processors, where the files are worth them; 1024 at most.
     #[arg(short = 'j', long, value_name = "N", value_parser = threads, help_heading = MOVES)]
     pub(super) threads: Option<NonZeroUsize>,
 

@@ -8,7 +8,8 @@ use clap::{Arg, Command};
 
 use super::generate::Generated;
 use crate::options::{
-    BackupControl, EngineChoice, EngineName, Flush, OnChange, Reflink, Sparse, Update, Verify,
+    BackupControl, EngineChoice, EngineName, Flush, OnChange, Reflink, Sparse, THREADS_MAX, Update,
+    Verify,
 };
 
 /// Which backup the options ask for.
@@ -192,5 +193,6 @@ fn attributes(words: Words<Attribute>, typed: &str) -> Result<AttributeList, Str
 
 /// The value of `-j`.
 pub(super) fn threads(typed: &str) -> Result<NonZeroUsize, &'static str> {
-    typed.parse().map_err(|_| "it can be any whole number from 1 on")
+    let threads = typed.parse().ok().filter(|threads: &NonZeroUsize| threads.get() <= THREADS_MAX);
+    threads.ok_or("it can be any whole number from 1 to 1024")
 }

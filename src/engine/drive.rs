@@ -11,7 +11,7 @@ use super::{Engine, Job, Lane, Outcome};
 use crate::digest::{TreeHash, UNIT_BYTES};
 use crate::error::{Cause, Error, Operation, Result};
 use crate::object::Object;
-use crate::options::Flush;
+use crate::options::{Flush, THREADS_MAX};
 use crate::report::{Event, Flow};
 use crate::units::{ByteRange, Granule};
 
@@ -155,7 +155,7 @@ impl<'a> Threads<'a> {
 pub(crate) fn threads_or_cores(threads: Option<NonZeroUsize>) -> usize {
     static CORES: OnceLock<usize> = OnceLock::new();
     let ask = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    threads.map_or_else(|| *CORES.get_or_init(ask), NonZeroUsize::get)
+    threads.map_or_else(|| *CORES.get_or_init(ask), NonZeroUsize::get).min(THREADS_MAX)
 }
 
 /// What a thread returned; its panic is passed on.

@@ -85,6 +85,12 @@ fn folios(job: &Job<'_>) -> Advice {
     }
 }
 
+/// Does it again if it fails at first: of a file system that is all but full, a page that could not
+/// be had may be had a moment later, and nobody could say then why it failed.
+fn twice<T>(action: impl Fn() -> Result<T, Fault>) -> Result<T, Fault> {
+    action().or_else(|_| action())
+}
+
 /// One segment of both sides, mapped.
 struct Maps {
     segment: ByteRange,
@@ -118,7 +124,8 @@ impl Maps {
     /// From map to map.
     fn copy_unseen(&self, job: &Job<'_>, lane: &mut Lane) -> Outcome {
         let len = self.source.len();
-        match Mapping::copy_between(&self.source, 0, &self.target, 0, len) {
+        let copy = || Mapping::copy_between(&self.source, 0, &self.target, 0, len);
+        match twice(copy) {
             Ok(()) => {
                 lane.moved += len as u64;
                 Outcome::Done
@@ -143,7 +150,8 @@ impl Maps {
             }
             let mut fault = None;
             let stored = lane.deliver(job, rest.start(), len, |offset, bytes| {
-                self.target.write_at(self.index(offset), bytes).map_err(|found| {
+                let write = || self.target.write_at(self.index(offset), bytes);
+                twice(write).map_err(|found| {
                     let error =
                         Error::new(Operation::Write, job.target.endpoint(), Cause::Inaccessible);
                     fault = Some((self.index(offset), found));

@@ -49,7 +49,7 @@ fn words(line: &str) -> Command {
     command
 }
 
-fn succeed(command: &mut Command) {
+pub(crate) fn succeed(command: &mut Command) {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {}\n{errors}", output.status);
@@ -75,19 +75,26 @@ impl Mounts {
 
     /// Mounts a new, empty file system of `mib` mebibytes and returns its directory.
     pub(crate) fn add(&mut self, kind: Kind, mib: u64) -> PathBuf {
-        let number = self.mounted.len();
-        let directory = self.sandbox.directory(format!("mount-{number}"));
-        let mut command = match kind {
-            Kind::Tmpfs => words(&format!("mount -t tmpfs -o size={mib}m tmpfs")),
-            Kind::Ramfs => words("mount -t ramfs ramfs"),
+        match kind {
+            Kind::Tmpfs => self.mount(words(&format!("mount -t tmpfs -o size={mib}m tmpfs"))),
+            Kind::Ramfs => self.mount(words("mount -t ramfs ramfs")),
             Kind::Ext4 | Kind::Xfs | Kind::Btrfs => {
-                let image = self.image(&format!("image-{number}"), mib);
+                let image = self.image(&format!("image-{}", self.mounted.len()), mib);
                 kind.make(&image);
-                let mut command = words("mount -o loop");
-                command.arg(image);
-                command
+                self.add_image(&image)
             }
-        };
+        }
+    }
+
+    /// Mounts the file system in `image` and returns its directory.
+    pub(crate) fn add_image(&mut self, image: &Path) -> PathBuf {
+        let mut command = words("mount -o loop");
+        command.arg(image);
+        self.mount(command)
+    }
+
+    fn mount(&mut self, mut command: Command) -> PathBuf {
+        let directory = self.sandbox.directory(format!("mount-{}", self.mounted.len()));
         succeed(command.arg(&directory));
         self.mounted.push(directory.clone());
         directory

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::{Reopened, assert_nothing_for_rsync};
-use crate::support::everything::{DEEP, Maker, chmod, plant, set_attribute, stamp};
+use crate::support::everything::{DEEP, Maker, chmod, plant, set_attribute};
 use crate::support::mounts::{Kind, Mounts};
 use crate::support::snapshot::Snapshot;
 use crate::support::{Sandbox, content};
@@ -172,28 +172,6 @@ fn hard_links_become_files_of_their_own_where_they_are_not_kept() {
         let seen = Snapshot::of(&sandbox.path(target));
         assert!(seen.at("a").linked.is_none() && seen.at("b").linked.is_none(), "{way:?}");
         assert!(seen.at("a").holds(b"linked") && seen.at("b").holds(b"linked"), "{way:?}");
-    }
-}
-
-/// A temporary of a killed run that was copied with the tree it lay in is a file like others.
-/// Copying must take it neither for its own temporary nor for one of a killed run.
-#[test]
-fn what_only_looks_like_a_leftover_is_copied() {
-    let sandbox = Sandbox::new();
-    let source = sandbox.directory("source");
-    for directory in ["source/sub", "source/.sub.mycp-000000", "source/.sub.mycp-000000/sub"] {
-        sandbox.directory(directory);
-    }
-    for directory in ["source", "source/sub", "source/.sub.mycp-000000"] {
-        for name in ["file", ".file.mycp-000000", ".file.mycp-000001", ".file.mycp-000002"] {
-            sandbox.write(format!("{directory}/{name}"), &content(name.len() as u64, 5000));
-        }
-    }
-    stamp(&source);
-    let expected = Snapshot::of(&source);
-    for (target, more) in [("one", "-j1"), ("two", "-j8"), ("one", "-j8"), ("two", "-j1")] {
-        let ended = sandbox.mycp(["-aT", more, "source", target]).good();
-        Snapshot::of(&sandbox.path(target)).assert_copy(&expected, &ended.description);
     }
 }
 

@@ -47,6 +47,24 @@ fn another_file_system_is_left_out_on_request_but_for_its_mount_point() {
     assert_names(&sandbox, "c", &["on another"]);
 }
 
+/// As `cp -ax / /mnt/new` does.
+#[test]
+#[ignore = "needs root: mounts file systems"]
+fn a_file_system_is_copied_to_another_that_is_mounted_within_it() {
+    let sandbox = Sandbox::new();
+    make(&sandbox, &["a/1", "a/mount/", "a/sub/2"]);
+    let mut mounts = Mounts::new();
+    let disk = mounts.add(Kind::Tmpfs, 8);
+    mounts.bind(&disk, &sandbox.path("a/mount"));
+    for threads in ["-j1", "-j4"] {
+        sandbox.mycp(["-ax", threads, "a/.", "a/mount/"]).good();
+        assert_names(&sandbox, "a/mount", &["1", "mount", "sub", "sub/2"]);
+    }
+    // Without -x it would have no end.
+    let ended = sandbox.mycp(["-a", "a/.", "a/mount/"]).failed();
+    assert!(ended.errors.contains("itself"), "{ended}");
+}
+
 /// A directory with links to files, to directories, to nothing; none leads in a circle.
 fn with_links() -> Sandbox {
     let sandbox = Sandbox::new();
