@@ -155,7 +155,7 @@ pub use options::{
     Reflink, Span, Sparse, Special, THREADS_MAX, Update, Verify,
 };
 pub use report::{
-    Consent, Done, EngineUse, Event, Flow, Flushes, InPlaceReason, Lost, ObjectKind, Observer,
-    Report, Skip, Warning, Way,
+    Consent, Delta, DeltaInto, Done, EngineUse, Event, Flow, Flushes, InPlaceReason, Lost,
+    ObjectKind, Observer, Report, Skip, Warning, Way,
 };
 pub use units::{ByteRange, Granule};

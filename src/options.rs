@@ -378,6 +378,10 @@ pub struct CopyOptions {
     pub on_change: OnChange,
     /// Whether the copy is read back.
     pub verify: Verify,
+    /// Whether an existing target's content is compared with the source's, and only what differs
+    /// is stored. Whatever is copied then has its content on the disk before it gets the
+    /// source's times.
+    pub delta: bool,
     /// Whether the report has the BLAKE3 hash of what was copied.
     pub hash: bool,
     /// Which attributes are kept.

@@ -114,8 +114,35 @@ pub enum Way {
     SymbolicLink,
     /// A directory that was there takes in what is copied.
     Merged,
+    /// Its content is that of the source already; it was given the attributes.
+    Kept,
     /// It was written into, for this reason.
     InPlace(InPlaceReason),
+}
+
+/// What the content that a target had was good for (`--delta`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delta {
+    /// Where the pages that differed were stored.
+    pub into: DeltaInto,
+    /// Bytes that were stored.
+    pub stored: u64,
+    /// Threads that compared.
+    pub threads: usize,
+}
+
+/// Where the pages that differ are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DeltaInto {
+    /// Nowhere: none differed.
+    Nothing,
+    /// Into a clone of the old file, which then took its name.
+    Clone,
+    /// Into the target itself.
+    Target,
+    /// Into a new file, with all the others: the file system cannot clone.
+    NewFile,
 }
 
 /// Why a target is written in place and not replaced.
@@ -302,6 +329,8 @@ pub struct Report {
     pub engines: Vec<EngineUse>,
     /// Engines that were passed over, and why.
     pub passed_over: Vec<(EngineName, String)>,
+    /// What the content that the target had was good for, if that was asked for.
+    pub delta: Option<Delta>,
     /// What was flushed.
     pub flushes: Flushes,
     /// BLAKE3 of the content, if asked for.
@@ -333,6 +362,7 @@ impl Report {
             holes: 0,
             engines: Vec::new(),
             passed_over: Vec::new(),
+            delta: None,
             flushes: Flushes::default(),
             hash: None,
             verified: 0,

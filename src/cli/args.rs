@@ -209,6 +209,16 @@ pub(super) struct Args {
     #[arg(long, help_heading = EXISTING)]
     pub(super) in_place: bool,
 
+    /// Store only what differs from what the target holds
+    ///
+    /// Source and target are compared through memory maps; pages that are equal are neither
+    /// written nor dirtied. Where the file system can clone, the old file is cloned, and the clone
+    /// takes its name when the rest has been stored into it. With --in-place the pages go into the
+    /// target itself. Else a target that differs is copied as a whole. What is copied is on the
+    /// disk before it gets the source's times.
+    #[arg(long, help_heading = EXISTING)]
+    pub(super) delta: bool,
+
     /// Keep attributes; without a list, mode,ownership,timestamps
     ///
     /// ATTRIBUTES are separated by commas: mode (permissions and ACLs), ownership, timestamps,

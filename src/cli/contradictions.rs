@@ -14,8 +14,12 @@ type Rule = (bool, &'static str);
 
 /// Refuses the first contradiction, if there is one.
 pub(super) fn refuse(args: &Args, options: &CopyOptions) -> Result<(), Refusal> {
-    let rules =
-        [&about_targets(args, options)[..], &about_bytes(options), &without_bytes(args, options)];
+    let rules = [
+        &about_targets(args, options)[..],
+        &about_delta(args, options),
+        &about_bytes(options),
+        &without_bytes(args, options),
+    ];
     match rules.into_iter().flatten().find(|(broken, _)| *broken) {
         Some((_, sentence)) => Err(Refusal::usage(*sentence)),
         None => Ok(()),
@@ -42,6 +46,32 @@ fn about_targets(args: &Args, options: &CopyOptions) -> [Rule; 6] {
         (
             args.in_place && options.made != Made::Copy,
             "--in-place writes into the target that -l and -s would make a link",
+        ),
+    ]
+}
+
+fn about_delta(args: &Args, options: &CopyOptions) -> [Rule; 5] {
+    let delta = options.delta;
+    [
+        (
+            delta && args.remove_destination,
+            "--delta compares the target that --remove-destination removes",
+        ),
+        (
+            delta && options.engine != EngineChoice::Auto,
+            "--delta moves bytes in its own way: the only engine for it is auto",
+        ),
+        (
+            delta && options.reflink == Reflink::Always,
+            "--delta stores what differs, where --reflink=always stores nothing",
+        ),
+        (
+            delta && options.sparse == Sparse::Never,
+            "--delta leaves the holes of the target, which --sparse=never rules out",
+        ),
+        (
+            delta && (options.made != Made::Copy || args.attributes_only),
+            "--delta compares content, which -l, -s and --attributes-only do not copy",
         ),
     ]
 }

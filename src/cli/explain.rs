@@ -6,7 +6,7 @@ use indicatif::HumanBytes;
 
 use super::progress::per_second;
 use crate::options::Quoted;
-use crate::report::{EngineUse, ObjectKind, Report, Skip, Warning, Way};
+use crate::report::{Delta, DeltaInto, EngineUse, ObjectKind, Report, Skip, Warning, Way};
 use crate::tree::Summary;
 
 /// `'a' -> 'b' (backup: 'b~')`, as cp prints it.
@@ -40,10 +40,14 @@ impl Display for Explanation<'_> {
             Way::LinkedToSource => writeln!(f, "  linked: another name of the source")?,
             Way::SymbolicLink => writeln!(f, "  linked: a symbolic link to the source")?,
             Way::Merged => writeln!(f, "  merged: the directory was there")?,
+            Way::Kept => writeln!(f, "  kept: its content is the source's already")?,
             Way::InPlace(reason) => writeln!(f, "  written in place: {}", reason.as_str())?,
         }
         if report.kind == ObjectKind::File && report.way != Way::LinkedToSource {
             write_length(f, report)?;
+        }
+        if let Some(delta) = &report.delta {
+            write_delta(f, delta)?;
         }
         for engine in &report.engines {
             write_engine(f, engine)?;
@@ -67,6 +71,23 @@ fn write_length(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
         write!(f, ", {} of them in holes", report.holes)?;
     }
     writeln!(f, "; {seconds:.3} s, {speed}/s")
+}
+
+fn write_delta(f: &mut fmt::Formatter<'_>, delta: &Delta) -> fmt::Result {
+    let stored = Count(delta.stored, "byte");
+    let threads = Count(delta.threads as u64, "thread");
+    match delta.into {
+        DeltaInto::Nothing => writeln!(f, "  delta: no byte differs; compared by {threads}"),
+        DeltaInto::Clone => {
+            writeln!(f, "  delta: {stored} stored into a clone of the old file, by {threads}")
+        }
+        DeltaInto::Target => {
+            writeln!(f, "  delta: {stored} stored into the target itself, by {threads}")
+        }
+        DeltaInto::NewFile => {
+            writeln!(f, "  delta: it differs, and the file system cannot clone it: {stored} stored")
+        }
+    }
 }
 
 fn write_engine(f: &mut fmt::Formatter<'_>, used: &EngineUse) -> fmt::Result {

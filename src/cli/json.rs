@@ -11,7 +11,7 @@ use super::explain;
 use super::output::Failure;
 use crate::error::{Error, Operation};
 use crate::options::Endpoint;
-use crate::report::{EngineUse, InPlaceReason, Report, Skip, Warning, Way};
+use crate::report::{Delta, DeltaInto, EngineUse, InPlaceReason, Report, Skip, Warning, Way};
 use crate::tree::Summary;
 use crate::units::ByteRange;
 
@@ -65,6 +65,8 @@ struct Copied<'a> {
     holes: u64,
     engines: Vec<Engine<'a>>,
     passed_over: Vec<PassedOver<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delta: Option<DeltaUse>,
     flushes: Flushes,
     blake3: Option<String>,
     verified: u64,
@@ -103,6 +105,13 @@ struct PassedOver<'a> {
 }
 
 #[derive(Serialize)]
+struct DeltaUse {
+    into: &'static str,
+    stored: u64,
+    threads: usize,
+}
+
+#[derive(Serialize)]
 struct Flushes {
     started: u64,
     files: u64,
@@ -135,6 +144,7 @@ pub(super) fn copied(report: &Report) -> serde_json::Result<String> {
         Way::LinkedToSource => ("linked_to_source", None),
         Way::SymbolicLink => ("symbolic_link", None),
         Way::Merged => ("merged", None),
+        Way::Kept => ("kept", None),
         Way::InPlace(reason) => ("in_place", Some(in_place(reason))),
     };
     line(&Event::Copied(Box::new(Copied {
@@ -152,6 +162,7 @@ pub(super) fn copied(report: &Report) -> serde_json::Result<String> {
             .iter()
             .map(|(engine, why)| PassedOver { engine: engine.as_str(), why })
             .collect(),
+        delta: report.delta.map(delta),
         flushes: Flushes {
             started: report.flushes.started,
             files: report.flushes.files,
@@ -274,6 +285,16 @@ const fn in_place(reason: InPlaceReason) -> &'static str {
         InPlaceReason::Owner => "owner",
         InPlaceReason::Attributes => "attributes",
     }
+}
+
+fn delta(delta: Delta) -> DeltaUse {
+    let into = match delta.into {
+        DeltaInto::Nothing => "nothing",
+        DeltaInto::Clone => "clone",
+        DeltaInto::Target => "target",
+        DeltaInto::NewFile => "new_file",
+    };
+    DeltaUse { into, stored: delta.stored, threads: delta.threads }
 }
 
 fn engine(used: &EngineUse) -> Engine<'_> {

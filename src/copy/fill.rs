@@ -1,5 +1,6 @@
 //! Gives an open target its content and attributes, as far towards the disk as asked for.
 
+use super::delta::{Base, clone_again};
 use super::directory::{Directory, Names};
 use super::run::Run;
 use super::session::wants_links;
@@ -10,7 +11,7 @@ use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::metadata::{self, Losses, ModeAtEnd, Named};
 use crate::object::{FileObject, Object};
 use crate::options::{Content, Flush, Keep, OnChange, Verify};
-use crate::report::{Report, Warning, Way};
+use crate::report::{Delta, Report, Warning, Way};
 use crate::sys::attributes::Attributes;
 use crate::sys::file::{self, Kind};
 use crate::sys::platform::{self, FileSystem};
@@ -21,6 +22,7 @@ pub(super) struct Filling<'a> {
     pub(super) object: &'a FileObject,
     pub(super) kind: Kind,
     pub(super) before: Before,
+    pub(super) base: Base<'a>,
     /// The directory whose file system gets new blocks.
     pub(super) space: Option<&'a Directory>,
     pub(super) mode_at_end: ModeAtEnd,
@@ -35,11 +37,16 @@ enum Judgement {
 impl Run<'_, '_> {
     /// Moves the bytes, sets the attributes, reads back, stamps the times and flushes.
     pub(super) fn fill(&mut self, filling: Filling<'_>) -> Result<()> {
-        let object = filling.object;
         if self.options.content == Content::All {
             let moved = self.move_bytes(filling)?;
             self.take_over(moved);
         }
+        self.finish(filling)
+    }
+
+    /// Does what is left when the bytes are there.
+    pub(super) fn finish(&mut self, filling: Filling<'_>) -> Result<()> {
+        let object = filling.object;
         let target = Named { file: object.handle(), endpoint: self.target };
         let attributes = Attributes::from(&self.source.facts);
         let preserve = &self.options.preserve;
@@ -62,8 +69,9 @@ impl Run<'_, '_> {
             )?;
         }
         self.verify(filling)?;
+        let has_its_name = matches!(self.report.way, Way::InPlace(_) | Way::Kept);
         if takes_attributes && preserve.timestamps != Keep::No {
-            if self.options.flush == Flush::Sync && matches!(self.report.way, Way::InPlace(_)) {
+            if self.flushes_content(filling) && has_its_name {
                 // Under its final name the file must not look done before its content is: a
                 // journal may write the times of the inode first.
                 self.flush(object)?;
@@ -73,7 +81,8 @@ impl Run<'_, '_> {
             metadata::stamp_times(&attributes, target, preserve.timestamps, &mut losses)?;
         }
         self.report.warnings.extend(losses.into_warnings());
-        if self.options.flush == Flush::Sync {
+        let is_first_flush = !has_its_name && self.flushes_content(filling);
+        if takes_attributes && is_first_flush || self.options.flush == Flush::Sync {
             self.flush(object)?;
         }
         let is_hidden = filling.space.is_some_and(|directory| directory.names == Names::Hidden);
@@ -82,6 +91,13 @@ impl Run<'_, '_> {
             self.report.target_id = Some(facts.id);
         }
         Ok(())
+    }
+
+    /// Whether the content has to be on the disk before anybody can take it for a copy: unless
+    /// somebody else sees to that before it gets its name.
+    fn flushes_content(&self, filling: Filling<'_>) -> bool {
+        let is_flushed_later = self.later.is_some() && filling.space.is_some();
+        self.options.flush == Flush::Sync || (self.options.delta && !is_flushed_later)
     }
 
     fn flush(&mut self, object: &FileObject) -> Result<()> {
@@ -97,11 +113,16 @@ impl Run<'_, '_> {
         report.holes = moved.holes;
         report.engines = moved.engines;
         report.passed_over = moved.passed_over;
+        report.delta = match (report.delta, moved.delta) {
+            (_, Some(delta)) => Some(delta),
+            (Some(delta), None) => Some(Delta { stored: moved.len - moved.holes, ..delta }),
+            (None, None) => None,
+        };
         report.flushes.started += moved.write_outs;
         report.hash = moved.hash.filter(|_| wants_hash);
     }
 
-    fn transfer<'b>(&'b self, filling: Filling<'b>) -> Transfer<'b> {
+    pub(super) fn transfer<'b>(&'b self, filling: Filling<'b>) -> Transfer<'b> {
         Transfer {
             options: self.options,
             observer: self.observer,
@@ -109,13 +130,14 @@ impl Run<'_, '_> {
             target: filling.object,
             target_kind: filling.kind,
             before: filling.before,
+            base: filling.base,
             spare: self.spare,
             space: filling.space,
         }
     }
 
     /// Moves the bytes, again if the source changed meanwhile and that is the rule.
-    fn move_bytes(&mut self, filling: Filling<'_>) -> Result<Moved> {
+    fn move_bytes(&mut self, mut filling: Filling<'_>) -> Result<Moved> {
         let retries_max = match self.options.on_change {
             OnChange::Fail => 0,
             OnChange::Default | OnChange::Retry => 1,
@@ -137,7 +159,7 @@ impl Run<'_, '_> {
                 // mqueue, some of FUSE: it says to be longer than it is.
                 Err(error) if self.is_untrue_length(&error) && transfer.has_offsets() => {
                     self.source.become_stream()?;
-                    self.reset(filling)?;
+                    self.reset(&mut filling)?;
                     continue;
                 }
                 Err(error) if self.is_shrunk_source(&error) => error,
@@ -149,15 +171,19 @@ impl Run<'_, '_> {
             }
             self.report.retries += 1;
             self.source.refresh()?;
-            self.reset(filling)?;
+            self.reset(&mut filling)?;
         }
     }
 
     /// Makes the target ready for being filled anew.
-    fn reset(&self, filling: Filling<'_>) -> Result<()> {
-        match filling.before {
-            Before::Blank => filling.object.set_len(0),
-            Before::Content => Ok(()),
+    fn reset(&self, filling: &mut Filling<'_>) -> Result<()> {
+        match (filling.base, filling.before) {
+            (Base::Clone { of, .. }, _) => {
+                filling.base = clone_again(of, filling.object)?;
+                Ok(())
+            }
+            (_, Before::Blank) => filling.object.set_len(0),
+            (_, Before::Content) => Ok(()),
         }
     }
 

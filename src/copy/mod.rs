@@ -2,6 +2,7 @@
 
 mod backup;
 mod decide;
+mod delta;
 mod directory;
 mod fill;
 mod make;

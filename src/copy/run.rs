@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::backup::next_name;
 use super::decide::Step;
+use super::delta::{Base, Difference, make_stale};
 use super::directory::Names;
 use super::fill::Filling;
 use super::publish::{Publication, back_up_found, flush_directory, settle};
@@ -32,18 +33,18 @@ use crate::sys::streams;
 pub(super) struct Run<'a, 'b> {
     pub(super) options: &'a CopyOptions,
     pub(super) observer: &'a dyn Observer,
-    later: Option<Later<'a>>,
+    pub(super) later: Option<Later<'a>>,
     pub(super) spare: Option<&'a dyn Spare>,
     session: Option<&'a Session>,
     origin: Origin<'b>,
     pub(super) source: Source,
-    found: &'b Found,
+    pub(super) found: &'b Found,
     pub(super) target: &'b Endpoint,
     pub(super) report: Box<Report>,
 }
 
 /// A temporary to be filled, or why the target cannot be replaced by one. Nothing has changed yet.
-enum Staging<'a> {
+pub(super) enum Staging<'a> {
     Ready(Staged<'a>, ModeAtEnd),
     Impossible(InPlaceReason),
 }
@@ -68,7 +69,10 @@ impl<'a, 'b> Run<'a, 'b> {
         self.check_directory()?;
         match (step, self.found) {
             (Step::InPlace(reason), found) => match (self.open_target(), found) {
-                (Ok(file), _) => self.in_place(file, reason),
+                (Ok(file), _) => {
+                    let target = FileObject::new(file, self.target);
+                    self.in_place(target, reason)
+                }
                 // A socket, for example, cannot be opened.
                 (Err(error), Found::Named { place, .. })
                     if self.options.existing == Existing::Force && error.os_error().is_some() =>
@@ -78,7 +82,7 @@ impl<'a, 'b> Run<'a, 'b> {
                 (Err(error), _) => Err(error),
             },
             (_, Found::Unnamed(_)) => {
-                let file = self.open_target()?;
+                let file = FileObject::new(self.open_target()?, self.target);
                 self.in_place(file, InPlaceReason::OpenFile)
             }
             (_, Found::Nothing(place)) => self.create(place, Way::Created),
@@ -122,11 +126,11 @@ impl<'a, 'b> Run<'a, 'b> {
             None => metadata::new_file_mode(&attributes, preserve),
         };
         let staged = Staged::create(place, self.target, mode.at_open, self.precious())?;
-        self.fill_and_publish(staged, mode.at_end, way)
+        self.fill_and_publish(staged, mode.at_end, way, Base::None)
     }
 
     /// Puts a file like the target in its place; where that cannot be, writes into it.
-    fn replace(self, place: &Place) -> Result<Ended<'a>> {
+    fn replace(mut self, place: &Place) -> Result<Ended<'a>> {
         // Opened as cp does, so that a target that this user may not write stays as it is.
         let old = match self.open_target() {
             Ok(old) => old,
@@ -139,8 +143,16 @@ impl<'a, 'b> Run<'a, 'b> {
                 _ => return Err(error),
             },
         };
-        match self.stage_like(place, &old)? {
-            Staging::Ready(staged, mode) => self.fill_and_publish(staged, mode, Way::Replaced),
+        let old = FileObject::new(old, self.target);
+        let difference = self.compare(&old)?;
+        if let Some(Difference::None { threads }) = difference {
+            return self.keep(place, old, threads);
+        }
+        match self.stage_like(place, old.handle())? {
+            Staging::Ready(staged, mode) => {
+                let base = self.clone_into(&old, difference, staged.object())?;
+                self.fill_and_publish(staged, mode, Way::Replaced, base)
+            }
             Staging::Impossible(reason) => self.in_place(old, reason),
         }
     }
@@ -150,7 +162,9 @@ impl<'a, 'b> Run<'a, 'b> {
         let old =
             place.spot().open_for_reading(Follow::No).context(Operation::Open, self.target)?;
         match self.stage_like(place, &old)? {
-            Staging::Ready(staged, mode) => self.fill_and_publish(staged, mode, Way::Replaced),
+            Staging::Ready(staged, mode) => {
+                self.fill_and_publish(staged, mode, Way::Replaced, Base::None)
+            }
             Staging::Impossible(_) => Err(error),
         }
     }
@@ -184,6 +198,7 @@ impl<'a, 'b> Run<'a, 'b> {
         staged: Staged<'a>,
         mode_at_end: ModeAtEnd,
         way: Way,
+        base: Base<'_>,
     ) -> Result<Ended<'a>> {
         self.report.way = way;
         // What is flushed and named later needs no flush of its own.
@@ -195,7 +210,11 @@ impl<'a, 'b> Run<'a, 'b> {
         self.fill(Filling {
             object: staged.object(),
             kind: Kind::Regular,
-            before: Before::Blank,
+            before: match base {
+                Base::None => Before::Blank,
+                Base::Itself | Base::Clone { .. } => Before::Content,
+            },
+            base,
             space: Some(&space),
             mode_at_end,
         })?;
@@ -217,9 +236,8 @@ impl<'a, 'b> Run<'a, 'b> {
     }
 
     /// Writes into the existing object.
-    fn in_place(mut self, file: File, reason: InPlaceReason) -> Result<Ended<'a>> {
+    fn in_place(mut self, object: FileObject, reason: InPlaceReason) -> Result<Ended<'a>> {
         self.report.way = Way::InPlace(reason);
-        let object = FileObject::new(file, self.target);
         let facts = file::facts(object.handle()).context(Operation::Stat, self.target)?;
         if self.options.content == Content::All && facts.kind == Kind::Regular {
             // Two runs that write into one file would mix, and both be content.
@@ -230,10 +248,16 @@ impl<'a, 'b> Run<'a, 'b> {
             metadata::drop_privileged_bits(Named { file: object.handle(), endpoint: self.target })?;
         }
         let blank = facts.kind == Kind::Regular && facts.len == 0;
+        let compares = facts.kind == Kind::Regular && self.compares(&object);
+        let flushes = self.options.flush == Flush::Sync && facts.kind == Kind::Regular;
+        if flushes && !blank && !compares && self.options.content == Content::All {
+            make_stale(&object)?;
+        }
         self.fill(Filling {
             object: &object,
             kind: facts.kind,
             before: if blank { Before::Blank } else { Before::Content },
+            base: if compares { Base::Itself } else { Base::None },
             space: None,
             mode_at_end: ModeAtEnd::AsItIs,
         })?;
@@ -270,7 +294,7 @@ impl<'a, 'b> Run<'a, 'b> {
         Ok(Ended::Now(Done::Copied(report)))
     }
 
-    fn precious(&self) -> Precious<'a> {
+    pub(super) fn precious(&self) -> Precious<'a> {
         Precious { source: self.source.id(), session: self.session }
     }
 

@@ -1,11 +1,13 @@
 //! Moves the bytes of an open source into an open target.
 
+use super::delta::Base;
 use super::directory::Directory;
 use super::source::{Shape, Source, is_no_holes_known};
 use crate::digest::TreeHash;
 use crate::engine::choose::{Choice, Circumstances, LARGE_BYTES_MIN, Side, choose};
+use crate::engine::delta::Compare;
 use crate::engine::drive::{self, Pass, Spare, Threads};
-use crate::engine::passes::{Compare, ReadOnly};
+use crate::engine::passes::ReadOnly;
 use crate::engine::stream::{Hashing, Stream};
 use crate::engine::{self, Before, Engine, Holes, Job, Outcome, Zeros};
 use crate::error::{Cause, Context, Error, Operation, Result};
@@ -14,7 +16,7 @@ use crate::object::{FileObject, Object};
 use crate::options::{
     CopyOptions, Endpoint, EngineChoice, EngineName, Flush, Reflink, Sparse, Verify,
 };
-use crate::report::{EngineUse, Event, Flow, Observer};
+use crate::report::{Delta, EngineUse, Event, Flow, Observer};
 use crate::sys::file::{self, Kind};
 use crate::sys::platform::{self, FileSystem};
 use crate::units::ByteRange;
@@ -27,6 +29,7 @@ pub(super) struct Moved {
     pub(super) engines: Vec<EngineUse>,
     pub(super) passed_over: Vec<(EngineName, String)>,
     pub(super) write_outs: u64,
+    pub(super) delta: Option<Delta>,
     pub(super) hash: Option<blake3::Hash>,
 }
 
@@ -39,6 +42,7 @@ pub(super) struct Transfer<'a> {
     pub(super) target: &'a FileObject,
     pub(super) target_kind: Kind,
     pub(super) before: Before,
+    pub(super) base: Base<'a>,
     /// Threads that would be idle otherwise.
     pub(super) spare: Option<&'a dyn Spare>,
     /// The directory whose file system gets new blocks, to be asked for free space.
@@ -125,7 +129,9 @@ impl Transfer<'_> {
 
     fn sized(&self) -> Result<Moved> {
         let len = self.source.facts.len;
-        self.started(Some(len))?;
+        if !matches!(self.base, Base::Clone { equal: 1.., .. }) {
+            self.started(Some(len))?;
+        }
         let whole = ByteRange::first(len);
         let tree = self.wants_hash().then(|| TreeHash::new(len));
         let (holes, zeros) = self.holes()?;
@@ -144,8 +150,11 @@ impl Transfer<'_> {
             observer: self.observer,
         };
         let mut moved = Moved { len, ..Moved::default() };
-        if !whole.is_empty() {
-            self.climb(&job, whole, &mut moved)?;
+        match self.base {
+            Base::None if whole.is_empty() => {}
+            Base::None => self.climb(&job, whole, &mut moved)?,
+            Base::Itself => self.patch_itself(&job, &mut moved)?,
+            Base::Clone { of, equal } => self.patch_clone(&job, (of, equal), &mut moved)?,
         }
         // An existing target may have been longer; a block device has the length that it has.
         if self.target_kind == Kind::Regular && self.before == Before::Content {
@@ -214,6 +223,16 @@ impl Transfer<'_> {
         Err(self.refused(EngineName::Reflink, why))
     }
 
+    /// Reads a range of the source, for its hash.
+    pub(super) fn read_for_hash(&self, job: &Job<'_>, range: ByteRange) -> Outcome {
+        if range.is_empty() {
+            return Outcome::Done;
+        }
+        let silent = Renamed { observer: self.observer, rename: |_| Event::Waiting };
+        let reading = Job { flush: Flush::None, observer: &silent, ..*job };
+        drive::run(&ReadOnly, &reading, range, self.threads()).outcome
+    }
+
     fn pass(&self, engine: &dyn Engine, job: &Job<'_>, rest: ByteRange) -> Pass {
         if engine.name() != EngineName::Reflink {
             return drive::run(engine, job, rest, self.threads());
@@ -222,9 +241,7 @@ impl Transfer<'_> {
         let whole = Job { holes: Holes::Ignore, hash: None, flush: Flush::None, ..*job };
         let mut pass = drive::run(engine, &whole, rest, Threads::Own(None));
         if job.hash.is_some() && matches!(pass.outcome, Outcome::Done) {
-            let silent = Renamed { observer: self.observer, rename: |_| Event::Waiting };
-            let reading = Job { flush: Flush::None, observer: &silent, ..*job };
-            pass.outcome = drive::run(&ReadOnly, &reading, rest, self.threads()).outcome;
+            pass.outcome = self.read_for_hash(job, rest);
         }
         pass
     }
@@ -257,15 +274,24 @@ impl Transfer<'_> {
         let one_write = facts.len <= ONE_WRITE_BYTES_MAX
             && matches!(engine, EngineName::Buffered | EngineName::Kernel)
             && (job.before, job.holes, job.zeros) == (Before::Blank, Holes::Ignore, Zeros::Store);
-        // A library user may have left SIGXFSZ as it is, which ends the process.
+        if self.target_kind != Kind::Regular {
+            return Ok(());
+        }
+        self.check_len(facts.len)?;
+        let is_longer = self.before == Before::Content && self.target.len()? >= facts.len;
+        if !is_longer && !one_write {
+            self.target.set_len(facts.len)?;
+        }
+        Ok(())
+    }
+
+    /// Fails where a file may not be so long. A library user may have left SIGXFSZ as it is, which
+    /// ends the process.
+    pub(super) fn check_len(&self, len: u64) -> Result<()> {
         let len_max = self.space.map_or_else(file::len_max, Directory::file_len_max);
-        if self.target_kind == Kind::Regular && facts.len > len_max {
+        if len > len_max {
             let error = std::io::Error::from_raw_os_error(libc::EFBIG);
             return Err(Error::new(Operation::SetLen, self.target.endpoint(), error));
-        }
-        let is_longer = self.before == Before::Content && self.target.len()? >= facts.len;
-        if self.target_kind == Kind::Regular && !is_longer && !one_write {
-            self.target.set_len(facts.len)?;
         }
         Ok(())
     }
@@ -313,7 +339,7 @@ impl Transfer<'_> {
         })
     }
 
-    fn threads(&self) -> Threads<'_> {
+    pub(super) fn threads(&self) -> Threads<'_> {
         match self.spare {
             Some(spare) => Threads::Spare(spare),
             None => Threads::Own(self.options.threads),
@@ -328,14 +354,14 @@ impl Transfer<'_> {
         }
     }
 
-    fn started(&self, len: Option<u64>) -> Result<()> {
+    pub(super) fn started(&self, len: Option<u64>) -> Result<()> {
         match self.observer.event(Event::Started { len }) {
             Flow::Continue => Ok(()),
             Flow::Stop => Err(drive::stopped(self.target)),
         }
     }
 
-    fn refused(&self, engine: EngineName, reason: String) -> Error {
+    pub(super) fn refused(&self, engine: EngineName, reason: String) -> Error {
         let cause = match self.options.reflink {
             Reflink::Always => Cause::Engine { engine: EngineName::Reflink, reason },
             _ => Cause::Engine { engine, reason },
@@ -373,6 +399,12 @@ impl Transfer<'_> {
         self.hash_of(self.target, len, &observer)
     }
 
+    /// The hash of the source's first `len` bytes.
+    pub(super) fn hash_of_source(&self, len: u64) -> Result<Option<blake3::Hash>> {
+        let silent = Renamed { observer: self.observer, rename: |_| Event::Waiting };
+        self.hash_of(&self.source.object, len, &silent)
+    }
+
     fn hash_of(
         &self,
         object: &FileObject,
@@ -392,7 +424,7 @@ impl Transfer<'_> {
         Ok(tree.finish())
     }
 
-    fn plain_job<'b>(
+    pub(super) fn plain_job<'b>(
         &self,
         source: &'b dyn Object,
         target: &'b dyn Object,

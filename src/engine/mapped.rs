@@ -176,7 +176,7 @@ impl Maps {
 
     /// What a fault means, that happened in a copy that began at index `begin` of the maps.
     fn explain(&self, job: &Job<'_>, begin: usize, fault: &Fault) -> Outcome {
-        let copied = (begin + fault.copied) as u64;
+        let copied = (begin + fault.done) as u64;
         let (object, operation) = match fault.side {
             Side::Source => (job.source, Operation::Read),
             Side::Target => (job.target, Operation::Write),

@@ -4,6 +4,7 @@
 //! keeps holes and hashes. [`choose`] says which engines to try, in which order.
 
 pub(crate) mod choose;
+pub(crate) mod delta;
 pub(crate) mod drive;
 pub(crate) mod passes;
 pub(crate) mod stream;
@@ -12,6 +13,8 @@ mod buffered;
 mod kernel;
 mod mapped;
 mod reflink;
+
+pub(crate) use reflink::means_unsupported;
 
 #[cfg(test)]
 mod tests;
@@ -255,7 +258,7 @@ impl Lane {
             let run_len = (run.end - run.start) as u64;
             if run.zero {
                 if job.before == Before::Content {
-                    job.target.clear(ByteRange::between(at, at + run_len))?;
+                    clear(job.target, ByteRange::between(at, at + run_len))?;
                 }
                 self.holes += run_len;
             } else {
@@ -279,7 +282,7 @@ impl Lane {
             return Ok(());
         }
         if job.before == Before::Content {
-            job.target.clear(range)?;
+            clear(job.target, range)?;
         }
         self.holes += range.len();
         if let Some(hasher) = &mut self.hasher {
@@ -292,6 +295,16 @@ impl Lane {
         }
         Ok(())
     }
+}
+
+/// Makes holes of the data in a range; what is a hole stays one, and is not written to.
+fn clear(object: &dyn Object, range: ByteRange) -> Result<()> {
+    let mut rest = range;
+    while let Some(data) = delta::data_within(object, rest)? {
+        object.clear(data)?;
+        rest = ByteRange::between(data.end(), range.end());
+    }
+    Ok(())
 }
 
 /// A run of blocks that are all zero, or all not.

@@ -1,17 +1,12 @@
-//! Passes over an object that move nothing: reading it for its hash, comparing it with another.
+//! A pass over an object that moves nothing: reading it for its hash.
 
 use super::buffered::read_some;
 use super::{Engine, Job, Lane, Outcome};
-use crate::error::{Cause, Error, Operation, Result};
-use crate::object::early_end;
 use crate::options::EngineName;
 use crate::units::ByteRange;
 
 /// Reads the source, for its hash.
 pub(crate) struct ReadOnly;
-
-/// Compares the target with the source; a difference is [`Cause::Changed`].
-pub(crate) struct Compare;
 
 /// As many bytes as a thread hashes at once.
 const BLOCK_BYTES: u64 = 2 << 20;
@@ -53,59 +48,5 @@ impl Engine for ReadOnly {
             rest = rest.skip(count as u64);
         }
         Outcome::Done
-    }
-}
-
-impl Engine for Compare {
-    fn name(&self) -> EngineName {
-        EngineName::Buffered
-    }
-
-    fn block_bytes(&self) -> u64 {
-        BLOCK_BYTES
-    }
-
-    fn threads_max(&self) -> usize {
-        64
-    }
-
-    fn copy_segment(&self, job: &Job<'_>, segment: ByteRange, lane: &mut Lane) -> Outcome {
-        let mut other = Vec::new();
-        let mut rest = segment;
-        while !rest.is_empty() {
-            match compare_some(job, rest, lane, &mut other) {
-                Ok(count) => rest = rest.skip(count),
-                Err(error) => {
-                    return Outcome::Failed { copied: rest.start() - segment.start(), error };
-                }
-            }
-        }
-        Outcome::Done
-    }
-}
-
-fn compare_some(
-    job: &Job<'_>,
-    rest: ByteRange,
-    lane: &mut Lane,
-    other: &mut Vec<u8>,
-) -> Result<u64> {
-    let mut count = read_some(job.source, rest, lane)?;
-    if other.len() < count {
-        *other = super::zeroed(count, job.target.endpoint())?;
-        count = count.min(other.len());
-    }
-    let mut done = 0;
-    while done < count {
-        let at = rest.skip(done as u64);
-        match job.target.read_at(at.start(), &mut other[done..count])? {
-            0 => return Err(early_end(job.target, at)),
-            more => done += more,
-        }
-    }
-    if lane.buffer[..count] == other[..count] {
-        Ok(count as u64)
-    } else {
-        Err(Error::new(Operation::Copy, job.source.endpoint(), Cause::Changed))
     }
 }

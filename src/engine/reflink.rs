@@ -57,7 +57,7 @@ impl Engine for Reflink {
 }
 
 /// Whether the bytes may still be copied another way (ioctl_ficlone(2)).
-fn means_unsupported(error: &std::io::Error) -> bool {
+pub(crate) fn means_unsupported(error: &std::io::Error) -> bool {
     matches!(
         error.raw_os_error(),
         Some(

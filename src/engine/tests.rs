@@ -6,7 +6,8 @@ use std::num::NonZeroUsize;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::passes::{Compare, ReadOnly};
+use super::delta::Compare;
+use super::passes::ReadOnly;
 use super::{Before, Engine, Holes, Job, Outcome, Zeros, by_name, drive};
 use crate::digest::{TreeHash, UNIT_BYTES};
 use crate::error::{Cause, Error, Operation, Result};

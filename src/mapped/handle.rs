@@ -186,7 +186,7 @@ impl Handle {
         start: u64,
     ) -> Error {
         let ours = if operation == Operation::Read { Side::Source } else { Side::Target };
-        let mut first = start + fault.copied as u64;
+        let mut first = start + fault.done as u64;
         let cause = if fault.side == ours {
             cause_of_fault(&self.file, window.range.start() + fault.at as u64, fault)
         } else {

@@ -131,7 +131,7 @@ impl PrivateMap {
             } else {
                 Cause::Inaccessible
             };
-            failed(cause).at(ByteRange::between(start + fault.copied as u64, end))
+            failed(cause).at(ByteRange::between(start + fault.done as u64, end))
         })?;
         let now = file::facts(&self.file).context(Operation::Stat, &self.endpoint)?.len;
         if now < end {

@@ -112,6 +112,20 @@ pub(crate) fn set_times(file: &File, accessed: Timestamp, modified: Timestamp) -
     Ok(either(file, done, |path| utimensat(CWD, path, &times, AtFlags::empty()))?)
 }
 
+/// Sets the modification time to now; the access time, too, for whom it may not be left out: who
+/// may write into a file, but does not own it.
+pub(crate) fn set_modified_now(file: &File) -> io::Result<()> {
+    let time = |nanoseconds| Timespec { tv_sec: 0, tv_nsec: nanoseconds };
+    let (now, omit) = (time(rustix::fs::UTIME_NOW), time(rustix::fs::UTIME_OMIT));
+    let set = |last_access| {
+        rustix::fs::futimens(file, &Timestamps { last_access, last_modification: now })
+    };
+    match set(omit) {
+        Err(Errno::PERM | Errno::ACCESS) => Ok(set(now)?),
+        result => Ok(result?),
+    }
+}
+
 /// The permission bits that new files of this process do not get.
 ///
 /// Read where the kernel tells it; `umask` itself can only be asked by changing it, for all

@@ -152,6 +152,12 @@ pub(crate) fn rewind(handle: impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether a handle was opened for reading.
+pub(crate) fn is_readable(handle: impl AsFd) -> bool {
+    let flags = rustix::fs::fcntl_getfl(handle);
+    flags.is_ok_and(|flags| !flags.intersects(OFlags::PATH | OFlags::WRONLY))
+}
+
 /// Whether a directory's handle can be flushed: not if it was opened without the right to read.
 pub(crate) fn can_flush(directory: impl AsFd) -> io::Result<bool> {
     Ok(!rustix::fs::fcntl_getfl(directory)?.contains(OFlags::PATH))

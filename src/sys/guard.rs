@@ -1,9 +1,9 @@
-//! A copy that comes back with an error where touching a map would raise SIGBUS.
+//! A copy and a comparison that come back with an error where touching a map would raise SIGBUS.
 //!
 //! A page of a map may be gone by the time it is touched: the file shrank, the disk failed, the
 //! file system is full. The kernel then raises SIGBUS in the thread that touched it. Here every
-//! touch is made by one hand-written loop, and the signal handler does nothing but recognise that
-//! loop by the interrupted instruction's address: it sends the thread to the loop's way out, with
+//! touch is made by two hand-written loops, and the signal handler does nothing but recognise such
+//! a loop by the interrupted instruction's address: it sends the thread to the way out, with
 //! the address and the code of the fault in registers. So there is nothing to register before a
 //! copy, no thread-local state, no page is replaced, and no Rust frame is jumped over. The model
 //! is the `trycopy` crate of openvmm, and the exception table of the Linux kernel before it.
@@ -19,11 +19,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use libc::{c_int, c_void, siginfo_t};
 
-// The copy loop, and the function that sends an interrupted thread to the loop's way out:
+// The two loops, and the function that sends an interrupted thread to their way out:
 //
-// mycp_guarded_copy(target, source, len, fault) returns 0, or 1 with `fault` filled in. A thread
-// that is found between the labels `first` and `end` goes on at `stopped`, with the address and
-// the code of the fault in two registers that the loop leaves alone.
+// mycp_guarded_copy(target, source, len, fault) returns 0, or 1 with `fault` filled in.
+// mycp_guarded_compare(left, right, len, fault) returns 0 for equal bytes, 1 as above, or 2 with
+// the number of bytes from the first difference on in `fault.remaining`. A thread that is found
+// between the labels `first` and `end` goes on at `stopped`, with the address and the code of the
+// fault in two registers that the loops leave alone.
 #[cfg_attr(
     all(target_arch = "x86_64", any(target_os = "linux", target_os = "android")),
     path = "guard/x86_64.rs"
@@ -152,11 +154,11 @@ fn unblock_once() -> io::Result<()> {
     Ok(())
 }
 
-/// Where a guarded copy stopped.
+/// Where a guarded copy or comparison stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Interrupted {
-    /// Bytes that were copied before.
-    pub(super) copied: usize,
+    /// Bytes that were copied, or found equal, before.
+    pub(super) done: usize,
     /// The address that could not be touched, as the kernel tells it: perhaps only its page.
     pub(super) address: usize,
     /// Whether the memory itself is broken.
@@ -193,20 +195,48 @@ pub(super) unsafe fn copy(
     // SAFETY: the caller vouches for both ranges, the reference to `fault` is valid for writes, and
     // the token says that the handler that answers for the loop is installed.
     let stopped = unsafe { machine::copy(target, source, len, &raw mut fault) };
-    if stopped == 0 {
-        return Ok(());
-    }
-    let hardware =
-        if origin(fault.code) == Origin::Broken { Hardware::Broken } else { Hardware::Unsuspected };
-    Err(Interrupted { copied: len - fault.remaining, address: fault.address, hardware })
+    if stopped == 0 { Ok(()) } else { Err(fault.interrupted(len)) }
 }
 
-/// What the copy loop leaves when it was interrupted. The loop knows the layout.
+/// The number of equal bytes at the start of two ranges of `len` bytes; stops at the first that
+/// raises SIGBUS.
+///
+/// # Safety
+///
+/// Both ranges must be mapped for reading, for `len` bytes: protections that forbid it and
+/// addresses without a map raise SIGSEGV, which is not guarded against. Others may write either
+/// meanwhile: each byte was equal when it was looked at.
+pub(super) unsafe fn equal_len(
+    _: &FaultGuard,
+    left: *const u8,
+    right: *const u8,
+    len: usize,
+) -> Result<usize, Interrupted> {
+    // It fails only for arguments that are not passed here.
+    unblock_once().ok();
+    let mut fault = RawFault { remaining: 0, address: 0, code: 0 };
+    // SAFETY: as in `copy`; no byte is stored but into `fault`.
+    match unsafe { machine::compare(left, right, len, &raw mut fault) } {
+        1 => Err(fault.interrupted(len)),
+        _ => Ok(len - fault.remaining),
+    }
+}
+
+/// What a loop leaves when it was interrupted, or met a difference. The loops know the layout.
 #[repr(C)]
 struct RawFault {
     remaining: usize,
     address: usize,
     code: usize,
+}
+
+impl RawFault {
+    /// What it says of a loop over `len` bytes.
+    fn interrupted(&self, len: usize) -> Interrupted {
+        let is_broken = origin(self.code) == Origin::Broken;
+        let hardware = if is_broken { Hardware::Broken } else { Hardware::Unsuspected };
+        Interrupted { done: len - self.remaining, address: self.address, hardware }
+    }
 }
 
 // ---- The handler ----------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-//! One mapping, whose bytes are only ever copied in and out, by the guarded copy.
+//! One mapping, whose bytes are only ever copied in and out, or compared, by the guarded loops.
 //!
 //! There is no `&[u8]` of it: other threads and processes may change the bytes, or take the pages
 //! away, at any time, and neither is allowed to a Rust reference.
@@ -94,8 +94,8 @@ pub(crate) enum Side {
 pub(crate) struct Fault {
     /// Which of the two memories it was.
     pub(crate) side: Side,
-    /// Bytes that were copied before.
-    pub(crate) copied: usize,
+    /// Bytes that were copied, or found equal, before.
+    pub(crate) done: usize,
     /// Where in that memory it was, as the hardware told: perhaps rounded down to a page.
     pub(crate) at: usize,
     /// What was wrong.
@@ -180,7 +180,7 @@ impl Mapping {
         unsafe { guard::copy(&self.guard, source, into.as_mut_ptr(), into.len()) }.map_err(
             |interrupted| match self.offset_of(interrupted.address) {
                 Some(at) => fault(Side::Source, at, interrupted),
-                None => fault(Side::Target, interrupted.copied, interrupted),
+                None => fault(Side::Target, interrupted.done, interrupted),
             },
         )
     }
@@ -199,7 +199,7 @@ impl Mapping {
         unsafe { guard::copy(&self.guard, from.as_ptr(), target, from.len()) }.map_err(
             |interrupted| match self.offset_of(interrupted.address) {
                 Some(at) => fault(Side::Target, at, interrupted),
-                None => fault(Side::Source, interrupted.copied, interrupted),
+                None => fault(Side::Source, interrupted.done, interrupted),
             },
         )
     }
@@ -226,7 +226,35 @@ impl Mapping {
                 Some(at) => fault(Side::Source, at, interrupted),
                 None => {
                     let at = target.offset_of(interrupted.address);
-                    fault(Side::Target, at.unwrap_or(target_at + interrupted.copied), interrupted)
+                    fault(Side::Target, at.unwrap_or(target_at + interrupted.done), interrupted)
+                }
+            }
+        })
+    }
+
+    /// The number of equal bytes at the start of two ranges of `len` bytes, each of one mapping.
+    pub(crate) fn equal_len(
+        source: &Self,
+        source_at: usize,
+        target: &Self,
+        target_at: usize,
+        len: usize,
+    ) -> Result<usize, Fault> {
+        source.check(source_at, len);
+        target.check(target_at, len);
+        source.permit(Protection::Read, Side::Source, source_at)?;
+        target.permit(Protection::Read, Side::Target, target_at)?;
+        // SAFETY: `source_at` was checked to be inside of the mapping.
+        let left = unsafe { source.memory.as_ptr().add(source_at) };
+        // SAFETY: `target_at` was checked to be inside of the mapping.
+        let right = unsafe { target.memory.as_ptr().add(target_at) };
+        // SAFETY: as in `read_at`, for both.
+        unsafe { guard::equal_len(&source.guard, left, right, len) }.map_err(|interrupted| {
+            match source.offset_of(interrupted.address) {
+                Some(at) => fault(Side::Source, at, interrupted),
+                None => {
+                    let at = target.offset_of(interrupted.address);
+                    fault(Side::Target, at.unwrap_or(target_at + interrupted.done), interrupted)
                 }
             }
         })
@@ -321,7 +349,7 @@ impl Mapping {
 
     fn permit(&self, needed: Protection, side: Side, at: usize) -> Result<(), Fault> {
         if self.protection < needed {
-            return Err(Fault { side, copied: 0, at, reason: FaultReason::Protected });
+            return Err(Fault { side, done: 0, at, reason: FaultReason::Protected });
         }
         Ok(())
     }
@@ -347,7 +375,7 @@ fn fault(side: Side, at: usize, interrupted: Interrupted) -> Fault {
         Hardware::Broken => FaultReason::HardwareMemory,
         Hardware::Unsuspected => FaultReason::Missing,
     };
-    Fault { side, copied: interrupted.copied, at, reason }
+    Fault { side, done: interrupted.done, at, reason }
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -6,7 +6,9 @@ pub(crate) mod mounts;
 pub(crate) mod sandbox;
 pub(crate) mod snapshot;
 
-pub(crate) use sandbox::{Ended, Run, Sandbox, assert_same_bytes, is_mycp, same_content};
+pub(crate) use sandbox::{
+    Ended, Run, Sandbox, assert_same_bytes, data_ranges, is_mycp, same_content,
+};
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The guarded copy on 64-bit ARM.
+//! The guarded copy and comparison on 64-bit ARM.
 
 use super::RawFault;
 use libc::c_void;
@@ -31,18 +31,65 @@ std::arch::global_asm!(
     ".globl mycp_guarded_bytes",
     ".hidden mycp_guarded_bytes",
     "mycp_guarded_bytes:",
-    "cbz x2, mycp_guarded_end",
+    "cbz x2, 3f",
     "ldrb w4, [x1]",
     "strb w4, [x0]",
     "add x1, x1, #1",
     "add x0, x0, #1",
     "sub x2, x2, #1",
     "b mycp_guarded_bytes",
+    "3: mov x0, #0",
+    "ret",
+    ".cfi_endproc",
+    ".size mycp_guarded_copy, . - mycp_guarded_copy",
+    // 64 bytes a step, and a byte a step for the place of a difference and for the rest. A
+    // difference that is gone when its place is looked for leads back to the large steps.
+    ".p2align 4",
+    ".globl mycp_guarded_compare",
+    ".hidden mycp_guarded_compare",
+    ".type mycp_guarded_compare, @function",
+    "mycp_guarded_compare:",
+    ".cfi_startproc",
+    "2: cmp x2, #64",
+    "b.lo 3f",
+    "ldp q0, q1, [x0]",
+    "ldp q2, q3, [x0, #32]",
+    "ldp q4, q5, [x1]",
+    "ldp q6, q7, [x1, #32]",
+    "cmeq v0.16b, v0.16b, v4.16b",
+    "cmeq v1.16b, v1.16b, v5.16b",
+    "cmeq v2.16b, v2.16b, v6.16b",
+    "cmeq v3.16b, v3.16b, v7.16b",
+    "and v0.16b, v0.16b, v1.16b",
+    "and v2.16b, v2.16b, v3.16b",
+    "and v0.16b, v0.16b, v2.16b",
+    "uminv b0, v0.16b",
+    "umov w4, v0.b[0]",
+    "cbz w4, 3f",
+    "add x0, x0, #64",
+    "add x1, x1, #64",
+    "sub x2, x2, #64",
+    "b 2b",
+    "3: mov x11, #64",
+    "4: cbz x2, 6f",
+    "ldrb w4, [x0]",
+    "ldrb w5, [x1]",
+    "cmp w4, w5",
+    "b.ne 5f",
+    "add x0, x0, #1",
+    "add x1, x1, #1",
+    "sub x2, x2, #1",
+    "subs x11, x11, #1",
+    "b.ne 4b",
+    "b 2b",
+    "5: str x2, [x3]",
+    "mov x0, #2",
+    "ret",
+    "6: mov x0, #0",
+    "ret",
     ".globl mycp_guarded_end",
     ".hidden mycp_guarded_end",
     "mycp_guarded_end:",
-    "mov x0, #0",
-    "ret",
     ".globl mycp_guarded_stopped",
     ".hidden mycp_guarded_stopped",
     "mycp_guarded_stopped:",
@@ -52,7 +99,7 @@ std::arch::global_asm!(
     "mov x0, #1",
     "ret",
     ".cfi_endproc",
-    ".size mycp_guarded_copy, . - mycp_guarded_copy",
+    ".size mycp_guarded_compare, . - mycp_guarded_compare",
     ".popsection",
 );
 
@@ -61,6 +108,13 @@ unsafe extern "C" {
     pub(super) fn copy(
         target: *mut u8,
         source: *const u8,
+        len: usize,
+        fault: *mut RawFault,
+    ) -> usize;
+    #[link_name = "mycp_guarded_compare"]
+    pub(super) fn compare(
+        left: *const u8,
+        right: *const u8,
         len: usize,
         fault: *mut RawFault,
     ) -> usize;
@@ -74,7 +128,7 @@ unsafe extern "C" {
     static STOPPED: u8;
 }
 
-/// Sends a thread that was interrupted in the loop to its way out; false for any other.
+/// Sends a thread that was interrupted in one of the loops to their way out; false for any other.
 ///
 /// # Safety
 ///

@@ -1,4 +1,4 @@
-//! The guarded copy on x86-64.
+//! The guarded copy and comparison on x86-64.
 
 use super::RawFault;
 use libc::c_void;
@@ -23,11 +23,64 @@ std::arch::global_asm!(
     ".hidden mycp_guarded_first",
     "mycp_guarded_first:",
     "rep movsb",
+    "xor eax, eax",
+    "ret",
+    ".cfi_endproc",
+    ".size mycp_guarded_copy, . - mycp_guarded_copy",
+    // 64 bytes a step, and a byte a step for the place of a difference and for the rest. A
+    // difference that is gone when its place is looked for leads back to the large steps.
+    ".p2align 4",
+    ".globl mycp_guarded_compare",
+    ".hidden mycp_guarded_compare",
+    ".type mycp_guarded_compare, @function",
+    "mycp_guarded_compare:",
+    ".cfi_startproc",
+    "mov r8, rcx",
+    "mov rcx, rdx",
+    "2: cmp rcx, 64",
+    "jb 3f",
+    "movdqu xmm0, [rdi]",
+    "movdqu xmm1, [rdi + 16]",
+    "movdqu xmm2, [rdi + 32]",
+    "movdqu xmm3, [rdi + 48]",
+    "movdqu xmm4, [rsi]",
+    "movdqu xmm5, [rsi + 16]",
+    "movdqu xmm6, [rsi + 32]",
+    "movdqu xmm7, [rsi + 48]",
+    "pcmpeqb xmm0, xmm4",
+    "pcmpeqb xmm1, xmm5",
+    "pcmpeqb xmm2, xmm6",
+    "pcmpeqb xmm3, xmm7",
+    "pand xmm0, xmm1",
+    "pand xmm2, xmm3",
+    "pand xmm0, xmm2",
+    "pmovmskb eax, xmm0",
+    "cmp eax, 0xffff",
+    "jne 3f",
+    "add rdi, 64",
+    "add rsi, 64",
+    "sub rcx, 64",
+    "jmp 2b",
+    "3: mov r11d, 64",
+    "4: test rcx, rcx",
+    "jz 6f",
+    "movzx eax, byte ptr [rdi]",
+    "cmp al, byte ptr [rsi]",
+    "jne 5f",
+    "inc rdi",
+    "inc rsi",
+    "dec rcx",
+    "dec r11d",
+    "jnz 4b",
+    "jmp 2b",
+    "5: mov [r8], rcx",
+    "mov eax, 2",
+    "ret",
+    "6: xor eax, eax",
+    "ret",
     ".globl mycp_guarded_end",
     ".hidden mycp_guarded_end",
     "mycp_guarded_end:",
-    "xor eax, eax",
-    "ret",
     ".globl mycp_guarded_stopped",
     ".hidden mycp_guarded_stopped",
     "mycp_guarded_stopped:",
@@ -37,7 +90,7 @@ std::arch::global_asm!(
     "mov eax, 1",
     "ret",
     ".cfi_endproc",
-    ".size mycp_guarded_copy, . - mycp_guarded_copy",
+    ".size mycp_guarded_compare, . - mycp_guarded_compare",
     ".popsection",
 );
 
@@ -49,6 +102,13 @@ unsafe extern "sysv64" {
         len: usize,
         fault: *mut RawFault,
     ) -> usize;
+    #[link_name = "mycp_guarded_compare"]
+    pub(super) fn compare(
+        left: *const u8,
+        right: *const u8,
+        len: usize,
+        fault: *mut RawFault,
+    ) -> usize;
     #[link_name = "mycp_guarded_first"]
     static FIRST: u8;
     #[link_name = "mycp_guarded_end"]
@@ -57,7 +117,7 @@ unsafe extern "sysv64" {
     static STOPPED: u8;
 }
 
-/// Sends a thread that was interrupted in the loop to its way out; false for any other.
+/// Sends a thread that was interrupted in one of the loops to their way out; false for any other.
 ///
 /// # Safety
 ///

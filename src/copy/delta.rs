@@ -1,0 +1,231 @@
+//! Takes what an existing target holds, and stores only what differs (`--delta`).
+//!
+//! Where the file system can clone, the old file is cloned and the clone is patched: it takes the
+//! name as a whole, at the price of the pages that differ. Else every byte is stored into a new
+//! file; or, in place, into the target itself, which is made to look stale on the disk before the
+//! first store, so that after a crash nobody takes a mixture for a copy.
+
+use super::Ended;
+use super::fill::Filling;
+use super::publish::flush_directory;
+use super::run::Run;
+use super::source::{Change, Shape};
+use super::stage::sweep;
+use super::target::Place;
+use super::transfer::{Moved, Transfer};
+use crate::engine::delta::{Compare, Patch};
+use crate::engine::drive::{self, Pass};
+use crate::engine::means_unsupported;
+use crate::engine::{Before, Job, Outcome};
+use crate::error::{Cause, Context, Error, Operation, Result};
+use crate::metadata::ModeAtEnd;
+use crate::object::{FileObject, Object};
+use crate::options::{Content, EngineName};
+use crate::report::{Delta, DeltaInto, Way};
+use crate::sys::file::{self, Kind};
+use crate::sys::{attributes, platform};
+use crate::units::ByteRange;
+
+/// What the target holds that need not be stored again.
+#[derive(Clone, Copy)]
+pub(super) enum Base<'a> {
+    /// Nothing: every byte is stored.
+    None,
+    /// What it held before.
+    Itself,
+    /// What this file holds, whose clone it is. It equals the source up to `equal`.
+    Clone { of: &'a FileObject, equal: u64 },
+}
+
+/// Where two objects differ first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Difference {
+    /// Nowhere; so many threads have compared them.
+    None { threads: usize },
+    /// Here, or a little further on.
+    At(u64),
+}
+
+impl<'a> Run<'a, '_> {
+    /// Whether what the target holds is to be compared.
+    pub(super) fn compares(&self, target: &FileObject) -> bool {
+        self.options.delta
+            && self.options.content == Content::All
+            && self.source.facts.kind == Kind::Regular
+            && self.source.shape == Shape::Sized
+            && file::is_readable(target.handle())
+    }
+
+    /// Compares the source with an existing file, if that was asked for.
+    pub(super) fn compare(&mut self, old: &FileObject) -> Result<Option<Difference>> {
+        if !self.compares(old) {
+            return Ok(None);
+        }
+        let transfer = self.transfer(existing(old));
+        transfer.started(Some(self.source.facts.len))?;
+        let difference = match transfer.first_difference(old)? {
+            // Whether they are equal is to be seen by storing then.
+            Difference::None { .. } if self.source.change()? != Change::None => Difference::At(0),
+            difference => difference,
+        };
+        Ok(Some(difference))
+    }
+
+    /// Leaves a file that equals the source, but for its attributes.
+    pub(super) fn keep(
+        mut self,
+        place: &Place,
+        old: FileObject,
+        threads: usize,
+    ) -> Result<Ended<'a>> {
+        let len = self.source.facts.len;
+        let transfer = self.transfer(existing(&old));
+        let hash = if transfer.wants_hash() { transfer.hash_of_source(len)? } else { None };
+        let delta = Some(Delta { into: DeltaInto::Nothing, stored: 0, threads });
+        let report = &mut self.report;
+        (report.way, report.len, report.hash, report.delta) = (Way::Kept, len, hash, delta);
+        self.finish(existing(&old))?;
+        old.close()?;
+        self.report.leftovers = sweep(place, self.precious());
+        flush_directory(place, self.options, self.target, &mut self.report)?;
+        Ok(Ended::now(self.report))
+    }
+
+    /// Clones an old file that differs into the new one, where the file system can.
+    pub(super) fn clone_into<'c>(
+        &mut self,
+        old: &'c FileObject,
+        difference: Option<Difference>,
+        new: &FileObject,
+    ) -> Result<Base<'c>> {
+        let Some(Difference::At(equal)) = difference else { return Ok(Base::None) };
+        match platform::clone_file(old.handle(), new.handle()) {
+            Ok(()) => Ok(Base::Clone { of: old, equal }),
+            Err(error) if means_unsupported(&error) => {
+                let into = DeltaInto::NewFile;
+                self.report.delta = Some(Delta { into, stored: 0, threads: 1 });
+                Ok(Base::None)
+            }
+            Err(error) => Err(Error::new(Operation::Clone, new.endpoint(), error)),
+        }
+    }
+}
+
+/// A file that is there, and has its name.
+fn existing(object: &FileObject) -> Filling<'_> {
+    Filling {
+        object,
+        kind: Kind::Regular,
+        before: Before::Content,
+        base: Base::Itself,
+        space: None,
+        mode_at_end: ModeAtEnd::AsItIs,
+    }
+}
+
+/// Makes a file that was patched a clone of the old one again.
+pub(super) fn clone_again<'a>(old: &'a FileObject, new: &FileObject) -> Result<Base<'a>> {
+    new.set_len(0)?;
+    platform::clone_file(old.handle(), new.handle()).context(Operation::Clone, new.endpoint())?;
+    Ok(Base::Clone { of: old, equal: 0 })
+}
+
+impl Transfer<'_> {
+    /// Stores what differs into the target, which is made to look stale before, so that after a
+    /// crash nobody takes it for a copy.
+    pub(super) fn patch_itself(&self, job: &Job<'_>, moved: &mut Moved) -> Result<()> {
+        match self.first_difference(self.target)? {
+            Difference::None { threads } => {
+                let delta = Delta { into: DeltaInto::Nothing, stored: 0, threads };
+                moved.delta = Some(delta);
+                self.hash_source(job)
+            }
+            Difference::At(offset) => {
+                make_stale(self.target)?;
+                self.patch(job, (self.target, offset), DeltaInto::Target, moved)
+            }
+        }
+    }
+
+    /// Stores what differs into a clone of `base`, which equals the source up to an offset.
+    pub(super) fn patch_clone(
+        &self,
+        job: &Job<'_>,
+        (base, equal): (&FileObject, u64),
+        moved: &mut Moved,
+    ) -> Result<()> {
+        self.patch(job, (base, equal), DeltaInto::Clone, moved)
+    }
+
+    /// Stores what differs between the source and `base`, from the first difference on.
+    fn patch(
+        &self,
+        job: &Job<'_>,
+        (base, equal): (&FileObject, u64),
+        into: DeltaInto,
+        moved: &mut Moved,
+    ) -> Result<()> {
+        let len = self.source.facts.len;
+        let patch = Patch::new(base)?;
+        if self.target.len()? < len {
+            self.check_len(len)?;
+            self.target.set_len(len)?;
+        }
+        let unhashed = Job { hash: None, ..*job };
+        let rest = ByteRange::between(equal, len);
+        let pass = match rest.is_empty() {
+            true => Pass::ended(Outcome::Done),
+            false => drive::run(&patch, &unhashed, rest, self.threads()),
+        };
+        moved.holes += pass.holes;
+        moved.write_outs += pass.write_outs;
+        moved.delta = Some(Delta { into, stored: pass.moved, threads: pass.threads });
+        match pass.outcome {
+            Outcome::Done => self.hash_source(job),
+            Outcome::Failed { error, .. } => Err(error),
+            Outcome::Unsupported { why, .. } => Err(self.refused(EngineName::Mmap, why)),
+        }
+    }
+
+    /// Hashes the source, where what was stored of it is not all.
+    fn hash_source(&self, job: &Job<'_>) -> Result<()> {
+        if job.hash.is_none() {
+            return Ok(());
+        }
+        match self.read_for_hash(job, ByteRange::first(self.source.facts.len)) {
+            Outcome::Failed { error, .. } => Err(error),
+            Outcome::Done | Outcome::Unsupported { .. } => Ok(()),
+        }
+    }
+
+    /// Where the source and an existing file differ first.
+    pub(super) fn first_difference(&self, base: &FileObject) -> Result<Difference> {
+        let (len, base_len) = (self.source.facts.len, base.len()?);
+        let common = ByteRange::first(len.min(base_len));
+        let mut threads = 1;
+        if !common.is_empty() {
+            let job = self.plain_job(&self.source.object, base, self.observer);
+            let pass = drive::run(&Compare, &job, common, self.threads());
+            threads = pass.threads;
+            match pass.outcome {
+                Outcome::Done => {}
+                Outcome::Failed { copied, error } if matches!(error.cause, Cause::Changed) => {
+                    return Ok(Difference::At(copied));
+                }
+                Outcome::Failed { error, .. } => return Err(error),
+                Outcome::Unsupported { .. } => return Ok(Difference::At(0)),
+            }
+        }
+        Ok(match len == base_len {
+            true => Difference::None { threads },
+            false => Difference::At(common.end()),
+        })
+    }
+}
+
+/// Gives a file that is to be written into a modification time that is no source's, on the disk.
+pub(super) fn make_stale(target: &FileObject) -> Result<()> {
+    attributes::set_modified_now(target.handle())
+        .context(Operation::SetTimes, target.endpoint())?;
+    target.flush()
+}
