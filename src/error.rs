@@ -221,8 +221,8 @@ impl Error {
     pub fn hint(&self) -> Option<&'static str> {
         match (self.operation, &self.cause) {
             (_, Cause::DanglingLink) => Some("--remove-destination replaces the link"),
-            (_, Cause::NoSpace { .. }) => {
-                Some("where a target exists, --in-place needs no second copy of it")
+            (_, Cause::Engine { engine: EngineName::Reflink, .. }) => {
+                Some("--reflink=auto and --engine=auto copy what cannot be shared")
             }
             (_, Cause::Engine { .. }) => Some("--engine=auto takes one that can"),
             (_, Cause::Changed | Cause::Shrank { .. }) => {

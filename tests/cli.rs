@@ -9,6 +9,8 @@ use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+use crate::support::sandbox::with_default_signals;
+
 /// A directory with the files that the transcripts speak of.
 struct Place(TempDir);
 
@@ -47,6 +49,7 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mycp"));
         command.args(words).current_dir(self.0.path()).env_clear().env("COLUMNS", "100");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        with_default_signals(&mut command);
         command
     }
 

@@ -130,7 +130,8 @@ pub(super) struct Args {
 
     /// Never copy into TARGET: it is the copy's own name
     ///
-    /// There is then one source. A TARGET that is a directory is an error.
+    /// There is then one source. A TARGET that is a directory takes in what is in a SOURCE that is
+    /// one, too; for any other SOURCE it is an error.
     #[arg(short = 'T', long, help_heading = GOES)]
     pub(super) no_target_directory: bool,
 
@@ -223,8 +224,9 @@ pub(super) struct Args {
     ///
     /// ATTRIBUTES are separated by commas: mode (permissions and ACLs), ownership, timestamps,
     /// links (hard links among the sources), context, xattr, all. What is named is kept or the
-    /// copy fails, but all keeps context, xattr and ACLs where that can be done. Of this option and
-    /// --no-preserve, the later one counts.
+    /// copy fails; but the owner is kept only where this user may give files away, and by all, so
+    /// are context, xattr and ACLs only where that can be done. Of this option and --no-preserve,
+    /// the later one counts.
     #[arg(short, long, value_name = "ATTRIBUTES", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "mode,ownership,timestamps", value_parser = ATTRIBUTES)]
     #[arg(action = clap::ArgAction::Append, help_heading = KEPT)]
@@ -312,9 +314,10 @@ pub(super) struct Args {
 
     /// Print one JSON object a line for each file
     ///
-    /// Its "event" is copied, skipped or failed; with -r also warning, of a directory that was told
-    /// of before, and summary, on the last line. Lengths are in bytes; a name that is not UTF-8 has
-    /// its bytes in hexadecimal in a second field, as "source_bytes".
+    /// Its "event" is copied, skipped or failed. With -r there is also warning, for what a
+    /// directory lacks when all that is in it has been copied, and on the last line summary.
+    /// Lengths are in bytes; a name that is not UTF-8 has its bytes in hexadecimal in a second
+    /// field, as "source_bytes".
     #[arg(long, conflicts_with_all = ["verbose", "explain"], help_heading = SAID)]
     pub(super) json: bool,
 

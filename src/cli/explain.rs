@@ -150,6 +150,12 @@ pub(super) fn warning(warning: &Warning) -> String {
     }
 }
 
+/// What was flushed of trees.
+pub(super) fn flushes(summary: &Summary) -> String {
+    let times = Count(summary.flushes, "time");
+    format!("flushed and waited for: the file systems of the targets, {times}\n")
+}
+
 /// The sentence for a run over trees of which something failed; of one object everything has been
 /// said.
 pub(super) fn not_copied(summary: &Summary) -> Option<String> {

@@ -49,6 +49,7 @@ enum Event<'a> {
         bytes: u64,
         skipped: u64,
         failed: u64,
+        file_systems_flushed: u64,
     },
 }
 
@@ -205,8 +206,17 @@ pub(super) fn warning(
 
 /// The line for the end of a run over trees.
 pub(super) fn summary(summary: &Summary) -> serde_json::Result<String> {
-    let Summary { files, directories, others, links, bytes, skipped, failed } = *summary;
-    line(&Event::Summary { files, directories, others, links, bytes, skipped, failed })
+    let Summary { files, directories, others, links, bytes, skipped, failed, flushes } = *summary;
+    line(&Event::Summary {
+        files,
+        directories,
+        others,
+        links,
+        bytes,
+        skipped,
+        failed,
+        file_systems_flushed: flushes,
+    })
 }
 
 /// The line for an object that failed.

@@ -20,7 +20,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::CommandFactory;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use args::Args;
 use clash::{Clash, Subject, Taken};
@@ -87,7 +87,13 @@ fn answer(error: &clap::Error) -> ExitCode {
     let text: String = text.chars().map(harmless).collect();
     let message = text.strip_prefix("error: ").unwrap_or(&text);
     let mut paragraphs = message.split("\n\n");
-    say(paragraphs.next().unwrap_or_default().trim_end());
+    let sentence = paragraphs.next().unwrap_or_default().trim_end();
+    if let Some(ambiguity) = ambiguity(error) {
+        say(&ambiguity);
+        say_try_help();
+        return ExitCode::FAILURE;
+    }
+    say(sentence);
     const OF_SECURITY: [&str; 2] = ["argument '-Z'", "argument '--context"];
     if OF_SECURITY.iter().any(|option| message.contains(option)) {
         say("hint: security contexts are not set; --preserve=context keeps the source's");
@@ -101,6 +107,24 @@ fn answer(error: &clap::Error) -> ExitCode {
     say_try_help();
     // clap's own status is 2; cp's is 1.
     ExitCode::FAILURE
+}
+
+/// What is said of a long option that was cut so short that it can be several.
+fn ambiguity(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let typed = typed.strip_prefix("--").filter(|_| error.kind() == ErrorKind::UnknownArgument)?;
+    let command = Args::command();
+    let names = command.get_arguments().filter_map(|option| option.get_long());
+    let possible: Vec<_> = names
+        .filter(|name| !typed.is_empty() && name.starts_with(typed))
+        .map(|name| format!("'--{name}'"))
+        .collect();
+    (possible.len() > 1).then(|| {
+        let typed: String = typed.chars().map(harmless).collect();
+        format!("option '--{typed}' is ambiguous; possibilities: {}", possible.join(" "))
+    })
 }
 
 /// Prints what was asked for instead of a copy.

@@ -212,6 +212,9 @@ impl Output {
         if self.mode == OutputMode::Json {
             self.print_json(json::summary(summary));
         }
+        if self.mode == OutputMode::Explain && summary.flushes > 0 {
+            self.print(&explain::flushes(summary));
+        }
         // A stop has been told, and leaves out what nobody has counted.
         if let Some(sentence) = explain::not_copied(summary)
             && !self.told_of_the_stop

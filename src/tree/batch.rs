@@ -134,13 +134,13 @@ impl<'a> Batch<'a> {
         std::mem::take(&mut *lock(&self.waiting)).whole
     }
 
-    /// Brings everything that was written to the disk.
+    /// Brings everything that was written to the disk, and says how many file systems that was.
     ///
     /// # Errors
     ///
     /// The first that a file system tells, and which directory it was asked through; from then on
     /// the same each time.
-    pub(super) fn flush(&self) -> Result<(), FlushError> {
+    pub(super) fn flush(&self) -> Result<u64, FlushError> {
         let handles: Vec<_> = lock(&self.file_systems).values().cloned().collect();
         for directory in &handles {
             if let Err(error) = platform::sync_file_system(&**directory) {
@@ -154,7 +154,7 @@ impl<'a> Batch<'a> {
         }
         match self.failed.get() {
             Some(&code) => Err(FlushError { code, directory: None }),
-            None => Ok(()),
+            None => Ok(handles.len() as u64),
         }
     }
 }

@@ -76,6 +76,9 @@ pub struct Summary {
     pub skipped: u64,
     /// Objects that failed.
     pub failed: u64,
+    /// Times that a file system was flushed for many of them at once; what was flushed singly is
+    /// in the objects' reports.
+    pub flushes: u64,
 }
 
 /// Copies operands, directories with all that is in them, with one set of options.
@@ -170,6 +173,11 @@ impl<'a> Trees<'a> {
 
     fn summary(&self) -> MutexGuard<'_, Summary> {
         self.summary.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts file systems that were flushed.
+    fn count_flushes(&self, count: u64) {
+        self.summary().flushes += count;
     }
 
     /// Counts what became of an object, and tells the watch.

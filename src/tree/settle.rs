@@ -103,7 +103,8 @@ impl<'a> Walk<'a> {
     pub(super) fn flush(&self) {
         let waiting = self.batch.take();
         match self.batch.flush() {
-            Ok(()) => {
+            Ok(count) => {
+                self.trees.count_flushes(count);
                 self.batch.has_flushed(waiting);
                 self.crew.flushed();
                 self.release_all();
@@ -173,10 +174,12 @@ impl<'a> Walk<'a> {
 
     /// Brings the names and attributes of the whole tree to the disk.
     pub(super) fn end(self) {
-        if self.trees.options.flush == Flush::Sync
-            && let Err(error) = self.batch.flush()
-        {
-            self.fail_flush(&error);
+        if self.trees.options.flush != Flush::Sync {
+            return;
+        }
+        match self.batch.flush() {
+            Ok(count) => self.trees.count_flushes(count),
+            Err(error) => self.fail_flush(&error),
         }
     }
 

@@ -269,6 +269,7 @@ impl Run {
     pub(crate) fn start(mut self) -> Running {
         let description = format!("{:?}", self.command);
         let started = Instant::now();
+        with_default_signals(&mut self.command);
         let mut child = self
             .command
             .spawn()
@@ -288,6 +289,20 @@ impl Run {
     pub(crate) fn end(self) -> Ended {
         self.start().end()
     }
+}
+
+/// Has a program start with the signals that interrupt it, also where they are ignored here: a
+/// shell has what it starts with `&` ignore them, and nohup one of them.
+pub(crate) fn with_default_signals(command: &mut Command) {
+    let prepare = || {
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+            // SAFETY: SIG_DFL is a valid action for these.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        Ok(())
+    };
+    // SAFETY: `signal` is async-signal-safe, and nothing else is called.
+    unsafe { command.pre_exec(prepare) };
 }
 
 fn read_all(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {

@@ -89,6 +89,12 @@ impl Standing {
 impl Part {
     fn of(self, things: &str) -> String {
         let done = self.done;
+        let counted = match self.total {
+            Total::Unknown => done,
+            Total::AtLeast(total) => total.max(done),
+            Total::Exactly(total) => total,
+        };
+        let things = if counted == 1 { things.trim_end_matches('s') } else { things };
         match self.total {
             Total::AtLeast(total) if total > done => format!("{done} of at least {total} {things}"),
             // What is behind the copying says nothing.
