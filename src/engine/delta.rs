@@ -24,8 +24,12 @@ pub(crate) struct Patch<'a> {
     base_len: u64,
 }
 
-/// As much as is mapped at once.
-const BLOCK_BYTES: u64 = 2 << 20;
+/// As much as is mapped at once, of each side by each thread. 1 GiB took two threads 0.25 s with
+/// 2 MiB, 0.24 with 4, 0.22 with 8, and 0.20 with 16.
+const BLOCK_BYTES: u64 = 8 << 20;
+
+/// More threads than these wait for the memory.
+const THREADS_MAX: usize = 8;
 
 /// Below this reading is cheaper than mapping.
 const MAPPED_BYTES_MIN: u64 = 128 << 10;
@@ -48,7 +52,7 @@ impl Engine for Compare {
     }
 
     fn threads_max(&self) -> usize {
-        64
+        THREADS_MAX
     }
 
     fn prepare(&self, job: &Job<'_>, range: ByteRange) -> Outcome {
@@ -124,7 +128,7 @@ impl Engine for Patch<'_> {
     }
 
     fn threads_max(&self) -> usize {
-        64
+        THREADS_MAX
     }
 
     fn prepare(&self, job: &Job<'_>, range: ByteRange) -> Outcome {
