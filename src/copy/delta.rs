@@ -20,7 +20,7 @@ use crate::engine::{Before, Job, Outcome};
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::metadata::ModeAtEnd;
 use crate::object::{FileObject, Object};
-use crate::options::{Content, EngineName};
+use crate::options::{Content, EngineName, Flush};
 use crate::report::{Delta, DeltaInto, Way};
 use crate::sys::file::{self, Kind};
 use crate::sys::{attributes, platform};
@@ -171,7 +171,8 @@ impl Transfer<'_> {
             self.check_len(len)?;
             self.target.set_len(len)?;
         }
-        let unhashed = Job { hash: None, ..*job };
+        let flush = job.flush.max(Flush::Async);
+        let unhashed = Job { hash: None, flush, ..*job };
         let rest = ByteRange::between(equal, len);
         let pass = match rest.is_empty() {
             true => Pass::ended(Outcome::Done),

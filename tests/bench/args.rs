@@ -92,6 +92,8 @@ pub(crate) enum Suite {
     Verify,
     /// A target of the same size that is already there.
     Replace,
+    /// A target that is all but equal, of which what differs is stored; and one that is equal.
+    Delta,
     /// One file of 4 KiB: what a process costs.
     Small,
     /// The greatest resident set with a small and with a large source.
@@ -115,6 +117,7 @@ impl Suite {
             Self::Sync => "sync: a new target, on the disk at the end",
             Self::Verify => "verify: a new target, read back and compared",
             Self::Replace => "replace: a target of the same size is already there",
+            Self::Delta => "delta: a target that is there is nearly equal, or equal",
             Self::Small => "small: one file of 4 KiB, the whole process",
             Self::Memory => "memory: the greatest resident set",
             Self::Linear => "linear: the same work at each size",

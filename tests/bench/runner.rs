@@ -47,6 +47,10 @@ pub(crate) enum TargetBefore {
     Nothing,
     /// A file of the source's size with other content, all of it on the disk; for files alone.
     Other,
+    /// One of whose pages a hundredth have other content, all of it on the disk; for files alone.
+    NearlyEqual,
+    /// One with the same content, all of it on the disk; for files alone.
+    Equal,
 }
 
 /// What it means when the target has its blocks in common with the source.
@@ -239,7 +243,7 @@ impl Runner {
             skipped: None,
             warning: None,
         };
-        let targets = if group.target == TargetBefore::Other { 2 } else { 1 };
+        let targets = if group.target == TargetBefore::Nothing { 1 } else { 2 };
         measured.skipped = workspace.lacks_room(&group.payload, targets, file_system)?;
         if measured.skipped.is_some() {
             return Ok(measured);
@@ -290,9 +294,7 @@ impl Runner {
             }
             workspace.clear_large()?;
             let target = target_name(group, source, directory, spawn);
-            if group.target == TargetBefore::Other {
-                workspace::fill(&target, group.payload.size(), 2)?;
-            }
+            prepare(&target, group)?;
             let (seconds, used) = self.time(&entry.competitor.command(source, &target))?;
             spent += seconds;
             if sys::interrupted() {
@@ -418,4 +420,19 @@ fn ending(used: Reaped) -> String {
 /// One line to standard error; a closed one ends nothing.
 pub(crate) fn say(line: &str) {
     drop(writeln!(io::stderr(), "{line}"));
+}
+
+/// Puts at the target's name what is to be there.
+fn prepare(target: &Path, group: &Group) -> Result<()> {
+    let size = group.payload.size();
+    match group.target {
+        TargetBefore::Nothing => return Ok(()),
+        TargetBefore::Other => workspace::fill(target, size, 2)?,
+        TargetBefore::Equal => workspace::fill(target, size, workspace::SOURCE_SEED)?,
+        TargetBefore::NearlyEqual => {
+            workspace::fill(target, size, workspace::SOURCE_SEED)?;
+            workspace::change_pages(target, size)?;
+        }
+    }
+    Ok(())
 }

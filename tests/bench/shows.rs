@@ -103,6 +103,26 @@ impl Shelf<'_> {
         all.push(self.ratio(what, verify, "cache", suites::VERIFY_CACHE, limits));
         let what = "--verify / cp, sync, drop, cmp";
         all.push(self.ratio(what, verify, "medium", suites::VERIFY_MEDIUM, limits));
+        self.delta(all);
+    }
+
+    fn delta(&self, all: &mut Vec<Shown>) {
+        let near = Limits { must: 0.15, aim: 0.08 };
+        let copy = Limits { must: 0.6, aim: 0.4 };
+        let compare = Limits { must: 0.5, aim: 0.35 };
+        let (nearly, equal) = (suites::NEARLY, suites::EQUAL);
+        let mut rows = vec![(nearly, suites::DELTA_IN_PLACE, suites::RSYNC_IN_PLACE, near)];
+        if self.place.file_system.clones {
+            rows.push((nearly, suites::DELTA, suites::RSYNC, near));
+            rows.push((nearly, suites::DELTA, suites::CP, copy));
+        }
+        rows.push((nearly, suites::DELTA_IN_PLACE, suites::CP, copy));
+        rows.push((equal, suites::DELTA, suites::CMP, compare));
+        for (variant, own, other, limits) in rows {
+            let pair = self.pair(Suite::Delta, variant, own, Some(other));
+            let what = format!("{variant}: {own} / {other}");
+            all.push(self.compared(Suite::Delta, &what, pair, limits));
+        }
     }
 
     /// The largest group that was measured of a suite.

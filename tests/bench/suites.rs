@@ -33,6 +33,20 @@ pub(crate) const VERIFY_MEDIUM: &str = "mycp --reflink=never --verify";
 pub(crate) const CP_COMPARE: &str = "cp --reflink=never, cmp";
 /// cp and cmp with what the medium has.
 pub(crate) const CP_COMPARE_MEDIUM: &str = "cp --reflink=never, sync FILE, drop, cmp";
+/// What differs, stored into a clone where there can be one.
+pub(crate) const DELTA: &str = "mycp -p --delta";
+/// What differs, stored into the target itself.
+pub(crate) const DELTA_IN_PLACE: &str = "mycp -p --delta --in-place";
+/// rsync, as it comes.
+pub(crate) const RSYNC: &str = "rsync -t";
+/// rsync, into the target itself.
+pub(crate) const RSYNC_IN_PLACE: &str = "rsync -t --inplace --no-whole-file";
+/// The two compared.
+pub(crate) const CMP: &str = "cmp";
+/// The group in which a hundredth differs.
+pub(crate) const NEARLY: &str = "1 % of the pages differ";
+/// The group in which nothing differs.
+pub(crate) const EQUAL: &str = "nothing differs";
 /// Rivals of [`MOVE`] that write every byte, unless they clone.
 pub(crate) const MOVERS: [&str; 5] =
     ["dd bs=1M", "rsync -W --inplace", "xcp --reflink=never", "cpz", "fcp"];
@@ -97,6 +111,21 @@ pub(crate) fn groups(
             all
         }
         Suite::Replace => sizes(replacing, &Group { target: TargetBefore::Other, ..base }),
+        Suite::Delta => {
+            let sharing = Sharing::Wanted;
+            let base = Group { baseline: CP, ours: DELTA, sharing, ..base };
+            let nearly =
+                Group { variant: NEARLY, target: TargetBefore::NearlyEqual, ..base.again(vec![]) };
+            let equal = Group {
+                variant: EQUAL,
+                target: TargetBefore::Equal,
+                baseline: CMP,
+                ..base.again(vec![])
+            };
+            let mut all = sizes(patching, &nearly);
+            all.extend(sizes(comparing, &equal));
+            all
+        }
         Suite::Small => vec![Group {
             competitors: small(cast),
             baseline: "cp",
@@ -243,6 +272,23 @@ fn replacing(cast: &Cast) -> Vec<Competitor> {
         cast.rival("rsync", rsync_in_place, "-W --ignore-times --inplace SOURCE TARGET"),
     ];
     all.extend(rivals.into_iter().flatten());
+    all
+}
+
+fn patching(cast: &Cast) -> Vec<Competitor> {
+    let mut all = vec![cast.mycp("-p --delta"), cast.mycp("-p --delta --in-place")];
+    let rivals = [
+        cast.rival("cp", CP, "--reflink=never SOURCE TARGET"),
+        cast.rival("rsync", RSYNC, "-t SOURCE TARGET"),
+        cast.rival("rsync", RSYNC_IN_PLACE, "-t --inplace --no-whole-file SOURCE TARGET"),
+    ];
+    all.extend(rivals.into_iter().flatten());
+    all
+}
+
+fn comparing(cast: &Cast) -> Vec<Competitor> {
+    let mut all = vec![cast.mycp("-p --delta")];
+    all.extend(cast.script(&["cp"], CMP, r#"cmp "$1" "$2""#));
     all
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -10,7 +11,7 @@ use tempfile::TempDir;
 use crate::args::Size;
 use crate::machine::{self, FileSystem};
 use crate::payload::Payload;
-use crate::random::xorshift;
+use crate::random::{Random, xorshift};
 use crate::tree;
 
 /// Small: peaks of children are measured from this process's own size up (see `runner`).
@@ -116,7 +117,7 @@ impl Workspace {
             self.drop_large_files(payload)?;
         }
         match payload {
-            Payload::File(size) => fill(&path, *size, 1)?,
+            Payload::File(size) => fill(&path, *size, SOURCE_SEED)?,
             Payload::Tree(shape, _) => tree::make(*shape, &path)?,
         }
         self.sources.push(*payload);
@@ -257,6 +258,23 @@ pub(crate) fn fill(path: &Path, size: Size, seed: u64) -> Result<()> {
         .open(path)
         .with_context(|| cannot("make", path))?;
     RandomBytes::new(seed).write(&mut file, size).with_context(|| cannot("write", path))?;
+    file.sync_all().with_context(|| cannot("flush", path))
+}
+
+/// The seed of every source.
+pub(crate) const SOURCE_SEED: u64 = 1;
+
+/// Changes one in a hundred of the pages of a file of `size` bytes, and waits until that is on the
+/// disk.
+pub(crate) fn change_pages(path: &Path, size: Size) -> Result<()> {
+    const PAGE: usize = 4096;
+    let file = File::options().write(true).open(path).with_context(|| cannot("open", path))?;
+    let pages = usize::try_from(size.0).unwrap_or(usize::MAX) / PAGE;
+    let mut random = Random::new(3);
+    for _ in 0..pages / 100 {
+        let at = u64::try_from(random.below(pages) * PAGE + 17).unwrap_or(0);
+        file.write_all_at(b"changed", at).with_context(|| cannot("write", path))?;
+    }
     file.sync_all().with_context(|| cannot("flush", path))
 }
 
