@@ -440,3 +440,7 @@ fn sigaction(new: *const libc::sigaction) -> io::Result<libc::sigaction> {
         Err(super::platform::errno_of_libc())
     }
 }
+
+#[cfg(test)]
+#[path = "guard/tests.rs"]
+mod tests;
