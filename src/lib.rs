@@ -151,8 +151,8 @@ pub use error::{Cause, Error, Operation, Result};
 pub use mapped::{FaultGuard, Restored};
 pub use options::{
     Backup, BackupControl, Content, CopyOptions, Dereference, Directories, DirectoryLink, Endpoint,
-    EngineChoice, EngineName, Existing, Flush, Keep, Made, ObjectId, OnChange, Preserve, Quoted,
-    Reflink, Span, Sparse, Special, THREADS_MAX, Update, Verify,
+    EngineChoice, EngineName, Existing, Flush, Keep, Made, ObjectId, OnChange, PatternError,
+    Preserve, Quoted, Reflink, Selection, Span, Sparse, Special, THREADS_MAX, Update, Verify,
 };
 pub use report::{
     Consent, Delta, DeltaInto, Done, EngineUse, Event, Flow, Flushes, InPlaceReason, Lost,

@@ -1,8 +1,12 @@
 //! What is asked for, as plain values.
 
+mod selection;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+pub use selection::{PatternError, Selection};
 
 /// Something that bytes can be copied from or to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -404,6 +408,8 @@ pub struct CopyOptions {
     pub special: Special,
     /// How far a tree reaches.
     pub span: Span,
+    /// Which names below directories that are copied are copied.
+    pub selection: Selection,
     /// What becomes of symbolic links where directories are to be copied.
     pub directory_link: DirectoryLink,
     /// Threads at most, of which no more than [`THREADS_MAX`] are taken; `None`: as many as there

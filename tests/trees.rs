@@ -11,6 +11,7 @@ mod leftovers;
 mod limits;
 mod moving;
 mod options;
+mod selection;
 mod told;
 
 use std::path::{Path, PathBuf};

@@ -115,6 +115,25 @@ pub(super) struct Args {
     #[arg(short = 'x', long, help_heading = COPIED)]
     pub(super) one_file_system: bool,
 
+    /// Leave out names that match PATTERN
+    ///
+    /// PATTERN is as in a .gitignore file: *.o is such a name anywhere, /tmp/ a directory of that
+    /// name in the SOURCE itself, a/**/b at any depth below a. What is in a directory that is left
+    /// out is left out, too. Of the patterns that match a name, the last one counts.
+    #[arg(long, value_name = "PATTERN", action = clap::ArgAction::Append, help_heading = COPIED)]
+    pub(super) exclude: Vec<OsString>,
+
+    /// Copy names that match PATTERN, though excluded before
+    #[arg(long, value_name = "PATTERN", action = clap::ArgAction::Append, help_heading = COPIED)]
+    pub(super) include: Vec<OsString>,
+
+    /// Read patterns from FILE, as lines of a .gitignore
+    ///
+    /// There a line that begins with ! includes, and one that begins with # is a comment.
+    #[arg(long, value_name = "FILE", action = clap::ArgAction::Append, help_heading = COPIED)]
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(super) exclude_from: Vec<OsString>,
+
     /// With -r, copy what FIFOs and devices yield
     ///
     /// Without it, -r makes them anew; without -r, they are always read.
@@ -350,6 +369,10 @@ pub(super) struct Args {
     #[arg(skip)]
     pub(super) attributes: Vec<(Preserving, AttributeList)>,
 
+    /// What --exclude, --include and --exclude-from name, in the order in which they were typed.
+    #[arg(skip)]
+    pub(super) selecting: Vec<(Selecting, OsString)>,
+
     /// What the last of -a, -d, -H, -L and -P says.
     #[arg(skip)]
     pub(super) links_followed: Option<Dereference>,
@@ -362,6 +385,7 @@ impl Args {
         let mut args = Self::from_arg_matches(&matches)?;
         args.attributes = attributes_in_order(&matches);
         args.links_followed = links_followed(&matches);
+        args.selecting = selecting_in_order(&matches);
         Ok(args)
     }
 }
@@ -371,6 +395,30 @@ impl Args {
 pub(super) enum Preserving {
     Yes,
     No,
+}
+
+/// What is done with a pattern, or a file of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Selecting {
+    Exclude,
+    Include,
+    From,
+}
+
+fn selecting_in_order(matches: &ArgMatches) -> Vec<(Selecting, OsString)> {
+    let options = [
+        ("exclude", Selecting::Exclude),
+        ("include", Selecting::Include),
+        ("exclude_from", Selecting::From),
+    ];
+    let mut all = Vec::new();
+    for (id, selecting) in options {
+        let values = matches.get_many::<OsString>(id).into_iter().flatten();
+        let indices = matches.indices_of(id).into_iter().flatten();
+        all.extend(indices.zip(values).map(|(index, value)| (index, selecting, value.clone())));
+    }
+    all.sort_by_key(|(index, ..)| *index);
+    all.into_iter().map(|(_, selecting, value)| (selecting, value)).collect()
 }
 
 fn attributes_in_order(matches: &ArgMatches) -> Vec<(Preserving, AttributeList)> {

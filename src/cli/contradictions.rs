@@ -6,7 +6,8 @@
 use super::args::Args;
 use super::request::Refusal;
 use crate::options::{
-    BackupControl, CopyOptions, EngineChoice, EngineName, Made, Reflink, Sparse, Update, Verify,
+    BackupControl, CopyOptions, Directories, EngineChoice, EngineName, Made, Reflink, Sparse,
+    Update, Verify,
 };
 
 /// Whether the rule is broken, and what is said then.
@@ -17,6 +18,7 @@ pub(super) fn refuse(args: &Args, options: &CopyOptions) -> Result<(), Refusal> 
     let rules = [
         &about_targets(args, options)[..],
         &about_delta(args, options),
+        &about_trees(args, options),
         &about_bytes(options),
         &without_bytes(args, options),
     ];
@@ -102,6 +104,14 @@ fn about_bytes(options: &CopyOptions) -> [Rule; 5] {
             "--reflink=never rules out --engine=reflink and --engine=kernel, which share blocks",
         ),
     ]
+}
+
+fn about_trees(args: &Args, options: &CopyOptions) -> [Rule; 1] {
+    let selects = !args.selecting.is_empty();
+    [(
+        selects && options.directories == Directories::Refused,
+        "--exclude, --include and --exclude-from select in directories, which -r copies",
+    )]
 }
 
 fn without_bytes(args: &Args, options: &CopyOptions) -> [Rule; 6] {

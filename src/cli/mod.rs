@@ -12,6 +12,7 @@ mod manifest;
 mod output;
 mod progress;
 mod request;
+mod selection;
 mod watch;
 mod words;
 

@@ -8,6 +8,7 @@ use super::Environment;
 use super::args::{Args, Preserving};
 use super::contradictions;
 use super::landing::{self, Kinds};
+use super::selection;
 use super::words::{Attribute, AttributeList, BackupWanted, ProgressWhen, backup_control};
 use crate::options::{
     Backup, BackupControl, Content, CopyOptions, Dereference, Directories, DirectoryLink, Endpoint,
@@ -166,6 +167,7 @@ fn options(args: &Args, environment: &Environment) -> Result<CopyOptions, Refusa
             true => Special::Made,
             false => Special::Read,
         },
+        selection: selection::read(&args.selecting)?,
         span: if args.one_file_system { Span::OneFileSystem } else { Span::All },
         directory_link: match args.keep_directory_symlink {
             true => DirectoryLink::Followed,

@@ -196,6 +196,11 @@ impl Branch {
         lock(&self.staged).take()
     }
 
+    /// The source's name.
+    pub(super) fn source_path(&self) -> &Path {
+        &self.source_path
+    }
+
     /// The names for messages.
     pub(super) fn endpoints(&self) -> (Endpoint, Endpoint) {
         (Endpoint::from(&self.source_path), Endpoint::from(&self.target_path))

@@ -1,8 +1,9 @@
 //! How much there is to copy, counted beside the copying.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::options::{CopyOptions, Directories, Endpoint, Span};
+use crate::options::{CopyOptions, Directories, Endpoint, Selection, Span};
 use crate::sys::file::Kind;
 use crate::sys::names::{self, Follow, Spot};
 use crate::sys::platform;
@@ -20,6 +21,7 @@ pub struct Totals {
 struct Scope<'a> {
     follow: Follow,
     span: Span,
+    selection: &'a Selection,
     device: u64,
     stop: &'a AtomicBool,
 }
@@ -49,8 +51,10 @@ impl Totals {
             self.add(facts.kind, facts.len);
             if facts.kind == Kind::Directory && options.directories == Directories::Copied {
                 let device = facts.id.dev;
-                let scope = Scope { follow: below, span: options.span, device, stop };
-                whole &= self.count_below(Spot::of_path(path), of_operands, scope, 0);
+                let (span, selection) = (options.span, &options.selection);
+                let scope = Scope { follow: below, span, selection, device, stop };
+                let root = (Spot::of_path(path), Path::new(""));
+                whole &= self.count_below(root, of_operands, scope, 0);
             }
         }
         if whole && !stop.load(Ordering::Relaxed) {
@@ -66,7 +70,13 @@ impl Totals {
     }
 
     /// Says whether everything was counted.
-    fn count_below(&self, at: Spot<'_>, follow: Follow, scope: Scope<'_>, depth: usize) -> bool {
+    fn count_below(
+        &self,
+        (at, below): (Spot<'_>, &Path),
+        follow: Follow,
+        scope: Scope<'_>,
+        depth: usize,
+    ) -> bool {
         let Ok(directory) = at.open_listable(follow) else { return true };
         let mut whole = depth < DEPTH_MAX;
         let mut listed = Vec::new();
@@ -77,10 +87,15 @@ impl Totals {
                 }
                 let spot = Spot::within(&directory, &entry.name);
                 let Ok(Some(facts)) = spot.facts(scope.follow) else { continue };
+                let is_directory = facts.kind == Kind::Directory;
+                let path = below.join(&entry.name);
+                if !scope.selection.has(&path, is_directory) {
+                    continue;
+                }
                 self.add(facts.kind, facts.len);
                 let goes_on = scope.span == Span::All || facts.id.dev == scope.device;
-                if facts.kind == Kind::Directory && goes_on {
-                    whole &= self.count_below(spot, scope.follow, scope, depth + 1);
+                if is_directory && goes_on {
+                    whole &= self.count_below((spot, &path), scope.follow, scope, depth + 1);
                 }
             }
         }

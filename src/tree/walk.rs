@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::Builder;
 
@@ -32,6 +33,8 @@ pub(super) struct Walk<'a> {
     later: Later<'a>,
     pub(super) crew: Crew<'a>,
     pub(super) batch: Batch<'a>,
+    /// The name of the tree's root in the source.
+    root: PathBuf,
     /// The file system that the tree is on.
     device: u64,
     /// The root of the copy, which must not be met in the source.
@@ -47,6 +50,7 @@ pub(super) fn copy<'a>(trees: &'a Trees<'a>, later: Later<'a>, idle: &'a Idle, r
         later,
         crew: Crew::new(threads, idle),
         batch: Batch::new(threads),
+        root: root.source.path.clone(),
         device: root.source.id().dev,
         target_root: root.target_id(),
     };
@@ -166,11 +170,26 @@ impl<'a> Walk<'a> {
                 facts.ok().flatten().map(|facts| facts.kind)
             }
         };
-        if kind == Some(Kind::Directory) {
+        let is_directory = kind == Some(Kind::Directory);
+        if !self.selects(branch, &name, is_directory) {
+            return;
+        }
+        if is_directory {
             branch.add_subdirectory(name);
         } else {
             self.object(branch, handles, &name, kind);
         }
+    }
+
+    /// Whether a name in a directory is one of those that are copied.
+    fn selects(&self, branch: &Branch, name: &OsStr, is_directory: bool) -> bool {
+        let selection = &self.trees.options.selection;
+        if selection.is_all() {
+            return true;
+        }
+        let path = branch.source_path().join(name);
+        let below = path.strip_prefix(&self.root).unwrap_or(&path);
+        selection.has(below, is_directory)
     }
 
     fn object(&self, branch: &Arc<Branch>, handles: &Handles, name: &OsStr, kind: Option<Kind>) {

@@ -1,7 +1,7 @@
 use super::*;
 
 fn bytes(len: usize) -> Vec<u8> {
-    (0..len).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+    (0..len).map(|number| (number.wrapping_mul(2_654_435_761) >> 24).to_le_bytes()[0]).collect()
 }
 
 #[test]

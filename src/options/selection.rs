@@ -1,0 +1,99 @@
+//! Which names of a tree are copied.
+
+use std::path::Path;
+
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+/// Which names below a directory that is copied are copied with it, as the lines of a `.gitignore`
+/// file say (gitignore(5)): a name that the last line that matches it excludes is left out, and a
+/// directory with all that is in it.
+///
+/// Names are taken relative to the directory that is the operand. The operand itself is always
+/// copied.
+///
+/// # Example
+///
+/// ```
+/// use std::path::Path;
+///
+/// let selection = mycp::Selection::new(["*.o", "!keep.o", "/target/"])?;
+/// assert!(!selection.has(Path::new("src/main.o"), false));
+/// assert!(selection.has(Path::new("src/keep.o"), false));
+/// assert!(!selection.has(Path::new("target"), true));
+/// assert!(selection.has(Path::new("src/target"), true));
+/// # Ok::<(), mycp::PatternError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Selection {
+    lines: Vec<String>,
+    matcher: Gitignore,
+}
+
+/// A line that is no pattern.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{line:?} is no pattern: {why}")]
+pub struct PatternError {
+    /// The line.
+    pub line: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl Selection {
+    /// What these lines leave, of which later ones count more.
+    ///
+    /// # Errors
+    ///
+    /// The first line that is no pattern.
+    pub fn new<L: Into<String>>(lines: impl IntoIterator<Item = L>) -> Result<Self, PatternError> {
+        let lines: Vec<String> = lines.into_iter().map(Into::into).collect();
+        let mut builder = GitignoreBuilder::new("");
+        for line in &lines {
+            let error =
+                |error: ignore::Error| PatternError { line: line.clone(), why: reason(&error) };
+            builder.add_line(None, line).map_err(error)?;
+        }
+        let error =
+            |error: ignore::Error| PatternError { line: lines.join("\n"), why: reason(&error) };
+        let matcher = builder.build().map_err(error)?;
+        Ok(Self { lines, matcher })
+    }
+
+    /// Whether all is copied, since no line says anything else.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        self.matcher.is_empty()
+    }
+
+    /// Whether what has this path, relative to the operand, is copied when the directory that it is
+    /// in is.
+    #[must_use]
+    pub fn has(&self, path: &Path, is_directory: bool) -> bool {
+        !self.matcher.matched(path, is_directory).is_ignore()
+    }
+}
+
+/// The innermost cause, without the line, which is told beside it.
+fn reason(error: &ignore::Error) -> String {
+    match error {
+        ignore::Error::Glob { err, .. } => err.clone(),
+        ignore::Error::WithLineNumber { err, .. }
+        | ignore::Error::WithPath { err, .. }
+        | ignore::Error::WithDepth { err, .. } => reason(err),
+        other => other.to_string(),
+    }
+}
+
+impl Default for Selection {
+    fn default() -> Self {
+        Self { lines: Vec::new(), matcher: Gitignore::empty() }
+    }
+}
+
+impl PartialEq for Selection {
+    fn eq(&self, other: &Self) -> bool {
+        self.lines == other.lines
+    }
+}
+
+impl Eq for Selection {}
