@@ -33,6 +33,7 @@
 //!
 //! [`Error`]: crate::Error
 
+mod compare;
 mod handle;
 mod private;
 
@@ -56,6 +57,7 @@ use handle::{Handle, index};
 
 pub use crate::sys::guard::{FaultGuard, Restored};
 pub use crate::sys::map::{Advice, Msync, Protection};
+pub use compare::differences;
 pub use private::{AnonymousMap, PrivateMap};
 
 /// How many bytes [`MappedTarget::flush_range`] maps at once; nothing of it is touched.

@@ -27,6 +27,8 @@ mod attributes;
 #[cfg(target_os = "linux")]
 mod delta;
 #[cfg(target_os = "linux")]
+mod differences;
+#[cfg(target_os = "linux")]
 mod differential;
 #[cfg(target_os = "linux")]
 mod engines;
