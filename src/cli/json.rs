@@ -388,7 +388,7 @@ mod tests {
         assert_eq!(
             summary(&counted).unwrap(),
             "{\"event\":\"summary\",\"files\":1,\"directories\":2,\"others\":0,\"links\":0,\
-             \"bytes\":3,\"skipped\":0,\"failed\":0}\n"
+             \"bytes\":3,\"skipped\":0,\"failed\":0,\"file_systems_flushed\":0}\n"
         );
     }
 }
