@@ -206,6 +206,96 @@ fn a_target_that_may_not_be_written_stays_as_it_is() {
     assert_same_bytes(&sandbox.read("target"), &old, &ended.description);
 }
 
+/// What is stored begins anywhere, and goes over the end of a block that threads take.
+#[test]
+fn a_file_that_grew_a_little_is_patched_at_its_end() {
+    let block = 8 * MIB;
+    for way in WAYS {
+        for (old, new, changed) in [
+            (block - 608, block + 11_392, None),
+            (block + 2 * MIB, block + 2 * MIB, Some(block - MIB)),
+            (3 * block - 800, 3 * block + 1200, None),
+            (2 * block, 2 * block, Some(2 * block - 1)),
+        ] {
+            let sandbox = Sandbox::new();
+            let bytes = content(4, new as usize);
+            sandbox.write("source", &bytes);
+            let mut before = bytes[..old as usize].to_vec();
+            if let Some(place) = changed {
+                before[place as usize] ^= 1;
+            }
+            sandbox.write("target", &before);
+            let words = way.iter().copied().chain(["source", "target"]);
+            let limit = std::time::Duration::from_secs(60);
+            let ended = sandbox.run(words).time_limit(limit).end().good();
+            assert_same_bytes(&sandbox.read("target"), &bytes, &ended.description);
+        }
+    }
+}
+
+/// A map may store behind the end of a file, in its last page; on tmpfs these bytes are the file's
+/// when it grows.
+#[test]
+fn what_a_map_left_behind_the_end_does_not_become_content() {
+    let memory = Path::new("/dev/shm");
+    let here = std::env::temp_dir();
+    for directory in [&*here, memory].into_iter().filter(|path| path.is_dir()) {
+        for way in WAYS {
+            let sandbox = Sandbox::within(directory);
+            let mut bytes = vec![b'x'; 1000];
+            sandbox.write("target", &bytes);
+            let file = File::options().read(true).write(true).open(sandbox.path("target")).unwrap();
+            let map = memmap2::MmapOptions::new().len(4096).map_raw(&file).unwrap();
+            // SAFETY: the page is mapped for writing, and no reference to it exists.
+            unsafe { map.as_mut_ptr().wrapping_add(1000).write_bytes(0x5a, 3096) };
+            drop(map);
+            bytes.resize(21_000, 0);
+            bytes.extend(b"end");
+            sandbox.write("source", &bytes);
+            let words = way.iter().copied().chain(["source", "target"]);
+            let ended = sandbox.mycp(words).good();
+            assert_same_bytes(&sandbox.read("target"), &bytes, &ended.description);
+        }
+    }
+}
+
+/// Somebody makes the old file equal to the source while its clone is patched: what is equal there
+/// by then is not in the clone.
+#[test]
+#[ignore = "needs root: mounts file systems"]
+fn a_target_that_changes_after_it_was_cloned_is_noticed() {
+    for kind in [Kind::Xfs, Kind::Btrfs] {
+        let mut mounts = Mounts::new();
+        let disk = mounts.add(kind, kind.smallest_mib().max(300));
+        let mut chance = Chance::new("changing target");
+        for round in 0..scaled(20) {
+            let sandbox = Sandbox::within(&disk);
+            let bytes = content(round, 24 << 20);
+            sandbox.write("source", &bytes);
+            let target = sandbox.write("target", &vec![b'x'; 24 << 20]);
+            let running = sandbox.run(["-p", "--delta", "-j1", "source", "target"]).start();
+            std::thread::sleep(chance.shorter_than(std::time::Duration::from_millis(40)));
+            let file = File::options().write(true).open(&target);
+            if let Ok(file) = file {
+                for at in (0..bytes.len()).step_by(1 << 20) {
+                    file.write_all_at(&bytes[at..at + 4096], at as u64).unwrap();
+                }
+            }
+            let ended = running.end().good();
+            assert_same_bytes(&sandbox.read("target"), &bytes, &ended.description);
+        }
+    }
+}
+
+#[test]
+fn a_target_that_is_equal_does_not_stay_setuid() {
+    let sandbox = Sandbox::new();
+    with_changed_pages(&sandbox, 5000, &[]);
+    chmod(&sandbox.path("target"), 0o4755);
+    delta(&sandbox, &["--delta"]);
+    assert_eq!(sandbox.metadata("target").mode() & 0o7777, 0o755);
+}
+
 /// What the target is like is kept, as by a copy of everything.
 #[test]
 fn a_patched_target_keeps_its_mode() {

@@ -42,5 +42,6 @@ fn lines_of(file: &OsStr) -> Result<Vec<String>, Refusal> {
         fs::read(file).map_err(|error| Refusal::Operand(format!("cannot read {name}: {error}")))?;
     let text = String::from_utf8(text)
         .map_err(|_| Refusal::Operand(format!("cannot read {name}: it is not UTF-8")))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     Ok(text.lines().map(str::to_owned).collect())
 }

@@ -9,7 +9,7 @@ use super::Ended;
 use super::fill::Filling;
 use super::publish::flush_directory;
 use super::run::Run;
-use super::source::{Change, Shape};
+use super::source::{Change, Shape, Stamps, stamps};
 use super::stage::sweep;
 use super::target::Place;
 use super::transfer::{Moved, Transfer};
@@ -18,12 +18,13 @@ use crate::engine::drive::{self, Pass};
 use crate::engine::means_unsupported;
 use crate::engine::{Before, Job, Outcome};
 use crate::error::{Cause, Context, Error, Operation, Result};
-use crate::metadata::ModeAtEnd;
+use crate::metadata::{self, ModeAtEnd, Named};
 use crate::object::{FileObject, Object};
 use crate::options::{Content, EngineName, Flush};
 use crate::report::{Delta, DeltaInto, Way};
-use crate::sys::file::{self, Kind};
-use crate::sys::{attributes, platform};
+use crate::sys::attributes;
+use crate::sys::file::{self, Facts, Kind};
+use crate::sys::platform::{self, FileSystem};
 use crate::units::ByteRange;
 
 /// What the target holds that need not be stored again.
@@ -33,8 +34,11 @@ pub(super) enum Base<'a> {
     None,
     /// What it held before.
     Itself,
-    /// What this file holds, whose clone it is. It equals the source up to `equal`.
-    Clone { of: &'a FileObject, equal: u64 },
+    /// What this file holds, whose clone it is. It equals the source up to `equal`, if it is still
+    /// what it was when it was cloned.
+    Clone { of: &'a FileObject, equal: u64, facts: Facts },
+    /// What it holds, and nobody else sees.
+    Own,
 }
 
 /// Where two objects differ first.
@@ -63,10 +67,13 @@ impl<'a> Run<'a, '_> {
         }
         let transfer = self.transfer(existing(old));
         transfer.started(Some(self.source.facts.len))?;
-        let difference = match transfer.first_difference(old)? {
+        let difference = match transfer.first_difference(old) {
             // Whether they are equal is to be seen by storing then.
-            Difference::None { .. } if self.source.change()? != Change::None => Difference::At(0),
-            difference => difference,
+            Ok(Difference::None { .. }) if self.source.change()? != Change::None => {
+                Difference::At(0)
+            }
+            Err(error) if matches!(error.cause, Cause::Shrank { .. }) => Difference::At(0),
+            difference => difference?,
         };
         Ok(Some(difference))
     }
@@ -84,6 +91,8 @@ impl<'a> Run<'a, '_> {
         let delta = Some(Delta { into: DeltaInto::Nothing, stored: 0, threads });
         let report = &mut self.report;
         (report.way, report.len, report.hash, report.delta) = (Way::Kept, len, hash, delta);
+        // As any other copy does.
+        metadata::drop_privileged_bits(Named { file: old.handle(), endpoint: self.target })?;
         self.finish(existing(&old))?;
         old.close()?;
         self.report.leftovers = sweep(place, self.precious());
@@ -99,8 +108,10 @@ impl<'a> Run<'a, '_> {
         new: &FileObject,
     ) -> Result<Base<'c>> {
         let Some(Difference::At(equal)) = difference else { return Ok(Base::None) };
+        let facts = file::facts(old.handle()).context(Operation::Stat, self.target)?;
         match platform::clone_file(old.handle(), new.handle()) {
-            Ok(()) => Ok(Base::Clone { of: old, equal }),
+            Ok(()) if tells_changes(&facts, new) => Ok(Base::Clone { of: old, equal, facts }),
+            Ok(()) => Ok(Base::Own),
             Err(error) if means_unsupported(&error) => {
                 let into = DeltaInto::NewFile;
                 self.report.delta = Some(Delta { into, stored: 0, threads: 1 });
@@ -123,11 +134,19 @@ fn existing(object: &FileObject) -> Filling<'_> {
     }
 }
 
-/// Makes a file that was patched a clone of the old one again.
-pub(super) fn clone_again<'a>(old: &'a FileObject, new: &FileObject) -> Result<Base<'a>> {
-    new.set_len(0)?;
-    platform::clone_file(old.handle(), new.handle()).context(Operation::Clone, new.endpoint())?;
-    Ok(Base::Clone { of: old, equal: 0 })
+/// Whether a change of a file from now on would show in its times.
+fn tells_changes(facts: &Facts, clone: &FileObject) -> bool {
+    let file_system = platform::file_system(clone.handle()).unwrap_or(FileSystem::Other);
+    stamps(facts, file_system) == Stamps::Tell
+}
+
+/// Whether what a file holds may be something else than its clone: pages that were equal by then
+/// were not stored into the clone.
+///
+/// Cloning writes everything out, so that a store through a map sets the times as a write does.
+pub(super) fn has_changed(old: &FileObject, facts: &Facts) -> Result<bool> {
+    let now = file::facts(old.handle()).context(Operation::Stat, old.endpoint())?;
+    Ok((now.len, now.modified, now.changed) != (facts.len, facts.modified, facts.changed))
 }
 
 impl Transfer<'_> {

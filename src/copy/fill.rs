@@ -1,6 +1,6 @@
 //! Gives an open target its content and attributes, as far towards the disk as asked for.
 
-use super::delta::{Base, clone_again};
+use super::delta::{Base, has_changed};
 use super::directory::{Directory, Names};
 use super::run::Run;
 use super::session::wants_links;
@@ -146,7 +146,18 @@ impl Run<'_, '_> {
         };
         loop {
             let transfer = self.transfer(filling);
-            let failure = match transfer.run() {
+            let moved = transfer.run();
+            if let (
+                Base::Clone { of, facts, .. },
+                Ok(_) | Err(Error { cause: Cause::Shrank { .. }, .. }),
+            ) = (filling.base, &moved)
+                && has_changed(of, &facts)?
+            {
+                // The clone holds what it held: that is compared now.
+                filling.base = Base::Own;
+                continue;
+            }
+            let failure = match moved {
                 Ok(moved) => match self.judge(&transfer, &moved)? {
                     Judgement::Good(warning) => {
                         self.report.warnings.extend(warning);
@@ -178,8 +189,8 @@ impl Run<'_, '_> {
     /// Makes the target ready for being filled anew.
     fn reset(&self, filling: &mut Filling<'_>) -> Result<()> {
         match (filling.base, filling.before) {
-            (Base::Clone { of, .. }, _) => {
-                filling.base = clone_again(of, filling.object)?;
+            (Base::Clone { .. } | Base::Own, _) => {
+                filling.base = Base::Own;
                 Ok(())
             }
             (_, Before::Blank) => filling.object.set_len(0),

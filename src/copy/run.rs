@@ -212,7 +212,7 @@ impl<'a, 'b> Run<'a, 'b> {
             kind: Kind::Regular,
             before: match base {
                 Base::None => Before::Blank,
-                Base::Itself | Base::Clone { .. } => Before::Content,
+                Base::Itself | Base::Clone { .. } | Base::Own => Before::Content,
             },
             base,
             space: Some(&space),

@@ -53,7 +53,7 @@ impl<'a> Origin<'a> {
 
 /// Whether a change of an object would show in its times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stamps {
+pub(super) enum Stamps {
     Tell,
     /// It was changed so shortly before they were looked at that another change can have the same
     /// ones: most kernels count in ticks of up to 10 ms.
@@ -239,7 +239,7 @@ impl Source {
     }
 }
 
-fn stamps(facts: &Facts, file_system: FileSystem) -> Stamps {
+pub(super) fn stamps(facts: &Facts, file_system: FileSystem) -> Stamps {
     if platform::stamps_are_fine(file_system) || facts.age().is_some_and(|age| age > FRESH) {
         Stamps::Tell
     } else {

@@ -154,7 +154,8 @@ impl Transfer<'_> {
             Base::None if whole.is_empty() => {}
             Base::None => self.climb(&job, whole, &mut moved)?,
             Base::Itself => self.patch_itself(&job, &mut moved)?,
-            Base::Clone { of, equal } => self.patch_clone(&job, (of, equal), &mut moved)?,
+            Base::Clone { of, equal, .. } => self.patch_clone(&job, (of, equal), &mut moved)?,
+            Base::Own => self.patch_clone(&job, (self.target, 0), &mut moved)?,
         }
         // An existing target may have been longer; a block device has the length that it has.
         if self.target_kind == Kind::Regular && self.before == Before::Content {

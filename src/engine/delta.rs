@@ -94,6 +94,18 @@ impl<'a> Patch<'a> {
         Ok(Self { base, base_len: base.len()? })
     }
 
+    /// How much of a range lies in the page that the base ends in, and behind its end: a map may
+    /// have left bytes there that are zeros no more when the file grows (mmap(2)).
+    fn tail_len(&self, range: ByteRange) -> u64 {
+        let page_end = if PAGE.floor(self.base_len) == self.base_len {
+            self.base_len
+        } else {
+            PAGE.next(self.base_len)
+        };
+        let is_behind = range.start() >= self.base_len;
+        if is_behind { page_end.saturating_sub(range.start()).min(range.len()) } else { 0 }
+    }
+
     /// Stores the pages of a stretch that differ from the base's.
     fn patch(&self, job: &Job<'_>, stretch: ByteRange, lane: &mut Lane) -> Result<()> {
         let pair = Pair::new(job.source, self.base, stretch);
@@ -150,9 +162,11 @@ impl Engine for Patch<'_> {
             // What lies before the data is a hole, and all of what lies behind the base's end.
             let data = data.unwrap_or(ByteRange::between(rest.end(), rest.end()));
             let hole = ByteRange::between(rest.start(), data.start());
+            let (tail, hole) = hole.split_at(self.tail_len(hole));
             // Zeros are there already.
             let blank = Job { zeros: Zeros::Skip, before: Before::Blank, ..*job };
-            let stored = store(&blank, hole, lane).and_then(|()| match data.is_empty() {
+            let stored = store(job, tail, lane).and_then(|()| store(&blank, hole, lane));
+            let stored = stored.and_then(|()| match data.is_empty() {
                 true => Ok(()),
                 false => self.patch(job, data, lane),
             });

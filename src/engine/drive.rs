@@ -54,9 +54,9 @@ pub(crate) fn run(
     } else {
         engine.block_bytes()
     };
-    let blocks = range.len().div_ceil(block_bytes).max(1);
-    let threads_max = usize::try_from(blocks).unwrap_or(usize::MAX).min(engine.threads_max());
     let shared = Shared::new(engine, job, range, block_bytes);
+    let blocks = shared.blocks();
+    let threads_max = usize::try_from(blocks).unwrap_or(usize::MAX).min(engine.threads_max());
     if blocks == 1 {
         // Threads would cost more than they do.
         shared.alone(&mut pass);
@@ -208,7 +208,13 @@ impl<'a> Shared<'a> {
         }
     }
 
-    /// Does everything on the calling thread.
+    /// How many blocks the range is cut into, at multiples of the block's size.
+    fn blocks(&self) -> u64 {
+        let begin = self.granule.floor(self.range.start());
+        (self.range.end() - begin).div_ceil(self.granule.bytes()).max(1)
+    }
+
+    /// Copies the one block on the calling thread.
     fn alone(&self, pass: &mut Pass) {
         let (sender, receiver) = match self.job.flush {
             Flush::None => (None, None),

@@ -51,7 +51,8 @@ impl Selection {
         for line in &lines {
             let error =
                 |error: ignore::Error| PatternError { line: line.clone(), why: reason(&error) };
-            builder.add_line(None, line).map_err(error)?;
+            let glob = as_glob(line).map_err(|why| PatternError { line: line.clone(), why })?;
+            builder.add_line(None, &glob).map_err(error)?;
         }
         let error =
             |error: ignore::Error| PatternError { line: lines.join("\n"), why: reason(&error) };
@@ -71,6 +72,51 @@ impl Selection {
     pub fn has(&self, path: &Path, is_directory: bool) -> bool {
         !self.matcher.matched(path, is_directory).is_ignore()
     }
+}
+
+/// A line of a `.gitignore` file as the matcher reads it, which knows alternatives in braces, and
+/// trims tabs.
+///
+/// # Errors
+///
+/// What the matcher would take for something else: classes of characters by name, and a backslash
+/// between brackets.
+fn as_glob(line: &str) -> Result<String, String> {
+    let mut glob = String::with_capacity(line.len());
+    let mut rest = line.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\\' => {
+                glob.push(c);
+                glob.extend(rest.next());
+            }
+            '{' | '}' => glob.extend(['\\', c]),
+            '[' => {
+                glob.push(c);
+                // Here these are no end, and no class.
+                glob.extend(rest.next_if(|next| matches!(next, '!' | '^')));
+                glob.extend(rest.next_if_eq(&']'));
+                loop {
+                    let c = rest.next().ok_or("a bracket is not closed")?;
+                    if c == '\\' {
+                        return Err("a backslash between brackets is not supported".to_owned());
+                    }
+                    glob.push(c);
+                    if glob.ends_with("[:") {
+                        return Err("classes such as [:alpha:] are not supported".to_owned());
+                    }
+                    if c == ']' {
+                        break;
+                    }
+                }
+            }
+            _ => glob.push(c),
+        }
+    }
+    let tabs = glob.len() - glob.trim_end_matches('\t').len();
+    glob.truncate(glob.len() - tabs);
+    glob.push_str(&"[\t]".repeat(tabs));
+    Ok(glob)
 }
 
 /// The innermost cause, without the line, which is told beside it.

@@ -74,6 +74,33 @@ fn names_are_left_out_as_a_gitignore_file_says() {
     assert_eq!(files(&sandbox, &more), without(&["sub/deep/b.o", "sub/notes~"]));
 }
 
+/// As git has it: braces are themselves, and a tab at the end, too.
+#[test]
+fn patterns_are_those_of_git() {
+    let sandbox = Sandbox::new();
+    make(&sandbox, &["s/{a,b}", "s/a", "s/b", "s/foo", "s/foo\t", "s/]", "s/x]", "s/{c"]);
+    sandbox.write("bom", "\u{feff}a\n".as_bytes());
+    for (option, gone) in [
+        ("--exclude={a,b}", &["{a,b}"] as &[&str]),
+        ("--exclude=foo\t", &["foo\t"]),
+        ("--exclude=[]]", &["]"]),
+        ("--exclude=[!]ab]", &[]),
+        ("--exclude={c", &["{c"]),
+        ("--exclude=\\{c", &["{c"]),
+        ("--exclude-from=bom", &["a"]),
+    ] {
+        let ended = sandbox.mycp(["-rT", option, "s", "t"]).good();
+        let seen = Snapshot::of(&sandbox.path("t"));
+        for name in ["{a,b}", "a", "b", "foo", "foo\t", "]", "x]", "{c"] {
+            assert_eq!(seen.has(name), !gone.contains(&name), "{name:?}: {ended}");
+        }
+        std::fs::remove_dir_all(sandbox.path("t")).unwrap();
+    }
+    for option in ["--exclude=[[:alpha:]]", "--exclude=[\\]]", "--exclude=[a"] {
+        sandbox.mycp(["-rT", option, "s", "t"]).failed().says("is no pattern");
+    }
+}
+
 /// Names count from the operand on, however it was typed, and the operand itself is copied.
 #[test]
 fn patterns_count_from_the_operand_on() {
