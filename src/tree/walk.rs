@@ -54,8 +54,8 @@ pub(super) fn copy<'a>(trees: &'a Trees<'a>, later: Later<'a>, idle: &'a Idle, r
         device: root.source.id().dev,
         target_root: root.target_id(),
     };
-    let waiting =
-        if trees.options.flush == Flush::Sync { walk.batch.descriptors(threads) } else { 0 };
+    let batches = trees.options.flush == Flush::Sync || trees.options.delta;
+    let waiting = if batches { walk.batch.descriptors(threads) } else { 0 };
     file::reserve_descriptors(root.source.handle(), waiting + OPEN_MAX);
     std::thread::scope(|scope| {
         for _ in 1..threads {
@@ -354,7 +354,7 @@ impl<'a> Walk<'a> {
             // What cannot be swept is in nobody's way.
             drop(sweep_directory(&target, &source, precious));
         }
-        let batched = options.flush == Flush::Sync
+        let batched = (options.flush == Flush::Sync || options.delta)
             && options.verify == Verify::No
             && file::can_flush(&*target).unwrap_or(false)
             && platform::sync_tells_errors(target.file_system());

@@ -347,3 +347,37 @@ fn a_failed_flush_in_a_tree_fails_the_copy() {
         }
     }
 }
+
+/// Nothing of a tree looks up to date before its content is on the disk (P7): with `--delta` names
+/// come after a flush of the file system, one for many files.
+#[test]
+#[ignore = "needs strace"]
+fn with_delta_names_come_after_a_flush_for_many_files() {
+    for before in [Before::Nothing, Before::Older] {
+        let sandbox = prepare(before);
+        let trace = format!("trace=syncfs,fsync,{NAMES}");
+        let ended = traced(&sandbox, &["-e", &trace], &["-aT", "--delta", "source", "target"]);
+        let ended = ended.good();
+        let source = Snapshot::of(&sandbox.path("source"));
+        let target = Snapshot::of(&sandbox.path("target"));
+        for (name, entry) in &source.entries {
+            let seen = target.entries.get(name).map(|seen| &seen.what);
+            assert_eq!(seen, Some(&entry.what), "{}: {ended}", shown(name));
+        }
+        let log = String::from_utf8_lossy(&sandbox.read("log")).into_owned();
+        let flushed = log.lines().position(|line| line.contains("syncfs("));
+        let flushed = flushed.unwrap_or_else(|| panic!("no flush of all: {log}"));
+        let mut singly = Vec::new();
+        for line in log.lines().take(flushed) {
+            if line.contains("fsync(") {
+                singly.extend(line.split_once(".mycp-").map(|(path, _)| path.rsplit('.').next()));
+            } else if line.contains("rename") {
+                // The first names of hard links: links to them are made at once.
+                let name = line.split('"').nth(3).unwrap();
+                assert!(singly.contains(&Some(name)), "{name} was not flushed: {log}");
+            }
+        }
+        let singly = log.lines().filter(|line| line.contains("fsync(")).count();
+        assert!(singly <= 4, "{singly} files were flushed singly: {before:?}: {log}");
+    }
+}
