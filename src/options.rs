@@ -417,6 +417,13 @@ pub struct CopyOptions {
     pub threads: Option<std::num::NonZeroUsize>,
 }
 
+impl CopyOptions {
+    /// Whether content is brought to the disk before anybody can take it for a copy.
+    pub(crate) fn flushes_content(&self) -> bool {
+        self.flush == Flush::Sync || self.delta
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

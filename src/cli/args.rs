@@ -405,6 +405,15 @@ pub(super) enum Selecting {
     From,
 }
 
+/// The values of an option, each with its place on the command line.
+fn placed_values<'a, T: Clone + Send + Sync + 'static>(
+    matches: &'a ArgMatches,
+    id: &str,
+) -> impl Iterator<Item = (usize, &'a T)> {
+    let values = matches.get_many::<T>(id).into_iter().flatten();
+    matches.indices_of(id).into_iter().flatten().zip(values)
+}
+
 fn selecting_in_order(matches: &ArgMatches) -> Vec<(Selecting, OsString)> {
     let options = [
         ("exclude", Selecting::Exclude),
@@ -413,9 +422,8 @@ fn selecting_in_order(matches: &ArgMatches) -> Vec<(Selecting, OsString)> {
     ];
     let mut all = Vec::new();
     for (id, selecting) in options {
-        let values = matches.get_many::<OsString>(id).into_iter().flatten();
-        let indices = matches.indices_of(id).into_iter().flatten();
-        all.extend(indices.zip(values).map(|(index, value)| (index, selecting, value.clone())));
+        let values = placed_values(matches, id);
+        all.extend(values.map(|(index, value): (_, &OsString)| (index, selecting, value.clone())));
     }
     all.sort_by_key(|(index, ..)| *index);
     all.into_iter().map(|(_, selecting, value)| (selecting, value)).collect()
@@ -424,9 +432,10 @@ fn selecting_in_order(matches: &ArgMatches) -> Vec<(Selecting, OsString)> {
 fn attributes_in_order(matches: &ArgMatches) -> Vec<(Preserving, AttributeList)> {
     let mut lists = Vec::new();
     for (id, preserving) in [("preserve", Preserving::Yes), ("no_preserve", Preserving::No)] {
-        let values = matches.get_many::<AttributeList>(id).into_iter().flatten();
-        let indices = matches.indices_of(id).into_iter().flatten();
-        lists.extend(indices.zip(values).map(|(index, list)| (index, preserving, list.clone())));
+        let values = placed_values(matches, id);
+        lists.extend(
+            values.map(|(index, list): (_, &AttributeList)| (index, preserving, list.clone())),
+        );
     }
     // Of one that was typed several times the last place is known, which is the one that counts.
     for (id, attribute) in [("archive", Attribute::All), ("keep_links", Attribute::Links)] {

@@ -41,13 +41,13 @@ pub(super) enum Base<'a> {
     Own,
 }
 
-/// Where two objects differ first.
+/// What the comparison of two objects came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Difference {
-    /// Nowhere; so many threads have compared them.
-    None { threads: usize },
-    /// Here, or a little further on.
-    At(u64),
+pub(super) struct Comparison {
+    /// Where they differ first, or a little before; `None` when they do not.
+    pub(super) difference: Option<u64>,
+    /// Threads that compared them.
+    pub(super) threads: usize,
 }
 
 impl<'a> Run<'a, '_> {
@@ -61,21 +61,23 @@ impl<'a> Run<'a, '_> {
     }
 
     /// Compares the source with an existing file, if that was asked for.
-    pub(super) fn compare(&mut self, old: &FileObject) -> Result<Option<Difference>> {
+    pub(super) fn compare(&mut self, old: &FileObject) -> Result<Option<Comparison>> {
         if !self.compares(old) {
             return Ok(None);
         }
         let transfer = self.transfer(existing(old));
         transfer.started(Some(self.source.facts.len))?;
-        let difference = match transfer.first_difference(old) {
-            // Whether they are equal is to be seen by storing then.
-            Ok(Difference::None { .. }) if self.source.change()? != Change::None => {
-                Difference::At(0)
+        let mut compared = match transfer.compare(old) {
+            Err(error) if matches!(error.cause, Cause::Shrank { .. }) => {
+                Comparison { difference: Some(0), threads: 1 }
             }
-            Err(error) if matches!(error.cause, Cause::Shrank { .. }) => Difference::At(0),
-            difference => difference?,
+            compared => compared?,
         };
-        Ok(Some(difference))
+        if compared.difference.is_none() && self.source.change()? != Change::None {
+            // Whether they are equal is to be seen by storing then.
+            compared.difference = Some(0);
+        }
+        Ok(Some(compared))
     }
 
     /// Leaves a file that equals the source, but for its attributes.
@@ -104,17 +106,19 @@ impl<'a> Run<'a, '_> {
     pub(super) fn clone_into<'c>(
         &mut self,
         old: &'c FileObject,
-        difference: Option<Difference>,
+        compared: Option<Comparison>,
         new: &FileObject,
     ) -> Result<Base<'c>> {
-        let Some(Difference::At(equal)) = difference else { return Ok(Base::None) };
+        let Some(Comparison { difference: Some(equal), threads }) = compared else {
+            return Ok(Base::None);
+        };
         let facts = file::facts(old.handle()).context(Operation::Stat, self.target)?;
         match platform::clone_file(old.handle(), new.handle()) {
             Ok(()) if tells_changes(&facts, new) => Ok(Base::Clone { of: old, equal, facts }),
             Ok(()) => Ok(Base::Own),
             Err(error) if means_unsupported(&error) => {
                 let into = DeltaInto::NewFile;
-                self.report.delta = Some(Delta { into, stored: 0, threads: 1 });
+                self.report.delta = Some(Delta { into, stored: 0, threads });
                 Ok(Base::None)
             }
             Err(error) => Err(Error::new(Operation::Clone, new.endpoint(), error)),
@@ -153,31 +157,17 @@ impl Transfer<'_> {
     /// Stores what differs into the target, which is made to look stale before, so that after a
     /// crash nobody takes it for a copy.
     pub(super) fn patch_itself(&self, job: &Job<'_>, moved: &mut Moved) -> Result<()> {
-        match self.first_difference(self.target)? {
-            Difference::None { threads } => {
-                let delta = Delta { into: DeltaInto::Nothing, stored: 0, threads };
-                moved.delta = Some(delta);
-                self.hash_source(job)
-            }
-            Difference::At(offset) => {
-                make_stale(self.target)?;
-                self.patch(job, (self.target, offset), DeltaInto::Target, moved)
-            }
-        }
-    }
-
-    /// Stores what differs into a clone of `base`, which equals the source up to an offset.
-    pub(super) fn patch_clone(
-        &self,
-        job: &Job<'_>,
-        (base, equal): (&FileObject, u64),
-        moved: &mut Moved,
-    ) -> Result<()> {
-        self.patch(job, (base, equal), DeltaInto::Clone, moved)
+        let Comparison { difference, threads } = self.compare(self.target)?;
+        let Some(offset) = difference else {
+            moved.delta = Some(Delta { into: DeltaInto::Nothing, stored: 0, threads });
+            return self.hash_source(job);
+        };
+        make_stale(self.target)?;
+        self.patch(job, (self.target, offset), DeltaInto::Target, moved)
     }
 
     /// Stores what differs between the source and `base`, from the first difference on.
-    fn patch(
+    pub(super) fn patch(
         &self,
         job: &Job<'_>,
         (base, equal): (&FileObject, u64),
@@ -218,28 +208,25 @@ impl Transfer<'_> {
         }
     }
 
-    /// Where the source and an existing file differ first.
-    pub(super) fn first_difference(&self, base: &FileObject) -> Result<Difference> {
+    /// Compares the source with an existing file, up to the first difference.
+    fn compare(&self, base: &FileObject) -> Result<Comparison> {
         let (len, base_len) = (self.source.facts.len, base.len()?);
         let common = ByteRange::first(len.min(base_len));
-        let mut threads = 1;
-        if !common.is_empty() {
-            let job = self.plain_job(&self.source.object, base, self.observer);
-            let pass = drive::run(&Compare, &job, common, self.threads());
-            threads = pass.threads;
-            match pass.outcome {
-                Outcome::Done => {}
-                Outcome::Failed { copied, error } if matches!(error.cause, Cause::Changed) => {
-                    return Ok(Difference::At(copied));
-                }
-                Outcome::Failed { error, .. } => return Err(error),
-                Outcome::Unsupported { .. } => return Ok(Difference::At(0)),
-            }
+        let unequal_lens = (len != base_len).then_some(common.end());
+        if common.is_empty() {
+            return Ok(Comparison { difference: unequal_lens, threads: 1 });
         }
-        Ok(match len == base_len {
-            true => Difference::None { threads },
-            false => Difference::At(common.end()),
-        })
+        let job = self.plain_job(&self.source.object, base, self.observer);
+        let Pass { outcome, threads, .. } = drive::run(&Compare, &job, common, self.threads());
+        let difference = match outcome {
+            Outcome::Done => unequal_lens,
+            Outcome::Failed { copied, error } if matches!(error.cause, Cause::Changed) => {
+                Some(copied)
+            }
+            Outcome::Failed { error, .. } => return Err(error),
+            Outcome::Unsupported { .. } => Some(0),
+        };
+        Ok(Comparison { difference, threads })
     }
 }
 

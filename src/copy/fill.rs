@@ -97,7 +97,11 @@ impl Run<'_, '_> {
     /// somebody else sees to that before it gets its name.
     fn flushes_content(&self, filling: Filling<'_>) -> bool {
         let is_flushed_later = self.later.is_some() && filling.space.is_some();
-        self.options.flush == Flush::Sync || (self.options.delta && !is_flushed_later)
+        match is_flushed_later {
+            // Its options say what is left of that.
+            true => self.options.flush == Flush::Sync,
+            false => self.options.flushes_content(),
+        }
     }
 
     fn flush(&mut self, object: &FileObject) -> Result<()> {

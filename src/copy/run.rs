@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::backup::next_name;
 use super::decide::Step;
-use super::delta::{Base, Difference, make_stale};
+use super::delta::{Base, Comparison, make_stale};
 use super::directory::Names;
 use super::fill::Filling;
 use super::publish::{Publication, back_up_found, flush_directory, settle};
@@ -38,13 +38,13 @@ pub(super) struct Run<'a, 'b> {
     session: Option<&'a Session>,
     origin: Origin<'b>,
     pub(super) source: Source,
-    pub(super) found: &'b Found,
+    found: &'b Found,
     pub(super) target: &'b Endpoint,
     pub(super) report: Box<Report>,
 }
 
 /// A temporary to be filled, or why the target cannot be replaced by one. Nothing has changed yet.
-pub(super) enum Staging<'a> {
+enum Staging<'a> {
     Ready(Staged<'a>, ModeAtEnd),
     Impossible(InPlaceReason),
 }
@@ -144,13 +144,13 @@ impl<'a, 'b> Run<'a, 'b> {
             },
         };
         let old = FileObject::new(old, self.target);
-        let difference = self.compare(&old)?;
-        if let Some(Difference::None { threads }) = difference {
+        let compared = self.compare(&old)?;
+        if let Some(Comparison { difference: None, threads }) = compared {
             return self.keep(place, old, threads);
         }
         match self.stage_like(place, old.handle())? {
             Staging::Ready(staged, mode) => {
-                let base = self.clone_into(&old, difference, staged.object())?;
+                let base = self.clone_into(&old, compared, staged.object())?;
                 self.fill_and_publish(staged, mode, Way::Replaced, base)
             }
             Staging::Impossible(reason) => self.in_place(old, reason),

@@ -16,7 +16,7 @@ use crate::object::{FileObject, Object};
 use crate::options::{
     CopyOptions, Endpoint, EngineChoice, EngineName, Flush, Reflink, Sparse, Verify,
 };
-use crate::report::{Delta, EngineUse, Event, Flow, Observer};
+use crate::report::{Delta, DeltaInto, EngineUse, Event, Flow, Observer};
 use crate::sys::file::{self, Kind};
 use crate::sys::platform::{self, FileSystem};
 use crate::units::ByteRange;
@@ -154,8 +154,10 @@ impl Transfer<'_> {
             Base::None if whole.is_empty() => {}
             Base::None => self.climb(&job, whole, &mut moved)?,
             Base::Itself => self.patch_itself(&job, &mut moved)?,
-            Base::Clone { of, equal, .. } => self.patch_clone(&job, (of, equal), &mut moved)?,
-            Base::Own => self.patch_clone(&job, (self.target, 0), &mut moved)?,
+            Base::Clone { of, equal, .. } => {
+                self.patch(&job, (of, equal), DeltaInto::Clone, &mut moved)?;
+            }
+            Base::Own => self.patch(&job, (self.target, 0), DeltaInto::Clone, &mut moved)?,
         }
         // An existing target may have been longer; a block device has the length that it has.
         if self.target_kind == Kind::Regular && self.before == Before::Content {
@@ -372,14 +374,14 @@ impl Transfer<'_> {
 
     /// Whether what was moved equals the source's first bytes as they are now.
     pub(super) fn equals_source(&self, moved: &Moved) -> Result<bool> {
-        let silent = Renamed { observer: self.observer, rename: |_| Event::Waiting };
         if !self.has_offsets() {
-            return match self.hash_of(&self.source.object, moved.len, &silent) {
+            return match self.hash_of_source(moved.len) {
                 Ok(found) => Ok(found.is_some() && found == moved.hash),
                 Err(error) if matches!(error.cause, Cause::Shrank { .. }) => Ok(false),
                 Err(error) => Err(error),
             };
         }
+        let silent = Renamed { observer: self.observer, rename: |_| Event::Waiting };
         let job = self.plain_job(&self.source.object, self.target, &silent);
         let whole = ByteRange::first(moved.len);
         match drive::run(&Compare, &job, whole, self.threads()).outcome {

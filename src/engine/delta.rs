@@ -1,7 +1,8 @@
 //! What differs between two objects: found through two maps, and stored.
 
 use super::buffered::read_some;
-use super::{Before, Engine, Job, Lane, Outcome, Zeros, zeroed};
+use super::passes::{begin_reading, go_on_reading};
+use super::{Before, Engine, Job, Lane, Outcome, ZEROS, Zeros, data_within, zeroed};
 use crate::error::{Cause, Error, Operation, Result};
 use crate::object::{Object, PAGE, early_end};
 use crate::options::EngineName;
@@ -34,13 +35,8 @@ const THREADS_MAX: usize = 8;
 /// Below this reading is cheaper than mapping.
 const MAPPED_BYTES_MIN: u64 = 128 << 10;
 
-/// How far ahead of the comparison the devices are kept busy.
-const AHEAD_BYTES: u64 = 16 << 20;
-
 /// Bytes that are read for comparison where there are no maps.
 const READ_BYTES: u64 = 256 << 10;
-
-static ZEROS: [u8; 4096] = [0; 4096];
 
 impl Engine for Compare {
     fn name(&self) -> EngineName {
@@ -56,12 +52,14 @@ impl Engine for Compare {
     }
 
     fn prepare(&self, job: &Job<'_>, range: ByteRange) -> Outcome {
-        begin_reading(job.source, job.target, range);
+        begin_reading(job.source, range);
+        begin_reading(job.target, range);
         Outcome::Done
     }
 
     fn copy_segment(&self, job: &Job<'_>, segment: ByteRange, lane: &mut Lane) -> Outcome {
-        go_on_reading(job.source, job.target, segment);
+        go_on_reading(job.source, segment);
+        go_on_reading(job.target, segment);
         let mut rest = segment;
         let failed = |at: u64, error| Outcome::Failed { copied: at - segment.start(), error };
         while !rest.is_empty() {
@@ -144,12 +142,14 @@ impl Engine for Patch<'_> {
     }
 
     fn prepare(&self, job: &Job<'_>, range: ByteRange) -> Outcome {
-        begin_reading(job.source, self.base, range);
+        begin_reading(job.source, range);
+        begin_reading(self.base, range);
         Outcome::Done
     }
 
     fn copy_segment(&self, job: &Job<'_>, segment: ByteRange, lane: &mut Lane) -> Outcome {
-        go_on_reading(job.source, self.base, segment);
+        go_on_reading(job.source, segment);
+        go_on_reading(self.base, segment);
         let mut rest = segment;
         while !rest.is_empty() {
             let (in_base, _) = rest.split_at(self.base_len.saturating_sub(rest.start()));
@@ -190,19 +190,6 @@ fn store(job: &Job<'_>, range: ByteRange, lane: &mut Lane) -> Result<()> {
     Ok(())
 }
 
-fn begin_reading(left: &dyn Object, right: &dyn Object, range: ByteRange) {
-    let (first, _) = range.split_at(AHEAD_BYTES);
-    left.read_ahead(first);
-    right.read_ahead(first);
-}
-
-fn go_on_reading(left: &dyn Object, right: &dyn Object, segment: ByteRange) {
-    let start = segment.start().saturating_add(AHEAD_BYTES);
-    let ahead = ByteRange::between(start, start.saturating_add(segment.len()));
-    left.read_ahead(ahead);
-    right.read_ahead(ahead);
-}
-
 /// Which of two objects have data in a stretch, and no hole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Data {
@@ -236,20 +223,6 @@ fn next_edge(object: &dyn Object, rest: ByteRange) -> Result<(u64, bool)> {
         Some(data) if data.start() > rest.start() => (data.start(), false),
         Some(data) => (data.end(), true),
     })
-}
-
-/// The first data in a range; all of it where holes cannot be found.
-pub(super) fn data_within(object: &dyn Object, range: ByteRange) -> Result<Option<ByteRange>> {
-    if range.is_empty() {
-        return Ok(None);
-    }
-    match object.next_data(range.start()) {
-        Ok(found) => Ok(found.map(|data| data.intersection(range)).filter(|data| !data.is_empty())),
-        Err(error) if error.os_error().is_some_and(crate::object::is_unsupported) => {
-            Ok(Some(range))
-        }
-        Err(error) => Err(error),
-    }
 }
 
 /// The number of zeros at the start of a range.

@@ -23,7 +23,7 @@ use std::cell::Cell;
 
 use crate::digest::TreeHash;
 use crate::error::{Error, Operation, Result};
-use crate::object::Object;
+use crate::object::{Object, is_unsupported};
 use crate::options::{Endpoint, EngineName, Flush};
 use crate::report::Observer;
 use crate::units::ByteRange;
@@ -138,11 +138,7 @@ impl Job<'_> {
     fn next_data(&self, range: ByteRange) -> Result<Option<ByteRange>> {
         match self.holes {
             Holes::Ignore => Ok(Some(range).filter(|range| !range.is_empty())),
-            Holes::Seek => Ok(self
-                .source
-                .next_data(range.start())?
-                .map(|data| data.intersection(range))
-                .filter(|data| !data.is_empty())),
+            Holes::Seek => next_data_in(self.source, range),
         }
     }
 }
@@ -297,10 +293,27 @@ impl Lane {
     }
 }
 
+/// The first data of an object in a range.
+fn next_data_in(object: &dyn Object, range: ByteRange) -> Result<Option<ByteRange>> {
+    let data = object.next_data(range.start())?.map(|data| data.intersection(range));
+    Ok(data.filter(|data| !data.is_empty()))
+}
+
+/// The same; all of the range where holes cannot be found.
+fn data_within(object: &dyn Object, range: ByteRange) -> Result<Option<ByteRange>> {
+    if range.is_empty() {
+        return Ok(None);
+    }
+    match next_data_in(object, range) {
+        Err(error) if error.os_error().is_some_and(is_unsupported) => Ok(Some(range)),
+        found => found,
+    }
+}
+
 /// Makes holes of the data in a range; what is a hole stays one, and is not written to.
 fn clear(object: &dyn Object, range: ByteRange) -> Result<()> {
     let mut rest = range;
-    while let Some(data) = delta::data_within(object, rest)? {
+    while let Some(data) = data_within(object, rest)? {
         object.clear(data)?;
         rest = ByteRange::between(data.end(), range.end());
     }

@@ -2,6 +2,7 @@
 
 use super::buffered::read_some;
 use super::{Engine, Job, Lane, Outcome};
+use crate::object::Object;
 use crate::options::EngineName;
 use crate::units::ByteRange;
 
@@ -29,13 +30,12 @@ impl Engine for ReadOnly {
     }
 
     fn prepare(&self, job: &Job<'_>, range: ByteRange) -> Outcome {
-        job.source.read_ahead(range.split_at(AHEAD_BYTES).0);
+        begin_reading(job.source, range);
         Outcome::Done
     }
 
     fn copy_segment(&self, job: &Job<'_>, segment: ByteRange, lane: &mut Lane) -> Outcome {
-        let ahead = segment.start().saturating_add(AHEAD_BYTES);
-        job.source.read_ahead(ByteRange::between(ahead, ahead.saturating_add(segment.len())));
+        go_on_reading(job.source, segment);
         let mut rest = segment;
         while !rest.is_empty() {
             let count = match read_some(job.source, rest, lane) {
@@ -49,4 +49,15 @@ impl Engine for ReadOnly {
         }
         Outcome::Done
     }
+}
+
+/// Has the begin of a range that will be read in order read into memory.
+pub(super) fn begin_reading(object: &dyn Object, range: ByteRange) {
+    object.read_ahead(range.split_at(AHEAD_BYTES).0);
+}
+
+/// The same for what comes some way behind a segment that is read now.
+pub(super) fn go_on_reading(object: &dyn Object, segment: ByteRange) {
+    let start = segment.start().saturating_add(AHEAD_BYTES);
+    object.read_ahead(ByteRange::between(start, start.saturating_add(segment.len())));
 }

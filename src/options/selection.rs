@@ -1,5 +1,6 @@
 //! Which names of a tree are copied.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
@@ -49,14 +50,13 @@ impl Selection {
         let lines: Vec<String> = lines.into_iter().map(Into::into).collect();
         let mut builder = GitignoreBuilder::new("");
         for line in &lines {
-            let error =
-                |error: ignore::Error| PatternError { line: line.clone(), why: reason(&error) };
-            let glob = as_glob(line).map_err(|why| PatternError { line: line.clone(), why })?;
-            builder.add_line(None, &glob).map_err(error)?;
+            as_glob(line)
+                .and_then(|glob| builder.add_line(None, &glob).map_err(|error| reason(&error)))
+                .map_err(|why| PatternError { line: line.clone(), why })?;
         }
-        let error =
-            |error: ignore::Error| PatternError { line: lines.join("\n"), why: reason(&error) };
-        let matcher = builder.build().map_err(error)?;
+        let matcher = builder.build();
+        let matcher = matcher
+            .map_err(|error| PatternError { line: lines.join("\n"), why: reason(&error) })?;
         Ok(Self { lines, matcher })
     }
 
@@ -71,6 +71,12 @@ impl Selection {
     #[must_use]
     pub fn has(&self, path: &Path, is_directory: bool) -> bool {
         !self.matcher.matched(path, is_directory).is_ignore()
+    }
+
+    /// The same of a name in a directory that has the path `below`; no path is made where all is
+    /// copied.
+    pub(crate) fn has_in(&self, below: &Path, name: &OsStr, is_directory: bool) -> bool {
+        self.is_all() || self.has(&below.join(name), is_directory)
     }
 }
 

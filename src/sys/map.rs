@@ -221,15 +221,8 @@ impl Mapping {
         // SAFETY: `target_at` was checked to be inside of the mapping.
         let to = unsafe { target.memory.as_mut_ptr().add(target_at) };
         // SAFETY: as in `read_at` for the source and as in `write_at` for the target.
-        unsafe { guard::copy(&source.guard, from, to, len) }.map_err(|interrupted| {
-            match source.offset_of(interrupted.address) {
-                Some(at) => fault(Side::Source, at, interrupted),
-                None => {
-                    let at = target.offset_of(interrupted.address);
-                    fault(Side::Target, at.unwrap_or(target_at + interrupted.done), interrupted)
-                }
-            }
-        })
+        unsafe { guard::copy(&source.guard, from, to, len) }
+            .map_err(|interrupted| fault_of_two(source, (target, target_at), interrupted))
     }
 
     /// The number of equal bytes at the start of two ranges of `len` bytes, each of one mapping.
@@ -249,15 +242,8 @@ impl Mapping {
         // SAFETY: `target_at` was checked to be inside of the mapping.
         let right = unsafe { target.memory.as_ptr().add(target_at) };
         // SAFETY: as in `read_at`, for both.
-        unsafe { guard::equal_len(&source.guard, left, right, len) }.map_err(|interrupted| {
-            match source.offset_of(interrupted.address) {
-                Some(at) => fault(Side::Source, at, interrupted),
-                None => {
-                    let at = target.offset_of(interrupted.address);
-                    fault(Side::Target, at.unwrap_or(target_at + interrupted.done), interrupted)
-                }
-            }
-        })
+        unsafe { guard::equal_len(&source.guard, left, right, len) }
+            .map_err(|interrupted| fault_of_two(source, (target, target_at), interrupted))
     }
 
     /// Tells the kernel how a range is used.
@@ -367,6 +353,21 @@ impl Mapping {
         let start = self.memory.as_ptr() as usize;
         let page = start - start % rustix::param::page_size();
         (page..start + self.len()).contains(&address).then(|| address.saturating_sub(start))
+    }
+}
+
+/// The fault of a loop over two mappings, in the second from `target_at` on.
+fn fault_of_two(
+    source: &Mapping,
+    (target, target_at): (&Mapping, usize),
+    interrupted: Interrupted,
+) -> Fault {
+    match source.offset_of(interrupted.address) {
+        Some(at) => fault(Side::Source, at, interrupted),
+        None => {
+            let at = target.offset_of(interrupted.address);
+            fault(Side::Target, at.unwrap_or(target_at + interrupted.done), interrupted)
+        }
     }
 }
 

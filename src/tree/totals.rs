@@ -88,13 +88,13 @@ impl Totals {
                 let spot = Spot::within(&directory, &entry.name);
                 let Ok(Some(facts)) = spot.facts(scope.follow) else { continue };
                 let is_directory = facts.kind == Kind::Directory;
-                let path = below.join(&entry.name);
-                if !scope.selection.has(&path, is_directory) {
+                if !scope.selection.has_in(below, &entry.name, is_directory) {
                     continue;
                 }
                 self.add(facts.kind, facts.len);
                 let goes_on = scope.span == Span::All || facts.id.dev == scope.device;
                 if is_directory && goes_on {
+                    let path = below.join(&entry.name);
                     whole &= self.count_below((spot, &path), scope.follow, scope, depth + 1);
                 }
             }

@@ -17,7 +17,7 @@ use crate::copy::{
 };
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::metadata::{self, Attributes};
-use crate::options::{Dereference, DirectoryLink, Endpoint, Flush, ObjectId, Span, Verify};
+use crate::options::{Dereference, DirectoryLink, Endpoint, ObjectId, Span, Verify};
 use crate::report::{Done, Event, Flow, ObjectKind, Report, Way};
 use crate::sys::file::{self, Kind};
 use crate::sys::names::{Follow, Listed, Spot};
@@ -54,8 +54,7 @@ pub(super) fn copy<'a>(trees: &'a Trees<'a>, later: Later<'a>, idle: &'a Idle, r
         device: root.source.id().dev,
         target_root: root.target_id(),
     };
-    let batches = trees.options.flush == Flush::Sync || trees.options.delta;
-    let waiting = if batches { walk.batch.descriptors(threads) } else { 0 };
+    let waiting = if trees.options.flushes_content() { walk.batch.descriptors(threads) } else { 0 };
     file::reserve_descriptors(root.source.handle(), waiting + OPEN_MAX);
     std::thread::scope(|scope| {
         for _ in 1..threads {
@@ -183,13 +182,9 @@ impl<'a> Walk<'a> {
 
     /// Whether a name in a directory is one of those that are copied.
     fn selects(&self, branch: &Branch, name: &OsStr, is_directory: bool) -> bool {
-        let selection = &self.trees.options.selection;
-        if selection.is_all() {
-            return true;
-        }
-        let path = branch.source_path().join(name);
-        let below = path.strip_prefix(&self.root).unwrap_or(&path);
-        selection.has(below, is_directory)
+        let path = branch.source_path();
+        let below = path.strip_prefix(&self.root).unwrap_or(path);
+        self.trees.options.selection.has_in(below, name, is_directory)
     }
 
     fn object(&self, branch: &Arc<Branch>, handles: &Handles, name: &OsStr, kind: Option<Kind>) {
@@ -354,7 +349,7 @@ impl<'a> Walk<'a> {
             // What cannot be swept is in nobody's way.
             drop(sweep_directory(&target, &source, precious));
         }
-        let batched = (options.flush == Flush::Sync || options.delta)
+        let batched = options.flushes_content()
             && options.verify == Verify::No
             && file::can_flush(&*target).unwrap_or(false)
             && platform::sync_tells_errors(target.file_system());
