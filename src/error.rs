@@ -118,6 +118,44 @@ impl Operation {
     }
 }
 
+/// Why a mirror does not delete something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Kept {
+    /// The patterns protect it from what is to have its name.
+    #[error("it is left out, and in the way of what is not")]
+    LeftOut,
+    /// The patterns protect something in it.
+    #[error("something in it is left out, and stays")]
+    HoldsLeftOut,
+    /// It is the mirror's source, under another name.
+    #[error("it is the source")]
+    Source,
+    /// It is mounted in the source.
+    #[error("it is a part of the source")]
+    PartOfSource,
+    /// It is not the target's.
+    #[error("something is mounted on it")]
+    Mounted,
+    /// The source has no names, which may be a mistake.
+    #[error("nothing was deleted from it: the source is empty")]
+    SourceEmpty,
+    /// It is more than may be deleted.
+    #[error("nothing was deleted from it: it would be {count} of at most {max} names")]
+    TooMany {
+        /// Names that would be deleted.
+        count: u64,
+        /// How many may be.
+        max: u64,
+    },
+    /// So many have been deleted as may be, and there is more than was counted.
+    #[error("it has come to be too much since it was counted what would be deleted")]
+    Uncounted,
+    /// Something could not be copied.
+    #[error("nothing was deleted from it: not everything could be copied")]
+    Failures,
+}
+
 /// Why an operation failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -160,9 +198,15 @@ pub enum Cause {
     /// A backup would take the place of the source, or of a file that this run has made.
     #[error("the backup would displace the source or a file just made")]
     Displaced,
-    /// Another run is writing into it.
-    #[error("another copy is writing into it")]
-    Busy,
+    /// Another process has locked it, another run most likely.
+    #[error("{}", held_by(.holder.as_ref()))]
+    Busy {
+        /// Who, where the system tells.
+        holder: Option<Holder>,
+    },
+    /// The name was free, and is another program's now.
+    #[error("another program has made it meanwhile")]
+    Appeared,
     /// A directory would be copied into itself.
     #[error("it cannot be copied into itself, {target}")]
     IntoItself {
@@ -192,6 +236,15 @@ pub enum Cause {
         /// Why not.
         reason: String,
     },
+    /// It is not deleted, for this reason.
+    #[error(transparent)]
+    Kept(Kept),
+    /// The mirror's source is in its target, or is it.
+    #[error("it is in the target, {target}, where it would be deleted")]
+    WithinTarget {
+        /// The target.
+        target: Endpoint,
+    },
     /// This system or file system cannot do it.
     #[error("{0}")]
     Unsupported(&'static str),
@@ -201,6 +254,33 @@ pub enum Cause {
     /// The observer asked to stop.
     #[error("interrupted")]
     Stopped,
+}
+
+/// A process that holds a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its number.
+    pub id: u32,
+    /// Its name, where the system tells.
+    pub name: Option<String>,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "process {}", self.id)?;
+        match &self.name {
+            Some(name) => write!(f, " ({name})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why a lock cannot be had, in words.
+pub(crate) fn held_by(holder: Option<&Holder>) -> String {
+    match holder {
+        Some(holder) => format!("{holder} holds it"),
+        None => "another process has locked it".to_owned(),
+    }
 }
 
 impl Error {
@@ -225,6 +305,9 @@ impl Error {
                 Some("--reflink=auto and --engine=auto copy what cannot be shared")
             }
             (_, Cause::Engine { .. }) => Some("--engine=auto takes one that can"),
+            (_, Cause::Kept(Kept::SourceEmpty)) => {
+                Some("is a disk not mounted? --allow-empty empties the target")
+            }
             (_, Cause::Changed | Cause::Shrank { .. }) => {
                 Some("--on-change=warn copies it as it is found")
             }

@@ -2,8 +2,9 @@
 //!
 //! The program `mycp` takes cp's operands and options; this library is what it is made of.
 //! [`copy()`] copies one file, [`Copier`] does it with [`CopyOptions`] and an [`Observer`],
-//! [`tree::Trees`] copies directories with all that is in them, and [`mapped`] reads and writes
-//! files through maps that return errors instead of raising SIGBUS.
+//! [`tree::Trees`] copies directories with all that is in them, [`tree::Mirror`] makes one
+//! equal to another, and [`mapped`] reads, writes and compares files through maps that return
+//! errors instead of raising SIGBUS.
 //!
 //! ```
 //! use mycp::{Copier, CopyOptions, Done, Endpoint, Flush, Verify};
@@ -47,16 +48,16 @@
 //! 1. `cli` hands each operand to [`tree::Trees`]. `tree::root` opens both sides and refuses to
 //!    copy a directory into itself, whatever it is called.
 //! 2. `tree::walk` opens a directory of the source relative to the one that it is in, without
-//!    following links, and makes the target's under a temporary name (`copy::stage`), locked as a
-//!    temporary file is. Both stay open: what is done in them is done relative to these handles
-//!    (`copy::directory`), so that a path that is swapped meanwhile leads nobody outside.
+//!    following links, and makes the target's under a temporary name (`copy::staged_directory`),
+//!    locked as a temporary file is. Both stay open: what is done in them is done relative to these
+//!    handles (`copy::directory`), so that a path that is swapped meanwhile leads nobody outside.
 //! 3. `tree::crew` gives the threads names to copy, a handful at once. Each object goes the way of
 //!    a byte above, from `copy::source` on. In a directory that has a temporary name a file gets
 //!    its own at once, which spares it the lock, the rename and more than half of all system
 //!    calls; in one that was there before it is staged.
 //! 4. When its files are there, the directory gets its name, and its subdirectories are begun, the
 //!    ones of the deepest directory first. When they have ended, it gets its attributes, its times
-//!    last (`tree::branch`), and is closed.
+//!    last (`tree::finish`), and is closed.
 //! 5. With [`Flush::Sync`] what is whole waits (`tree::batch`) until one `syncfs` has brought it
 //!    all to the disk; then it is named, and a last `syncfs` brings the names.
 //! 6. A thread without work is lent to whoever copies a large file (`engine::drive`), block by
@@ -68,6 +69,12 @@
 //! being filled, or waited for a flush, with nothing but files in it; the next run removes it and
 //! finishes the job.
 //!
+//! With [`CopyOptions::delta`] the large files in such a directory are gone on with
+//! (`copy::leftover_directory`). The next run locks it, gives it the attributes of a new one and
+//! those files temporary names, removes the other files, and fills it as its own. So there is one
+//! directory, however often runs are killed, and nothing is carried from one to another. What
+//! nothing has gone on with is removed before the directory gets its name.
+//!
 //! A directory stays open as long as something in it is under way. Below a depth of 64 one that
 //! only waits for a subdirectory is closed meanwhile (`tree::branch`), and then found again as what
 //! that one is in, so that a tree can be deeper than a process can have files open.
@@ -75,6 +82,33 @@
 //! Hard links: the first name of a source is copied, the others are linked to it (`copy::session`).
 //! The first copy's directory is found again from the root of the tree, component by component
 //! without following links, and what was linked is compared with what was copied.
+//!
+//! # The way of a mirror
+//!
+//! A mirror ([`CopyOptions::mirror`]) goes the same way, with these differences.
+//!
+//! 1. `tree::claim` locks the target's root, from before it has its name to the end of the run:
+//!    one mirror at a time has a target.
+//! 2. When a directory is opened (`tree::start`), the target's names are listed; those that the
+//!    source has are struck off that list.
+//! 3. For each name `tree::walk` asks `tree::mirrored`, which has `copy::plan` look at both sides
+//!    and `change::decide` say what is to be done, and why: nothing for what is equal already. A
+//!    dry run ends here. A real one carries it out, as a copy would, but patches what differs in
+//!    part only (`copy::delta`).
+//! 4. Whatever is copied waits in `tree::batch` until its content is on the disk, flushed or not,
+//!    so that nothing looks up to date that is not. Clones need not wait where the file system
+//!    keeps the order.
+//! 5. A directory whose parts have all ended gets the attributes that differ (`tree::finish`). What
+//!    is left on its list is noted (`tree::mirrored`), but not yet deleted.
+//! 6. In the end, if nothing has failed, that is looked at anew, through handles that are compared
+//!    with those of the walk (`tree::prune`). It is counted, and deleted, each directory after what
+//!    is in it (`tree::teardown`).
+//! 7. Changes are told as they were decided. Which of several hard links is linked to which other
+//!    depends on the threads; so that a dry run tells the same, such names are told in the end
+//!    (`tree::changes`).
+//!
+//! With `--watch` one mirror follows the other (`cli::watching`): of the whole tree, or limited to
+//! what has changed (`tree::parts`).
 //!
 //! # Floors
 //!
@@ -89,6 +123,7 @@
 //! | 4 | `engine` | one range one way; cutting, threads, choice |
 //! | 3 | `object`, `mapped` | things with bytes, for the engines and for library users |
 //! | 3 | `metadata`, `digest`, `lock` | attributes; hashes; free space and advisory locks |
+//! | 3 | `change` | what a mirror does to a name, and why |
 //! | 2 | `sys` | all `unsafe`, all `cfg(target_os)`; safe functions, `io::Result` |
 //! | 1 | `error`, `report` | what failed; what was done; the observer |
 //! | 0 | `units`, `options` | plain values |
@@ -106,8 +141,8 @@
 //!   far it came and where it stopped. No thread registers anything, and a fault anywhere else goes
 //!   to the handler that was there before ([`FaultGuard`]).
 //! - **A name never shows half a file.** The temporary `.NAME.mycp-XXXXXX` is locked while its run
-//!   lives; the next run finds an unlocked one dead and removes it. The numbers are tried in order,
-//!   so that no directory is read for that.
+//!   lives; the next run finds an unlocked one dead and removes it, or goes on with it. The numbers
+//!   are tried in order, so that no directory is read for that.
 //! - **The source is compared with itself.** Size, modification and change time at the end must be
 //!   those of the beginning, and a write that was under way then is waited for, since it had
 //!   set the times already. Where the times say too little, the contents are compared: to tell one
@@ -130,6 +165,7 @@
 //! beside `sys/linux.rs` with the same functions; there is none yet, and the crate does not build
 //! elsewhere.
 
+mod change;
 #[doc(hidden)]
 pub mod cli;
 mod copy;
@@ -146,13 +182,15 @@ mod sys;
 pub mod tree;
 mod units;
 
+pub use change::{Action, Change, Reason};
 pub use copy::{Copier, Session, copy};
-pub use error::{Cause, Error, Operation, Result};
+pub use error::{Cause, Error, Holder, Kept, Operation, Result};
 pub use mapped::{FaultGuard, Restored};
 pub use options::{
-    Backup, BackupControl, Content, CopyOptions, Dereference, Directories, DirectoryLink, Endpoint,
-    EngineChoice, EngineName, Existing, Flush, Keep, Made, ObjectId, OnChange, PatternError,
-    Preserve, Quoted, Reflink, Selection, Span, Sparse, Special, THREADS_MAX, Update, Verify,
+    Backup, BackupControl, Compare, Content, CopyOptions, Dereference, Directories, DirectoryLink,
+    Endpoint, EngineChoice, EngineName, Existing, Flush, Keep, LockWait, Made, MirrorOptions,
+    ObjectId, OnChange, PatternError, Preserve, Quoted, Reflink, Selection, Span, Sparse, Special,
+    THREADS_MAX, Update, Verify,
 };
 pub use report::{
     Consent, Delta, DeltaInto, Done, EngineUse, Event, Flow, Flushes, InPlaceReason, Lost,

@@ -11,7 +11,9 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::error::Holder;
 use crate::sys::file;
+use crate::sys::locks;
 use crate::sys::names::{Follow, Spot};
 
 /// What an attempt to lock came to.
@@ -42,6 +44,18 @@ pub(crate) fn try_lock(file: &File) -> io::Result<Locked> {
             _ => Err(error),
         },
     }
+}
+
+/// The process that has locked the file, where the system tells: it may take more than one look,
+/// since its list is not made in one moment.
+pub(crate) fn holder(file: &File) -> Option<Holder> {
+    const LOOKS: usize = 3;
+    (0..LOOKS).find_map(|look| {
+        if look > 0 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        locks::holder(file)
+    })
 }
 
 /// Locks a directory against other runs, and other threads, that take this lock, waiting for

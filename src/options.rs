@@ -1,11 +1,13 @@
 //! What is asked for, as plain values.
 
+mod mirror;
 mod selection;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use mirror::{Compare, LockWait, MirrorOptions};
 pub use selection::{PatternError, Selection};
 
 /// Something that bytes can be copied from or to.
@@ -231,6 +233,21 @@ pub struct Preserve {
     pub acl_optional: bool,
 }
 
+impl Preserve {
+    /// Everything, as `cp -a`: what a target's file system cannot hold of extended attributes, ACLs
+    /// and security contexts is a warning.
+    pub const ALL: Self = Self {
+        mode: Keep::Must,
+        ownership: Keep::Must,
+        timestamps: Keep::Must,
+        links: Keep::Must,
+        xattr: Keep::Try,
+        context: Keep::Try,
+        default_mode: false,
+        acl_optional: true,
+    };
+}
+
 /// When an existing target is replaced, as `cp --update`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Update {
@@ -408,6 +425,8 @@ pub struct CopyOptions {
     pub special: Special,
     /// How far a tree reaches.
     pub span: Span,
+    /// Whether the target is made equal to the source, and how.
+    pub mirror: Option<MirrorOptions>,
     /// Which names below directories that are copied are copied.
     pub selection: Selection,
     /// What becomes of symbolic links where directories are to be copied.
@@ -418,9 +437,19 @@ pub struct CopyOptions {
 }
 
 impl CopyOptions {
+    /// Whether nothing is to be changed.
+    pub(crate) fn is_dry_run(&self) -> bool {
+        self.mirror.is_some_and(|mirror| mirror.dry_run)
+    }
+
+    /// Whether what an existing target holds is compared with the source.
+    pub(crate) fn compares_content(&self) -> bool {
+        self.delta || self.mirror.is_some()
+    }
+
     /// Whether content is brought to the disk before anybody can take it for a copy.
     pub(crate) fn flushes_content(&self) -> bool {
-        self.flush == Flush::Sync || self.delta
+        self.flush == Flush::Sync || self.compares_content()
     }
 }
 

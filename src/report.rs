@@ -96,6 +96,8 @@ pub enum Skip {
     Declined,
     /// It is another name of the source already (`-l`).
     Linked,
+    /// The target equals the source already (`--mirror`).
+    Equal,
 }
 
 /// How the target came to its new content.
@@ -143,6 +145,8 @@ pub enum DeltaInto {
     Target,
     /// Into a new file, with all the others: the file system cannot clone.
     NewFile,
+    /// Into the temporary of a killed run, which then took the target's name.
+    Leftover,
 }
 
 /// Why a target is written in place and not replaced.

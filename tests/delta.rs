@@ -287,6 +287,35 @@ fn a_target_that_changes_after_it_was_cloned_is_noticed() {
     }
 }
 
+/// To clone a small file and to patch the clone takes longer than to write it.
+#[test]
+fn a_mirror_stores_small_files_whole_and_of_large_ones_what_differs() {
+    let sandbox = Sandbox::new();
+    for root in ["s", "t"] {
+        sandbox.directory(root);
+    }
+    let lengths = [("small", 64 << 10), ("large", (64 << 10) + 1)];
+    for (name, len) in lengths {
+        sandbox.write(format!("s/{name}"), &content(1, len));
+        let target = sandbox.write(format!("t/{name}"), &content(2, len));
+        let target = File::options().write(true).open(target).unwrap();
+        target.set_modified(std::time::UNIX_EPOCH).unwrap();
+    }
+    let ended = sandbox.mycp(["--mirror", "--json", "s", "t"]).good();
+    let output = String::from_utf8_lossy(&ended.output);
+    for (name, is_patched) in [("small", false), ("large", true)] {
+        let line = output.lines().find(|line| line.contains(&format!("t/{name}\""))).unwrap();
+        let json: serde_json::Value = serde_json::from_str(line).unwrap();
+        let into = json.pointer("/delta/into");
+        assert_eq!(into.is_some(), is_patched, "{line}");
+        assert_same_bytes(
+            &sandbox.read(format!("t/{name}")),
+            &sandbox.read(format!("s/{name}")),
+            line,
+        );
+    }
+}
+
 #[test]
 fn a_target_that_is_equal_does_not_stay_setuid() {
     let sandbox = Sandbox::new();
@@ -324,6 +353,9 @@ fn a_hash_is_that_of_all_bytes() {
 fn calls(way: &[&str], pages: &[u64]) -> Vec<String> {
     let sandbox = Sandbox::new();
     with_changed_pages(&sandbox, 3 * MIB, pages);
+    // Files that are made in one tick have one time.
+    let before = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+    File::open(sandbox.path("source")).unwrap().set_modified(before).unwrap();
     let log = sandbox.path("log");
     let words = ["strace", "-f", "-qq", "-y", "-o"].map(OsStr::new);
     let trace = ["-e", "trace=fsync,utimensat,pwrite64,renameat,renameat2,rename"].map(OsStr::new);

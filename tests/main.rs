@@ -55,6 +55,10 @@ mod regression;
 #[cfg(target_os = "linux")]
 mod rescue;
 #[cfg(target_os = "linux")]
+mod resume;
+#[cfg(target_os = "linux")]
+mod resume_directory;
+#[cfg(target_os = "linux")]
 mod same_object;
 #[cfg(target_os = "linux")]
 mod sparse;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// A module imports only from floors below its own.
-const FLOORS: [(&str, u32); 26] = [
+const FLOORS: [(&str, u32); 27] = [
     ("units", 0),
     ("options", 0),
     ("error", 1),
@@ -19,6 +19,7 @@ const FLOORS: [(&str, u32); 26] = [
     ("engine", 4),
     ("digest", 3),
     ("delta", 4),
+    ("change", 3),
     ("copy", 5),
     ("tree", 6),
     ("crash", 6),
@@ -190,7 +191,8 @@ fn long_functions(source: &Source) -> String {
     for (start, line) in lines.iter().enumerate() {
         let code = line.trim_start();
         let indentation = &line[..line.len() - code.len()];
-        if !has_word(code, "fn") || code.starts_with("//") || code.ends_with(';') {
+        let is_one_line = code.ends_with([';', '}']);
+        if !has_word(code, "fn") || code.starts_with("//") || is_one_line {
             continue;
         }
         let end = format!("{indentation}}}");

@@ -4,15 +4,20 @@ use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::parser::ValueSource;
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, ValueHint};
+use clap::{CommandFactory, FromArgMatches, Parser, ValueHint};
 
 use super::generate::Generated;
-use super::words::{
-    ATTRIBUTES, Attribute, AttributeList, BACKUP_WANTED, BackupWanted, ENGINE, FLUSH, GENERATED,
-    ON_CHANGE, PROGRESS, ProgressWhen, REFLINK, SPARSE, UPDATE, VERIFY, choice, threads,
+use super::order::{
+    Preserving, Selecting, attributes_in_order, links_followed, selecting_in_order,
 };
-use crate::options::{Dereference, EngineChoice, Flush, OnChange, Reflink, Sparse, Update, Verify};
+use super::words::{
+    ATTRIBUTES, AttributeList, BACKUP_WANTED, BackupWanted, COMPARE, ENGINE, FLUSH, FOREVER,
+    GENERATED, ON_CHANGE, PROGRESS, ProgressWhen, REFLINK, SPARSE, UPDATE, VERIFY, choice,
+    lock_wait, threads,
+};
+use crate::options::{
+    Compare, Dereference, EngineChoice, Flush, LockWait, OnChange, Reflink, Sparse, Update, Verify,
+};
 
 const USAGE: &str = "\
 mycp [OPTION]... SOURCE TARGET
@@ -34,6 +39,7 @@ where it stands.";
 
 const COPIED: &str = "What is copied";
 const GOES: &str = "Where copies go";
+const MIRROR: &str = "Mirrors";
 const EXISTING: &str = "Existing targets";
 const KEPT: &str = "What is kept";
 const MOVES: &str = "How bytes move";
@@ -133,6 +139,70 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE", action = clap::ArgAction::Append, help_heading = COPIED)]
     #[arg(value_hint = ValueHint::FilePath)]
     pub(super) exclude_from: Vec<OsString>,
+
+    /// Make TARGET equal to SOURCE, a directory: -aT --delta
+    ///
+    /// What is equal already is left alone: what has the length, the modification time and all
+    /// attributes of the source (see --compare). What SOURCE does not have is deleted from TARGET,
+    /// last, and only when nothing has failed. TARGET is made if it is not there.
+    #[arg(long, help_heading = MIRROR)]
+    pub(super) mirror: bool,
+
+    /// How --mirror compares content: quick, content
+    ///
+    /// quick: length and modification time, the default. content: every byte.
+    #[arg(long, value_name = "HOW", value_parser = choice(COMPARE), requires = "mirror")]
+    #[arg(help_heading = MIRROR)]
+    pub(super) compare: Option<Compare>,
+
+    /// Print what --mirror would change, and change nothing
+    ///
+    /// The lines are those that --changes prints.
+    #[arg(long, requires = "mirror", help_heading = MIRROR)]
+    pub(super) dry_run: bool,
+
+    /// Print a line for each change of --mirror
+    ///
+    /// A line has three words: what is done (create, update, replace, attributes, link, delete),
+    /// in what the target differed (new, kind, size, time, content, text, device, mode, owner,
+    /// xattr, links, extra, excluded; several are separated by commas), and the name in quotes.
+    #[arg(long, requires = "mirror", help_heading = MIRROR)]
+    pub(super) changes: bool,
+
+    /// Delete nothing if --mirror would delete more than N names
+    ///
+    /// All that is in a directory counts, and files that directories take the place of. More than
+    /// N is an error, status 1.
+    #[arg(long, value_name = "N", requires = "mirror", help_heading = MIRROR)]
+    pub(super) max_delete: Option<u64>,
+
+    /// Delete what --exclude leaves out, too
+    #[arg(long, requires = "mirror", help_heading = MIRROR)]
+    pub(super) delete_excluded: bool,
+
+    /// Have --mirror empty TARGET when SOURCE is empty
+    ///
+    /// Without it that is an error: a disk that is not mounted looks so.
+    #[arg(long, requires = "mirror", help_heading = MIRROR)]
+    pub(super) allow_empty: bool,
+
+    /// Wait while another process has locked TARGET
+    ///
+    /// SECONDS at most, or without a value as long as it takes. A mirror locks TARGET to its end,
+    /// against other mirrors; without this option, a TARGET that is locked is an error.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = FOREVER, value_parser = lock_wait, requires = "mirror")]
+    #[arg(help_heading = MIRROR)]
+    pub(super) lock_wait: Option<LockWait>,
+
+    /// Go on with --mirror, as SOURCE changes
+    ///
+    /// Until it is interrupted. What changes is mirrored a moment later, and the whole tree again
+    /// when changes were missed, when something has failed, after a delay, and once an hour. On a
+    /// terminal a line of status is shown, unless --progress=never is given. Each time counts as a
+    /// run of its own: for --max-delete, and for --json, which prints a summary of each.
+    #[arg(long, requires = "mirror", help_heading = MIRROR)]
+    pub(super) watch: bool,
 
     /// With -r, copy what FIFOs and devices yield
     ///
@@ -333,7 +403,8 @@ pub(super) struct Args {
 
     /// Print one JSON object a line for each file
     ///
-    /// Its "event" is copied, skipped or failed. With -r there is also warning, for what a
+    /// Its "event" is copied, skipped or failed, of a mirror also deleted and, with --changes or
+    /// --dry-run, change. With -r there is also warning, for what a
     /// directory lacks when all that is in it has been copied, and on the last line summary.
     /// Lengths are in bytes; a name that is not UTF-8 has its bytes in hexadecimal in a second
     /// field, as "source_bytes".
@@ -386,83 +457,8 @@ impl Args {
         args.attributes = attributes_in_order(&matches);
         args.links_followed = links_followed(&matches);
         args.selecting = selecting_in_order(&matches);
+        args.no_target_directory |= args.mirror;
+        args.progress = args.progress.or(args.watch.then_some(ProgressWhen::Auto));
         Ok(args)
-    }
-}
-
-/// Whether an attribute is to be kept or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Preserving {
-    Yes,
-    No,
-}
-
-/// What is done with a pattern, or a file of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Selecting {
-    Exclude,
-    Include,
-    From,
-}
-
-/// The values of an option, each with its place on the command line.
-fn placed_values<'a, T: Clone + Send + Sync + 'static>(
-    matches: &'a ArgMatches,
-    id: &str,
-) -> impl Iterator<Item = (usize, &'a T)> {
-    let values = matches.get_many::<T>(id).into_iter().flatten();
-    matches.indices_of(id).into_iter().flatten().zip(values)
-}
-
-fn selecting_in_order(matches: &ArgMatches) -> Vec<(Selecting, OsString)> {
-    let options = [
-        ("exclude", Selecting::Exclude),
-        ("include", Selecting::Include),
-        ("exclude_from", Selecting::From),
-    ];
-    let mut all = Vec::new();
-    for (id, selecting) in options {
-        let values = placed_values(matches, id);
-        all.extend(values.map(|(index, value): (_, &OsString)| (index, selecting, value.clone())));
-    }
-    all.sort_by_key(|(index, ..)| *index);
-    all.into_iter().map(|(_, selecting, value)| (selecting, value)).collect()
-}
-
-fn attributes_in_order(matches: &ArgMatches) -> Vec<(Preserving, AttributeList)> {
-    let mut lists = Vec::new();
-    for (id, preserving) in [("preserve", Preserving::Yes), ("no_preserve", Preserving::No)] {
-        let values = placed_values(matches, id);
-        lists.extend(
-            values.map(|(index, list): (_, &AttributeList)| (index, preserving, list.clone())),
-        );
-    }
-    // Of one that was typed several times the last place is known, which is the one that counts.
-    for (id, attribute) in [("archive", Attribute::All), ("keep_links", Attribute::Links)] {
-        let list = AttributeList(vec![attribute]);
-        lists.extend(place(matches, id).map(|index| (index, Preserving::Yes, list)));
-    }
-    lists.sort_by_key(|(index, ..)| *index);
-    lists.into_iter().map(|(_, preserving, list)| (preserving, list)).collect()
-}
-
-fn links_followed(matches: &ArgMatches) -> Option<Dereference> {
-    let flags = [
-        ("archive", Dereference::Never),
-        ("keep_links", Dereference::Never),
-        ("no_dereference", Dereference::Never),
-        ("follow_operands", Dereference::Operands),
-        ("dereference", Dereference::Always),
-    ];
-    let typed = flags.iter().filter_map(|(id, meant)| Some((place(matches, id)?, *meant)));
-    typed.max_by_key(|(index, _)| *index).map(|(_, meant)| meant)
-}
-
-/// Where a flag was typed last.
-fn place(matches: &ArgMatches, flag: &str) -> Option<usize> {
-    // One that was not typed has a value, too, and a place.
-    match matches.value_source(flag) {
-        Some(ValueSource::CommandLine) => matches.indices_of(flag)?.next_back(),
-        _ => None,
     }
 }

@@ -6,8 +6,8 @@
 use super::args::Args;
 use super::request::Refusal;
 use crate::options::{
-    BackupControl, CopyOptions, Directories, EngineChoice, EngineName, Made, Reflink, Sparse,
-    Update, Verify,
+    BackupControl, CopyOptions, Dereference, Directories, EngineChoice, EngineName, Made, Reflink,
+    Sparse, Update, Verify,
 };
 
 /// Whether the rule is broken, and what is said then.
@@ -16,7 +16,8 @@ type Rule = (bool, &'static str);
 /// Refuses the first contradiction, if there is one.
 pub(super) fn refuse(args: &Args, options: &CopyOptions) -> Result<(), Refusal> {
     let rules = [
-        &about_targets(args, options)[..],
+        &about_mirrors(args, options)[..],
+        &about_targets(args, options),
         &about_delta(args, options),
         &about_trees(args, options),
         &about_bytes(options),
@@ -26,6 +27,47 @@ pub(super) fn refuse(args: &Args, options: &CopyOptions) -> Result<(), Refusal> 
         Some((_, sentence)) => Err(Refusal::usage(*sentence)),
         None => Ok(()),
     }
+}
+
+fn about_mirrors(args: &Args, options: &CopyOptions) -> [Rule; 9] {
+    let mirror = args.mirror;
+    let backs_up = options.backup.control != BackupControl::None;
+    [
+        (
+            mirror && (options.made != Made::Copy || args.attributes_only || args.copy_contents),
+            "--mirror makes copies of everything, not what -l, -s, --attributes-only or \
+             --copy-contents make",
+        ),
+        (
+            mirror && (args.update.is_some() || args.no_clobber || args.interactive),
+            "--mirror replaces whatever is not equal, where -u, -n and -i skip some of it",
+        ),
+        (
+            mirror && (backs_up || args.remove_destination),
+            "--mirror keeps nothing that the source has not, as backups are, and removes last",
+        ),
+        (
+            mirror && args.keep_directory_symlink,
+            "--mirror changes nothing outside TARGET, where --keep-directory-symlink leads",
+        ),
+        (
+            args.dry_run && args.manifest.is_some(),
+            "--dry-run copies nothing that --manifest could list",
+        ),
+        (
+            mirror && (args.parents || !args.target_directory.is_empty()),
+            "--mirror takes one SOURCE and its TARGET, not --parents and -t",
+        ),
+        (args.watch && args.dry_run, "--watch goes on with what --dry-run does not do"),
+        (
+            args.watch && args.manifest.is_some(),
+            "--watch has no end at which --manifest could be written",
+        ),
+        (
+            args.watch && options.dereference == Dereference::Always,
+            "--watch sees what changes in SOURCE, not in what the links lead to that -L follows",
+        ),
+    ]
 }
 
 fn about_targets(args: &Args, options: &CopyOptions) -> [Rule; 6] {
@@ -61,15 +103,15 @@ fn about_delta(args: &Args, options: &CopyOptions) -> [Rule; 5] {
         ),
         (
             delta && options.engine != EngineChoice::Auto,
-            "--delta moves bytes in its own way: the only engine for it is auto",
+            "--delta and --mirror move bytes in their own way: the only engine is auto",
         ),
         (
             delta && options.reflink == Reflink::Always,
-            "--delta stores what differs, where --reflink=always stores nothing",
+            "--delta and --mirror store what differs, where --reflink=always stores nothing",
         ),
         (
             delta && options.sparse == Sparse::Never,
-            "--delta leaves the holes of the target, which --sparse=never rules out",
+            "--delta and --mirror leave the holes of the target, which --sparse=never rules out",
         ),
         (
             delta && (options.made != Made::Copy || args.attributes_only),

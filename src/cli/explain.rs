@@ -87,6 +87,9 @@ fn write_delta(f: &mut fmt::Formatter<'_>, delta: &Delta) -> fmt::Result {
         DeltaInto::NewFile => {
             writeln!(f, "  delta: it differs, and the file system cannot clone it: {stored} stored")
         }
+        DeltaInto::Leftover => {
+            writeln!(f, "  delta: {stored} stored into what a killed run had left, by {threads}")
+        }
     }
 }
 
@@ -132,6 +135,7 @@ pub(super) const fn skip(skip: Skip) -> &'static str {
         Skip::Exists => "it exists",
         Skip::NotOlder => "it is not older than the source",
         Skip::Declined => "the answer was no",
+        Skip::Equal => "it is equal to the source",
         Skip::Linked => "it is another name of the source already",
     }
 }

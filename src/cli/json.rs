@@ -9,9 +9,12 @@ use serde::Serialize;
 
 use super::explain;
 use super::output::Failure;
+use crate::change::Change;
 use crate::error::{Error, Operation};
 use crate::options::Endpoint;
-use crate::report::{Delta, DeltaInto, EngineUse, InPlaceReason, Report, Skip, Warning, Way};
+use crate::report::{
+    Delta, DeltaInto, EngineUse, InPlaceReason, ObjectKind, Report, Skip, Warning, Way,
+};
 use crate::tree::Summary;
 use crate::units::ByteRange;
 
@@ -49,7 +52,24 @@ enum Event<'a> {
         bytes: u64,
         skipped: u64,
         failed: u64,
+        deleted: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        changes: Option<u64>,
         file_systems_flushed: u64,
+    },
+    Deleted {
+        target: Name,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        target_bytes: Option<Hex>,
+        kind: &'static str,
+    },
+    Change {
+        action: &'static str,
+        reasons: Vec<&'static str>,
+        kind: &'static str,
+        target: Name,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        target_bytes: Option<Hex>,
     },
 }
 
@@ -136,6 +156,21 @@ type Name = String;
 /// The bytes of a name in hexadecimal, where the text has lost some.
 type Hex = String;
 
+/// The line for something that a mirror changes, or would.
+pub(super) fn changed(target: &Endpoint, change: &Change) -> serde_json::Result<String> {
+    let (target, target_bytes) = name(target);
+    let Change { action, kind, reasons } = change;
+    let reasons = reasons.iter().map(|reason| reason.as_str()).collect();
+    let (action, kind) = (action.as_str(), kind.as_str());
+    line(&Event::Change { action, reasons, kind, target, target_bytes })
+}
+
+/// The line for something that a mirror has deleted.
+pub(super) fn deleted(target: &Endpoint, kind: ObjectKind) -> serde_json::Result<String> {
+    let (target, target_bytes) = name(target);
+    line(&Event::Deleted { target, target_bytes, kind: kind.as_str() })
+}
+
 /// The line for a copy.
 pub(super) fn copied(report: &Report) -> serde_json::Result<String> {
     let (way, in_place_because) = match report.way {
@@ -191,6 +226,7 @@ pub(super) fn skipped(
         Skip::NotOlder => "not_older",
         Skip::Declined => "declined",
         Skip::Linked => "linked",
+        Skip::Equal => "equal",
     };
     line(&Event::Skipped { names: names(source, target), why })
 }
@@ -206,7 +242,8 @@ pub(super) fn warning(
 
 /// The line for the end of a run over trees.
 pub(super) fn summary(summary: &Summary) -> serde_json::Result<String> {
-    let Summary { files, directories, others, links, bytes, skipped, failed, flushes } = *summary;
+    let Summary { files, directories, others, links, bytes, skipped, failed, .. } = *summary;
+    let Summary { deleted, changes, flushes, .. } = *summary;
     line(&Event::Summary {
         files,
         directories,
@@ -215,6 +252,8 @@ pub(super) fn summary(summary: &Summary) -> serde_json::Result<String> {
         bytes,
         skipped,
         failed,
+        deleted,
+        changes,
         file_systems_flushed: flushes,
     })
 }
@@ -303,6 +342,7 @@ fn delta(delta: Delta) -> DeltaUse {
         DeltaInto::Clone => "clone",
         DeltaInto::Target => "target",
         DeltaInto::NewFile => "new_file",
+        DeltaInto::Leftover => "leftover",
     };
     DeltaUse { into, stored: delta.stored, threads: delta.threads }
 }
@@ -388,7 +428,8 @@ mod tests {
         assert_eq!(
             summary(&counted).unwrap(),
             "{\"event\":\"summary\",\"files\":1,\"directories\":2,\"others\":0,\"links\":0,\
-             \"bytes\":3,\"skipped\":0,\"failed\":0,\"file_systems_flushed\":0}\n"
+             \"bytes\":3,\"skipped\":0,\"failed\":0,\"deleted\":0,\
+             \"file_systems_flushed\":0}\n"
         );
     }
 }

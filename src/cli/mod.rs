@@ -9,11 +9,13 @@ mod interrupt;
 mod json;
 mod landing;
 mod manifest;
+mod order;
 mod output;
 mod progress;
 mod request;
 mod selection;
 mod watch;
+mod watching;
 mod words;
 
 use std::ffi::OsString;
@@ -156,7 +158,13 @@ fn carry_out(request: &Request) -> ExitCode {
         _ => Extent::Many,
     };
     let mut output = Output::new(request.output, extent);
-    if let Err(error) = copy_all(request, &mut output) {
+    let done = match request.watches {
+        true => interrupt::install()
+            .map_err(Into::into)
+            .and_then(|()| watching::keep(request, &mut output)),
+        false => copy_all(request, &mut output),
+    };
+    if let Err(error) = done {
         output.error(error.as_ref());
     }
     output.finish()

@@ -7,9 +7,10 @@ use std::process::ExitCode;
 use super::explain;
 use super::json;
 use super::request::OutputMode;
+use crate::change::Change;
 use crate::error::{Cause, Error, Result};
 use crate::options::Endpoint;
-use crate::report::{Done, Lost, Report, Skip, Warning, Way};
+use crate::report::{Done, Lost, ObjectKind, Report, Skip, Warning, Way};
 use crate::tree::Summary;
 
 /// Why an object was not copied.
@@ -187,6 +188,26 @@ impl Output {
         }
         if skip == Skip::Declined {
             self.status = Status::Failed;
+        }
+    }
+
+    /// Tells of something that a mirror changes, or would.
+    pub(super) fn changed(&mut self, target: &Endpoint, change: &Change) {
+        match self.mode {
+            OutputMode::Json => self.print_json(json::changed(target, change)),
+            _ => self.print(&format!("{change} {target}\n")),
+        }
+    }
+
+    /// Tells of something that a mirror has deleted, in rm's words.
+    pub(super) fn deleted(&mut self, target: &Endpoint, kind: ObjectKind) {
+        match self.mode {
+            OutputMode::Silent => {}
+            OutputMode::Verbose | OutputMode::Explain => {
+                let what = if kind == ObjectKind::Directory { "directory " } else { "" };
+                self.print(&format!("removed {what}{target}\n"));
+            }
+            OutputMode::Json => self.print_json(json::deleted(target, kind)),
         }
     }
 

@@ -5,14 +5,15 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::Environment;
-use super::args::{Args, Preserving};
+use super::args::Args;
 use super::contradictions;
 use super::landing::{self, Kinds};
+use super::order::Preserving;
 use super::selection;
 use super::words::{Attribute, AttributeList, BackupWanted, ProgressWhen, backup_control};
 use crate::options::{
     Backup, BackupControl, Content, CopyOptions, Dereference, Directories, DirectoryLink, Endpoint,
-    Existing, Keep, Made, Preserve, Reflink, Span, Sparse, Special, Update, Verify,
+    Existing, Keep, Made, MirrorOptions, Preserve, Reflink, Span, Sparse, Special, Update, Verify,
 };
 use crate::tree::Operand;
 
@@ -31,6 +32,8 @@ pub(super) struct Request {
     pub(super) progress: ProgressWhen,
     /// Where the hashes go.
     pub(super) manifest: Option<PathBuf>,
+    /// Whether a mirror goes on until it is interrupted.
+    pub(super) watches: bool,
 }
 
 /// Whether the user is asked before a target is replaced.
@@ -96,6 +99,7 @@ impl Request {
             },
             progress: args.progress.unwrap_or_default(),
             manifest: args.manifest,
+            watches: args.watch,
         };
         request.refuse_misuse_of_streams()?;
         Ok(request)
@@ -142,7 +146,10 @@ impl Request {
 
 /// The options of every copy of the run.
 fn options(args: &Args, environment: &Environment) -> Result<CopyOptions, Refusal> {
-    let update = if args.no_clobber { Update::None } else { args.update.unwrap_or_default() };
+    let update = match () {
+        () if args.no_clobber => Update::None,
+        () => args.update.unwrap_or_default(),
+    };
     let sparse = args.sparse.unwrap_or_default();
     // As cp: a clone, and with it copy_file_range, would bring holes along.
     let unshared = if sparse == Sparse::Never { Reflink::Never } else { Reflink::Auto };
@@ -153,7 +160,16 @@ fn options(args: &Args, environment: &Environment) -> Result<CopyOptions, Refusa
         flush: args.flush.unwrap_or_default(),
         on_change: args.on_change.unwrap_or_default(),
         verify: args.verify.unwrap_or_default(),
-        delta: args.delta,
+        delta: args.delta || args.mirror,
+        mirror: args.mirror.then_some(MirrorOptions {
+            compare: args.compare.unwrap_or_default(),
+            dry_run: args.dry_run,
+            changes: args.changes,
+            max_delete: args.max_delete,
+            delete_excluded: args.delete_excluded,
+            allow_empty: args.allow_empty,
+            lock_wait: args.lock_wait.unwrap_or_default(),
+        }),
         hash: args.manifest.is_some(),
         preserve: preserve(&args.attributes),
         update,
@@ -180,7 +196,7 @@ fn options(args: &Args, environment: &Environment) -> Result<CopyOptions, Refusa
 }
 
 fn recursive(args: &Args) -> bool {
-    args.recursive || args.archive
+    args.recursive || args.archive || args.mirror
 }
 
 /// As cp: links are what `-r` is for; what is to be a hard link has to be what the name leads to.

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs;
 
-use super::args::Selecting;
+use super::order::Selecting;
 use super::request::Refusal;
 use crate::options::{Quoted, Selection};
 

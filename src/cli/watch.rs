@@ -7,12 +7,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::interrupt;
 use super::manifest::Manifest;
-use super::output::{Failure, Output};
+use super::output::{Failure, Output, say};
 use super::progress::{Progress, lock};
 use super::request::Replacing;
-use crate::error::Result;
+use crate::change::Change;
+use crate::error::{Holder, Result, held_by};
 use crate::options::Endpoint;
-use crate::report::{Consent, Done, Event, Flow, Observer, Warning};
+use crate::report::{Consent, Done, Event, Flow, ObjectKind, Observer, Warning};
 use crate::tree::{Operand, Watch};
 
 /// Watches a run, and is called from all of its threads.
@@ -135,6 +136,23 @@ impl Watch for Watcher<'_> {
         {
             self.progress.while_hidden(|| output.error(&error));
         }
+    }
+
+    fn changed(&self, target: &Endpoint, change: &Change) {
+        let mut telling = lock(&self.telling);
+        self.progress.while_hidden(|| telling.output.changed(target, change));
+    }
+
+    fn deleted(&self, target: &Endpoint, kind: ObjectKind) {
+        if !self.is_quiet {
+            let mut telling = lock(&self.telling);
+            self.progress.while_hidden(|| telling.output.deleted(target, kind));
+        }
+    }
+
+    fn waits(&self, target: &Endpoint, holder: Option<&Holder>) {
+        let text = format!("waiting for {target}: {}", held_by(holder));
+        self.progress.while_hidden(|| say(&text));
     }
 
     fn warning(&self, source: &Endpoint, target: &Endpoint, warning: &Warning) {

@@ -2,14 +2,15 @@
 
 use std::ffi::OsStr;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Arg, Command};
 
 use super::generate::Generated;
 use crate::options::{
-    BackupControl, EngineChoice, EngineName, Flush, OnChange, Reflink, Sparse, THREADS_MAX, Update,
-    Verify,
+    BackupControl, Compare, EngineChoice, EngineName, Flush, LockWait, OnChange, Reflink, Sparse,
+    THREADS_MAX, Update, Verify,
 };
 
 /// Which backup the options ask for.
@@ -88,6 +89,8 @@ pub(super) const GENERATED: Words<Generated> = &[
 ];
 pub(super) const ON_CHANGE: Words<OnChange> =
     &[("fail", OnChange::Fail), ("retry", OnChange::Retry), ("warn", OnChange::Warn)];
+pub(super) const COMPARE: Words<Compare> =
+    &[("quick", Compare::Quick), ("content", Compare::Content)];
 pub(super) const PROGRESS: Words<ProgressWhen> = &[
     ("auto", ProgressWhen::Auto),
     ("always", ProgressWhen::Always),
@@ -189,6 +192,18 @@ fn backup_wanted(words: Words<BackupControl>, typed: &str) -> Result<BackupWante
 fn attributes(words: Words<Attribute>, typed: &str) -> Result<AttributeList, String> {
     let words = typed.split(',').map(|word| meaning(words, word));
     words.collect::<Result<_, _>>().map(AttributeList)
+}
+
+/// What `--lock-wait` means without a value.
+pub(super) const FOREVER: &str = "forever";
+
+/// The value of `--lock-wait`.
+pub(super) fn lock_wait(typed: &str) -> Result<LockWait, &'static str> {
+    if typed == FOREVER {
+        return Ok(LockWait::Forever);
+    }
+    let seconds = typed.parse().ok().and_then(|it| Duration::try_from_secs_f64(it).ok());
+    seconds.map(LockWait::For).ok_or("it can be any number of seconds, such as 60 or 0.5")
 }
 
 /// The value of `-j`.

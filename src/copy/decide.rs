@@ -62,7 +62,8 @@ pub(super) fn skip(
     target: (&Endpoint, Option<&Facts>),
 ) -> Result<Option<Skip>> {
     let (target_name, target) = target;
-    let (Some(facts), true) = (target, options.update != Update::All) else { return Ok(None) };
+    let asks = options.update != Update::All;
+    let (Some(facts), true) = (target, asks) else { return Ok(None) };
     // What is not there is not skipped either.
     let source = source()?;
     match options.update {
@@ -108,7 +109,8 @@ pub(super) fn decide(
         }
         // Another name of the same file can be given to a new one: the source keeps its own.
         let has_another_name = facts.links > 1 && name != Name::SourcesOwn;
-        if !(replaces && has_another_name) {
+        let gives_way = replaces || options.mirror.is_some();
+        if !(gives_way && has_another_name) {
             let cause = Cause::SameObject { other: target_name.clone() };
             return Err(Error::new(Operation::Copy, source_name, cause));
         }
@@ -117,7 +119,10 @@ pub(super) fn decide(
     // written into a device or a FIFO either, which lead out of the tree as well.
     let leads_out =
         facts.kind == Kind::Symlink || (name == Name::InTree && facts.kind != Kind::Regular);
-    if leads_out || breaks_links(options, &facts) {
+    // What is to be equal has nothing of what was there.
+    let writes_into = options.existing == Existing::InPlace && facts.links == 1;
+    let is_mirrored = options.mirror.is_some() && !writes_into;
+    if leads_out || is_mirrored || breaks_links(options, &facts) {
         return Ok(Step::Supersede);
     }
     check_medium(options, target_name, &facts)?;

@@ -4,6 +4,8 @@
 //! name as a whole, at the price of the pages that differ. Else every byte is stored into a new
 //! file; or, in place, into the target itself, which is made to look stale on the disk before the
 //! first store, so that after a crash nobody takes a mixture for a copy.
+//!
+//! What a killed run had stored of a large file is compared in the same way, and completed.
 
 use super::Ended;
 use super::fill::Filling;
@@ -11,21 +13,27 @@ use super::publish::flush_directory;
 use super::run::Run;
 use super::source::{Change, Shape, Stamps, stamps};
 use super::stage::sweep;
-use super::target::Place;
+use super::target::{Found, Place};
 use super::transfer::{Moved, Transfer};
+use crate::change::attributes_equal;
 use crate::engine::delta::{Compare, Patch};
 use crate::engine::drive::{self, Pass};
 use crate::engine::means_unsupported;
 use crate::engine::{Before, Job, Outcome};
 use crate::error::{Cause, Context, Error, Operation, Result};
-use crate::metadata::{self, ModeAtEnd, Named};
+use crate::metadata::{self, Losses, ModeAtEnd, Named};
 use crate::object::{FileObject, Object};
 use crate::options::{Content, EngineName, Flush};
-use crate::report::{Delta, DeltaInto, Way};
+use crate::report::{Delta, DeltaInto, Done, Skip, Way};
 use crate::sys::attributes;
 use crate::sys::file::{self, Facts, Kind};
+use crate::sys::names::Follow;
 use crate::sys::platform::{self, FileSystem};
 use crate::units::ByteRange;
+
+/// Files of a mirror up to this length are stored whole where they differ: to clone an old one, and
+/// to compare it with the clone, takes longer than to write it.
+const STORED_WHOLE_MAX: u64 = 64 << 10;
 
 /// What the target holds that need not be stored again.
 #[derive(Clone, Copy)]
@@ -37,8 +45,13 @@ pub(super) enum Base<'a> {
     /// What this file holds, whose clone it is. It equals the source up to `equal`, if it is still
     /// what it was when it was cloned.
     Clone { of: &'a FileObject, equal: u64, facts: Facts },
-    /// What it holds, and nobody else sees.
-    Own,
+    /// What it holds, and nobody else sees. It equals the source up to `equal`.
+    Own { equal: u64, into: DeltaInto },
+}
+
+impl Base<'_> {
+    /// A clone whose original does not count any more.
+    pub(super) const OWN_CLONE: Self = Self::Own { equal: 0, into: DeltaInto::Clone };
 }
 
 /// What the comparison of two objects came to.
@@ -53,11 +66,34 @@ pub(super) struct Comparison {
 impl<'a> Run<'a, '_> {
     /// Whether what the target holds is to be compared.
     pub(super) fn compares(&self, target: &FileObject) -> bool {
-        self.options.delta
+        self.options.compares_content()
             && self.options.content == Content::All
             && self.source.facts.kind == Kind::Regular
             && self.source.shape == Shape::Sized
             && file::is_readable(target.handle())
+    }
+
+    /// Whether a mirror replaces a file that differs without a look at its content: a small one of
+    /// another length, and one that gets the source's own blocks, which are neither stored nor
+    /// flushed.
+    pub(super) fn stores_whole(&self, place: &Place) -> bool {
+        let (here, there) = (self.source.facts.len, self.found.facts().map(|there| there.len));
+        let is_unequal = here <= STORED_WHOLE_MAX && there != Some(here);
+        let is_cloned = self.may_share_blocks(&place.directory)
+            && matches!(place.directory.file_system(), FileSystem::Xfs | FileSystem::Btrfs);
+        self.options.mirror.is_some() && (is_unequal || is_cloned)
+    }
+
+    /// An existing file whose content may be that of a new one that takes its name.
+    pub(super) fn old_content(&self, place: &Place) -> Option<FileObject> {
+        let Found::Named { facts, .. } = self.found else { return None };
+        if !self.options.compares_content() || facts.kind != Kind::Regular {
+            return None;
+        }
+        // What cannot be read is not compared.
+        let old = place.spot().open_for_reading(Follow::No).ok()?;
+        let is_it = file::facts(&old).is_ok_and(|opened| opened.id == facts.id);
+        is_it.then(|| FileObject::new(old, self.target))
     }
 
     /// Compares the source with an existing file, if that was asked for.
@@ -80,17 +116,50 @@ impl<'a> Run<'a, '_> {
         Ok(Some(compared))
     }
 
-    /// Leaves a file that equals the source, but for its attributes.
+    /// Whether a file whose content equals the source's has all its attributes as well.
+    pub(super) fn has_attributes(&self, old: &FileObject) -> bool {
+        let (source, target) = self.both(old);
+        file::facts(old.handle())
+            .is_ok_and(|there| attributes_equal(self.options, &self.source.facts, &there))
+            && metadata::extended_equal(source, target, &self.options.preserve)
+                .is_ok_and(|equal| equal)
+    }
+
+    fn both<'n>(&'n self, target: &'n FileObject) -> (Named<'n>, Named<'n>) {
+        let (source, endpoint) = (self.source.object.handle(), self.source.object.endpoint());
+        (Named { file: source, endpoint }, Named { file: target.handle(), endpoint: self.target })
+    }
+
+    /// Takes from a mirror's target the extended attributes that the source has not.
+    pub(super) fn remove_extra(&mut self, target: &FileObject) -> Result<()> {
+        let mut losses = Losses::default();
+        let (source, there) = self.both(target);
+        metadata::remove_extra(source, there, &self.options.preserve, &mut losses)?;
+        self.report.warnings.extend(losses.into_warnings());
+        Ok(())
+    }
+
+    /// Leaves a file that equals the source, but for its attributes, as was seen by comparing the
+    /// bytes, or was not.
     pub(super) fn keep(
         mut self,
         place: &Place,
         old: FileObject,
-        threads: usize,
+        compared: Option<Comparison>,
     ) -> Result<Ended<'a>> {
         let len = self.source.facts.len;
+        if self.options.mirror.is_some() {
+            if self.has_attributes(&old) {
+                return Ok(Ended::Now(Done::Skipped(Skip::Equal)));
+            }
+            self.remove_extra(&old)?;
+        }
         let transfer = self.transfer(existing(&old));
         let hash = if transfer.wants_hash() { transfer.hash_of_source(len)? } else { None };
-        let delta = Some(Delta { into: DeltaInto::Nothing, stored: 0, threads });
+        let delta = compared.map(|Comparison { threads, .. }| {
+            let into = DeltaInto::Nothing;
+            Delta { into, stored: 0, threads }
+        });
         let report = &mut self.report;
         (report.way, report.len, report.hash, report.delta) = (Way::Kept, len, hash, delta);
         // As any other copy does.
@@ -102,7 +171,7 @@ impl<'a> Run<'a, '_> {
         Ok(Ended::now(self.report))
     }
 
-    /// Clones an old file that differs into the new one, where the file system can.
+    /// Clones an old file that differs into the new one, where the file system can and it pays.
     pub(super) fn clone_into<'c>(
         &mut self,
         old: &'c FileObject,
@@ -112,10 +181,13 @@ impl<'a> Run<'a, '_> {
         let Some(Comparison { difference: Some(equal), threads }) = compared else {
             return Ok(Base::None);
         };
+        if self.options.mirror.is_some() && self.source.facts.len <= STORED_WHOLE_MAX {
+            return Ok(Base::None);
+        }
         let facts = file::facts(old.handle()).context(Operation::Stat, self.target)?;
         match platform::clone_file(old.handle(), new.handle()) {
             Ok(()) if tells_changes(&facts, new) => Ok(Base::Clone { of: old, equal, facts }),
-            Ok(()) => Ok(Base::Own),
+            Ok(()) => Ok(Base::OWN_CLONE),
             Err(error) if means_unsupported(&error) => {
                 let into = DeltaInto::NewFile;
                 self.report.delta = Some(Delta { into, stored: 0, threads });

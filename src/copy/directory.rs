@@ -34,8 +34,12 @@ pub(crate) struct Directory {
     pub(super) file_len_max: OnceLock<u64>,
     /// The directory that is copied into it.
     counterpart: Option<Arc<Self>>,
+    /// Whether there is none, in a dry run that would make it.
+    is_absent: bool,
     /// Whether a name in it looks like a temporary's, once all are known.
     has_temporary_names: OnceLock<bool>,
+    /// Set when something was left that a copy can go on with.
+    keeps_leftovers: OnceLock<()>,
 }
 
 /// Whether the names in a directory are seen by others.
@@ -43,10 +47,11 @@ pub(crate) struct Directory {
 pub(crate) enum Names {
     /// They are: each file gets its name when it is whole.
     Shown,
-    /// They are, and what killed runs left there has been removed.
+    /// They are, and what killed runs left there has been removed, but for what a copy can go on
+    /// with.
     Swept,
     /// The directory itself has a temporary name as long as files are made in it: they can have
-    /// their own names at once.
+    /// their own names at once. It holds what a killed run left only if that was kept.
     Hidden,
 }
 
@@ -75,7 +80,9 @@ impl Directory {
             birth: OnceLock::new(),
             file_len_max: OnceLock::new(),
             counterpart: None,
+            is_absent: false,
             has_temporary_names: OnceLock::new(),
+            keeps_leftovers: OnceLock::new(),
         })
     }
 
@@ -88,6 +95,34 @@ impl Directory {
         names::make_directory_at(&place.directory, &place.name, mode)?;
         let (handle, mode_before) = place.spot().open_made()?;
         Ok(Self { mode_before, ..Self::new(handle, place.path(), Names::Swept)? })
+    }
+
+    /// One that would be made with the name of `place`, and has nothing in it: what is looked up
+    /// in it is not there.
+    ///
+    /// It is held by a handle of the nearest directory above it that is there.
+    pub(crate) fn absent(place: &Place) -> io::Result<Self> {
+        place.directory.without_names(place.path())
+    }
+
+    fn without_names(&self, path: PathBuf) -> io::Result<Self> {
+        let handle = self.handle.try_clone()?.into();
+        Ok(Self { is_absent: true, ..Self::new(handle, path, Names::Hidden)? })
+    }
+
+    /// The directory that this one is in, if it has this identity.
+    ///
+    /// # Errors
+    ///
+    /// Those of opening it; `NotFound` when this one has been moved.
+    pub(crate) fn above(&self, path: &Path, id: ObjectId, absent: bool) -> io::Result<Self> {
+        if absent {
+            return self.without_names(path.to_path_buf());
+        }
+        let name = if self.is_absent { "." } else { ".." };
+        let handle = Spot::within(self, name.as_ref()).open_directory(Follow::No)?;
+        let above = Self::new(handle, path.to_path_buf(), Names::Shown)?;
+        if above.id() == id { Ok(above) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
     /// The same, to be found again by `way`.
@@ -103,6 +138,19 @@ impl Directory {
     /// Notes whether one of its names, all of which have been read, looks like a temporary's.
     pub(crate) fn note_names(&self, has_temporary_names: bool) {
         self.has_temporary_names.set(has_temporary_names).ok();
+    }
+
+    /// Notes that something was left in it that a copy can go on with.
+    pub(crate) fn keep_leftovers(&self) {
+        self.keeps_leftovers.set(()).ok();
+    }
+
+    /// Whether it may hold what killed runs left.
+    pub(super) fn has_leftovers(&self) -> bool {
+        match self.names {
+            Names::Shown => true,
+            Names::Swept | Names::Hidden => self.keeps_leftovers.get().is_some(),
+        }
     }
 
     /// Whether a name in it is that of something which is copied into it, whatever it looks like:
@@ -132,6 +180,11 @@ impl Directory {
     /// The open directory.
     pub(crate) fn handle(&self) -> &File {
         &self.handle
+    }
+
+    /// Whether it would have to be made.
+    pub(crate) fn is_absent(&self) -> bool {
+        self.is_absent
     }
 
     /// Its identity.
@@ -173,7 +226,7 @@ impl Directory {
     }
 
     /// The mount that it is on, where the system tells.
-    pub(super) fn mount_id(&self) -> Option<u64> {
+    pub(crate) fn mount_id(&self) -> Option<u64> {
         *self.mount_id.get_or_init(|| platform::mount_id(self, std::ffi::OsStr::new("")))
     }
 
@@ -185,7 +238,7 @@ impl Directory {
 
 impl Way {
     /// Opens the directory again, without following a symbolic link.
-    pub(super) fn open(&self) -> io::Result<OwnedFd> {
+    pub(crate) fn open(&self) -> io::Result<OwnedFd> {
         if self.path.as_os_str().is_empty() {
             return Ok(self.root.handle.try_clone()?.into());
         }

@@ -69,9 +69,13 @@ impl Run<'_, '_> {
             )?;
         }
         self.verify(filling)?;
+        // Who has the times already looks no newer with them.
+        let is_stamped = self.report.way == Way::Kept
+            && file::facts(object.handle())
+                .is_ok_and(|facts| facts.modified == self.source.facts.modified);
         let has_its_name = matches!(self.report.way, Way::InPlace(_) | Way::Kept);
         if takes_attributes && preserve.timestamps != Keep::No {
-            if self.flushes_content(filling) && has_its_name {
+            if self.flushes_content(filling) && has_its_name && !is_stamped {
                 // Under its final name the file must not look done before its content is: a
                 // journal may write the times of the inode first.
                 self.flush(object)?;
@@ -158,7 +162,7 @@ impl Run<'_, '_> {
                 && has_changed(of, &facts)?
             {
                 // The clone holds what it held: that is compared now.
-                filling.base = Base::Own;
+                filling.base = Base::OWN_CLONE;
                 continue;
             }
             let failure = match moved {
@@ -193,8 +197,12 @@ impl Run<'_, '_> {
     /// Makes the target ready for being filled anew.
     fn reset(&self, filling: &mut Filling<'_>) -> Result<()> {
         match (filling.base, filling.before) {
-            (Base::Clone { .. } | Base::Own, _) => {
-                filling.base = Base::Own;
+            (Base::Clone { .. }, _) => {
+                filling.base = Base::OWN_CLONE;
+                Ok(())
+            }
+            (Base::Own { into, .. }, _) => {
+                filling.base = Base::Own { equal: 0, into };
                 Ok(())
             }
             (_, Before::Blank) => filling.object.set_len(0),

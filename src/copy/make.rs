@@ -93,7 +93,7 @@ impl<'a> Maker<'a, '_> {
             Making::Make(_) => {}
         }
         let mut report = Report::new(origin.endpoint(), target, Way::Linked);
-        report.kind = kind_of(facts.kind);
+        report.kind = facts.kind.into();
         report.target_id = Some(first.target_id);
         let precious = Precious { source: facts.id, session: copier.session };
         let backup = back_up_found(found, copier.options, precious, target, &mut report)?;
@@ -129,7 +129,7 @@ impl<'a> Maker<'a, '_> {
         match self.what {
             Thing::HardLink(follow) => {
                 let Some(spot) = self.origin.spot() else { return Ok(()) };
-                report.kind = kind_of(self.facts.kind);
+                report.kind = self.facts.kind.into();
                 let link = |name: &OsStr| names::link_into(spot, &place.directory, name, follow);
                 make_at(place, how, link, |_| Ok(()), (Operation::Link, target))
             }
@@ -194,7 +194,7 @@ impl<'a> Maker<'a, '_> {
         if now.id != facts.id || now.kind != facts.kind {
             return Err(Error::new(Operation::Open, origin.endpoint(), Cause::Replaced));
         }
-        report.kind = kind_of(facts.kind);
+        report.kind = facts.kind.into();
         // As it was before it was looked through: that sets the access time of a link.
         let attributes = Attributes::from(facts);
         let preserve = copier.options.preserve;
@@ -239,17 +239,4 @@ fn dress(
     let wanted = Preserve { mode, ..*preserve };
     metadata::apply_preserved(source, attributes, new, &wanted, mode_at_end, losses)?;
     metadata::stamp_times(attributes, new, preserve.timestamps, losses)
-}
-
-/// The kind in the words of a report.
-pub(super) fn kind_of(kind: Kind) -> ObjectKind {
-    match kind {
-        Kind::Regular => ObjectKind::File,
-        Kind::Directory => ObjectKind::Directory,
-        Kind::Symlink => ObjectKind::SymbolicLink,
-        Kind::Pipe => ObjectKind::Fifo,
-        Kind::Socket => ObjectKind::Socket,
-        Kind::BlockDevice => ObjectKind::BlockDevice,
-        Kind::CharDevice => ObjectKind::CharDevice,
-    }
 }

@@ -5,7 +5,10 @@ mod decide;
 mod delta;
 mod directory;
 mod fill;
+mod leftover;
+mod leftover_directory;
 mod make;
+mod plan;
 mod publish;
 mod run;
 mod session;
@@ -20,11 +23,13 @@ use std::time::Instant;
 pub use session::Session;
 
 pub(crate) use directory::{Directory, Names};
+pub(crate) use leftover_directory::Contents;
+pub(crate) use plan::{NameOf, Plan};
 pub(crate) use publish::Publication;
 pub(crate) use session::Precious;
 pub(crate) use source::Origin;
-pub(crate) use stage::is_temporary_name;
-pub(crate) use staged_directory::{StagedDirectory, sweep_directory};
+pub(crate) use stage::{is_live, is_temporary_name, set_aside, take_back};
+pub(crate) use staged_directory::{Making, StagedDirectory, make_named, sweep_directory};
 pub(crate) use target::Place;
 
 use decide::{Name, Step, TargetFacts};
@@ -171,6 +176,10 @@ impl<'a> Copier<'a> {
     /// Whatever fails. The target is then as it was, unless it was written in place, or a step
     /// after the renaming failed: flushing the directory, closing the file.
     pub fn copy(&self, source: &Endpoint, target: &Endpoint) -> Result<Done> {
+        if self.options.mirror.is_some() {
+            let cause = Cause::Unsupported("a mirror is one of directories");
+            return Err(Error::new(Operation::Copy, source, cause));
+        }
         match self.object(Origin::Operand(source), None, None, target)? {
             Ended::Now(done) => Ok(done),
             Ended::Later(publication) => publication.publish().map(Done::Copied),
@@ -199,13 +208,19 @@ impl<'a> Copier<'a> {
         };
         let source = || self.facts_of(origin, treatment);
         if let Some(skip) = decide::skip(self.options, source, (target, found.facts()))? {
-            return self.pass_over(skip, origin, treatment, &found, target);
+            let facts = || self.facts_of(origin, treatment);
+            return self.pass_over(skip, origin, facts, &found, target);
         }
         decide::refuse_directory((target, found.facts()))?;
-        let mut ended = match treatment {
+        let ended = match treatment {
             Treatment::Content(follow) => self.content(origin, follow, &found, target)?,
             Treatment::Make(thing, facts) => self.make(origin, thing, facts, &found, target)?,
         };
+        Ok(self.ended(ended, started))
+    }
+
+    /// Notes what was made, and how long it took.
+    fn ended(&self, mut ended: Ended<'a>, started: Instant) -> Ended<'a> {
         match &mut ended {
             Ended::Now(Done::Copied(report)) => {
                 if let Some(session) = self.session {
@@ -216,7 +231,7 @@ impl<'a> Copier<'a> {
             Ended::Later(publication) => publication.report.elapsed = started.elapsed(),
             Ended::Now(Done::Skipped(_)) => {}
         }
-        Ok(ended)
+        ended
     }
 
     /// Whether a source that is a symbolic link is followed.
@@ -278,14 +293,17 @@ impl<'a> Copier<'a> {
         &self,
         skip: Skip,
         origin: Origin<'_>,
-        treatment: Treatment,
+        source: impl FnOnce() -> Result<Facts>,
         found: &Found,
         target: &Endpoint,
     ) -> Result<Ended<'a>> {
-        if let (Skip::NotOlder, Some(session), Found::Named { place, facts: there, .. }) =
-            (skip, self.session, found)
+        if let (
+            Skip::NotOlder | Skip::Equal,
+            Some(session),
+            Found::Named { place, facts: there, .. },
+        ) = (skip, self.session, found)
         {
-            let facts = self.facts_of(origin, treatment)?;
+            let facts = source()?;
             match session.claim(&facts, self.options) {
                 Claim::Another(first) if !first.is(there.id) => {
                     let what = Thing::Like;
@@ -339,10 +357,18 @@ impl<'a> Copier<'a> {
             Claim::Alone => None,
         };
         let ended = Run::new(&copier, origin, source, found, target).write(step)?;
-        if let (Some(claim), Ended::Now(Done::Copied(report))) = (claim, &ended)
-            && let Found::Nothing(place) | Found::Named { place, .. } = found
-        {
-            claim.settle(place, report);
+        match (claim, &ended, found) {
+            (
+                Some(claim),
+                Ended::Now(Done::Copied(report)),
+                Found::Nothing(place) | Found::Named { place, .. },
+            ) => claim.settle(place, report),
+            (
+                Some(claim),
+                Ended::Now(Done::Skipped(Skip::Equal)),
+                Found::Named { place, facts },
+            ) => claim.settle_as(place, facts.id, facts.len),
+            _ => {}
         }
         Ok(ended)
     }
@@ -401,8 +427,8 @@ impl<'a> Copier<'a> {
                 let name = Name::Bound(InPlaceReason::OpenFile);
                 Some(TargetFacts { facts: *facts, name })
             }
-            Found::Named { place, facts, mounted } => {
-                let name = name_of(place, facts, *mounted, (origin, source))?;
+            Found::Named { place, facts } => {
+                let name = name_of(place, facts, place.mounted(facts), (origin, source))?;
                 let mut facts = *facts;
                 // What cannot be found out here leaves it as it is: written in place.
                 let backup = &self.options.backup;
@@ -420,7 +446,7 @@ impl<'a> Copier<'a> {
     fn skipped(&self, skip: Skip, found: &Found, target: &Endpoint) -> Result<Done> {
         if self.options.flush == Flush::Sync
             && self.later.is_none()
-            && skip == Skip::NotOlder
+            && matches!(skip, Skip::NotOlder | Skip::Equal)
             && let Found::Named { place, .. } = found
         {
             let file =

@@ -22,6 +22,8 @@ pub(crate) struct Publication<'a> {
     pub(super) found: bool,
     pub(super) target: Endpoint,
     pub(super) report: Box<Report>,
+    /// Whether it may have its name before anybody has brought it to the disk.
+    pub(super) is_ordered: bool,
 }
 
 impl<'a> Publication<'a> {
@@ -32,7 +34,8 @@ impl<'a> Publication<'a> {
     /// Whatever fails; the old content has its name then.
     pub(crate) fn publish(mut self) -> Result<Box<Report>> {
         if self.staged.place().directory.names == Names::Hidden {
-            self.staged.close()?;
+            self.staged.publish_hidden()?;
+            self.report.leftovers = self.staged.close()?;
             return Ok(self.report);
         }
         check_close(self.staged.object())?;
@@ -59,6 +62,11 @@ impl<'a> Publication<'a> {
             session.note(self.options, &self.report);
         }
         Ok(self.report)
+    }
+
+    /// Whether it needs no flush before it gets its name.
+    pub(crate) fn is_ordered(&self) -> bool {
+        self.is_ordered
     }
 
     /// The length of the file.

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use super::backup::next_name;
 use super::decide::Step;
 use super::delta::{Base, Comparison, make_stale};
-use super::directory::Names;
+use super::directory::{Directory, Names};
 use super::fill::Filling;
+use super::leftover::Rights;
+use super::plan::may_keep;
 use super::publish::{Publication, back_up_found, flush_directory, settle};
 use super::session::{First, Precious, Session};
 use super::source::{Origin, Source};
@@ -22,11 +24,12 @@ use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::lock::{self, Locked};
 use crate::metadata::{self, ModeAtEnd, Named, Unkeepable};
 use crate::object::{FileObject, Object};
-use crate::options::{Content, CopyOptions, Endpoint, Existing, Flush, Verify};
-use crate::report::{Done, Event, Flow, InPlaceReason, Observer, Report, Way};
+use crate::options::{Content, CopyOptions, Endpoint, EngineName, Existing, Flush, Keep, Verify};
+use crate::report::{Done, EngineUse, Event, Flow, InPlaceReason, Observer, Report, Way};
 use crate::sys::attributes::Attributes;
 use crate::sys::file::{self, Facts, Kind};
 use crate::sys::names::{Follow, OpenAs, Spot};
+use crate::sys::platform::FileSystem;
 use crate::sys::streams;
 
 /// One copy under way.
@@ -35,10 +38,10 @@ pub(super) struct Run<'a, 'b> {
     pub(super) observer: &'a dyn Observer,
     pub(super) later: Option<Later<'a>>,
     pub(super) spare: Option<&'a dyn Spare>,
-    session: Option<&'a Session>,
+    pub(super) session: Option<&'a Session>,
     origin: Origin<'b>,
     pub(super) source: Source,
-    found: &'b Found,
+    pub(super) found: &'b Found,
     pub(super) target: &'b Endpoint,
     pub(super) report: Box<Report>,
 }
@@ -114,19 +117,39 @@ impl<'a, 'b> Run<'a, 'b> {
     }
 
     /// Makes a whole new file and gives it the name, whatever has it.
-    fn create(self, place: &Place, way: Way) -> Result<Ended<'a>> {
+    fn create(mut self, place: &Place, way: Way) -> Result<Ended<'a>> {
         let mut attributes = Attributes::from(&self.source.facts);
         if *self.source.object.endpoint() == Endpoint::Standard {
             // A pipe's own mode says nothing about a file; dd and a shell's `>` give this one.
             attributes.mode = 0o666;
+        }
+        let old = if self.stores_whole(place) { None } else { self.old_content(place) };
+        let difference = match &old {
+            Some(old) => self.compare(old)?,
+            None => None,
+        };
+        if let Some(Comparison { difference: None, .. }) = difference
+            && let Some(there) = self.found.facts()
+            && may_keep((self.options, self.session), &self.source.facts, there)
+            && (there.links == 1 || old.as_ref().is_some_and(|old| self.has_attributes(old)))
+            && let Some(old) = old
+        {
+            return self.keep(place, old, difference);
         }
         let preserve = &self.options.preserve;
         let mode = match place.directory.birth() {
             Some(birth) => metadata::new_hidden_file_mode(&attributes, preserve, birth),
             None => metadata::new_file_mode(&attributes, preserve),
         };
-        let staged = Staged::create(place, self.target, mode.at_open, self.precious())?;
-        self.fill_and_publish(staged, mode.at_end, way, Base::None)
+        let rights = Rights {
+            at_open: mode.at_open,
+            at_end: (preserve.mode != Keep::No).then_some(self.source.facts),
+        };
+        let leftover = self.leftover(place, rights);
+        let mut staged = Staged::create(place, self.target, mode.at_open, self.precious())?;
+        let old = old.as_ref().map(|old| (old, difference));
+        let base = self.choose_base(&mut staged, old, leftover)?;
+        self.fill_and_publish(staged, mode.at_end, way, base)
     }
 
     /// Puts a file like the target in its place; where that cannot be, writes into it.
@@ -145,12 +168,15 @@ impl<'a, 'b> Run<'a, 'b> {
         };
         let old = FileObject::new(old, self.target);
         let compared = self.compare(&old)?;
-        if let Some(Comparison { difference: None, threads }) = compared {
-            return self.keep(place, old, threads);
+        if let Some(Comparison { difference: None, .. }) = compared {
+            return self.keep(place, old, compared);
         }
+        let there = file::facts(old.handle()).context(Operation::Stat, self.target)?;
+        let rights = Rights { at_open: PRIVATE, at_end: Some(there) };
+        let leftover = self.leftover(place, rights);
         match self.stage_like(place, old.handle())? {
-            Staging::Ready(staged, mode) => {
-                let base = self.clone_into(&old, compared, staged.object())?;
+            Staging::Ready(mut staged, mode) => {
+                let base = self.choose_base(&mut staged, Some((&old, compared)), leftover)?;
                 self.fill_and_publish(staged, mode, Way::Replaced, base)
             }
             Staging::Impossible(reason) => self.in_place(old, reason),
@@ -201,6 +227,7 @@ impl<'a, 'b> Run<'a, 'b> {
         base: Base<'_>,
     ) -> Result<Ended<'a>> {
         self.report.way = way;
+        let flushes = self.options.flush == Flush::Sync;
         // What is flushed and named later needs no flush of its own.
         if let Some(Later { small, large }) = self.later {
             let is_large = self.source.facts.len >= LARGE_BYTES_MIN;
@@ -212,12 +239,13 @@ impl<'a, 'b> Run<'a, 'b> {
             kind: Kind::Regular,
             before: match base {
                 Base::None => Before::Blank,
-                Base::Itself | Base::Clone { .. } | Base::Own => Before::Content,
+                Base::Itself | Base::Clone { .. } | Base::Own { .. } => Before::Content,
             },
             base,
             space: Some(&space),
             mode_at_end,
         })?;
+        let is_ordered = !flushes && keeps_order(&self.report, &space);
         let publication = Publication {
             options: self.options,
             observer: self.observer,
@@ -226,6 +254,7 @@ impl<'a, 'b> Run<'a, 'b> {
             found: self.found.facts().is_some(),
             target: self.target.clone(),
             report: self.report,
+            is_ordered,
         };
         // In a directory that gets its name later, a file gets its own at once.
         if self.later.is_some() && space.names != Names::Hidden {
@@ -243,9 +272,15 @@ impl<'a, 'b> Run<'a, 'b> {
             // Two runs that write into one file would mix, and both be content.
             match lock::try_lock(object.handle()).context(Operation::Lock, self.target)? {
                 Locked::Held | Locked::Unsupported => {}
-                Locked::Busy => return Err(Error::new(Operation::Lock, self.target, Cause::Busy)),
+                Locked::Busy => {
+                    let holder = lock::holder(object.handle());
+                    return Err(Error::new(Operation::Lock, self.target, Cause::Busy { holder }));
+                }
             }
             metadata::drop_privileged_bits(Named { file: object.handle(), endpoint: self.target })?;
+        }
+        if self.options.mirror.is_some() && facts.kind == Kind::Regular {
+            self.remove_extra(&object)?;
         }
         let blank = facts.kind == Kind::Regular && facts.len == 0;
         let compares = facts.kind == Kind::Regular && self.compares(&object);
@@ -377,6 +412,18 @@ impl<'a, 'b> Run<'a, 'b> {
         }
         Ok(())
     }
+}
+
+/// Whether a new file never has its name, and the source's times, on the disk before its content:
+/// one that is nothing but a clone. Cloning brings the source's pages to the disk first, and its
+/// own change of the map of blocks is in the file system's journal, or tree, before those of times
+/// and name (ioctl_ficlonerange(2); `generic_remap_file_range_prep` in the kernel's
+/// fs/remap_range.c).
+fn keeps_order(report: &Report, directory: &Directory) -> bool {
+    let is_clone = |used: &EngineUse| used.engine == EngineName::Reflink;
+    !report.engines.is_empty()
+        && report.engines.iter().all(is_clone)
+        && matches!(directory.file_system(), FileSystem::Xfs | FileSystem::Btrfs)
 }
 
 /// The permission bits of a temporary that gets those of the old file before any content.

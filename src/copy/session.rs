@@ -20,7 +20,8 @@ use crate::sys::names::{Follow, Spot, facts_of_path};
 /// What the copies of one run have to know of each other: hard links among the sources, for
 /// [`Preserve::links`](crate::Preserve::links), and files that no backup may displace.
 ///
-/// It grows by the sources that have several names, with backups by the targets, and where all
+/// It grows by the sources and, in a mirror, the targets that have several names, with backups by
+/// the targets, and where all
 /// symbolic links are followed and hard links kept, by all sources: some 200 bytes each.
 #[derive(Debug, Default)]
 pub struct Session {
@@ -33,6 +34,10 @@ pub struct Session {
 struct State {
     firsts: HashMap<ObjectId, Known>,
     made: HashSet<ObjectId>,
+    /// Files that the run keeps for itself.
+    protected: HashSet<ObjectId>,
+    /// Targets with several names that stay, and the source that each is the copy of.
+    kept: HashMap<ObjectId, ObjectId>,
 }
 
 /// What is known of a source with several names.
@@ -55,7 +60,11 @@ pub(crate) struct Precious<'a> {
 impl Precious<'_> {
     /// Whether this is.
     pub(super) fn has(self, id: ObjectId) -> bool {
-        id == self.source || self.session.is_some_and(|session| session.state().made.contains(&id))
+        let knows = |session: &Session| {
+            let state = session.state();
+            state.made.contains(&id) || state.protected.contains(&id)
+        };
+        id == self.source || self.session.is_some_and(knows)
     }
 }
 
@@ -139,8 +148,19 @@ impl Session {
     /// Those of fstat(2).
     pub fn protect(&self, file: &File) -> io::Result<()> {
         let id = file::facts(file)?.id;
-        self.state().made.insert(id);
+        self.state().protected.insert(id);
         Ok(())
+    }
+
+    /// Whether a file is one that was protected so.
+    pub(crate) fn protects(&self, id: ObjectId) -> bool {
+        self.state().protected.contains(&id)
+    }
+
+    /// Protects what has a temporary name for a reason from being taken for the leftover of a
+    /// killed run.
+    pub(crate) fn protect_id(&self, id: ObjectId) {
+        self.state().made.insert(id);
     }
 
     /// Protects what is to be copied later from being taken for the leftover of a killed run,
@@ -174,6 +194,12 @@ impl Session {
                 Some(Known::Copied(first)) => return Claim::Another(Arc::clone(first)),
             }
         }
+    }
+
+    /// Whether an existing target with several names stays the copy of this source: the first that
+    /// asks keeps it, and all of the same source's names.
+    pub(super) fn keeps(&self, target: ObjectId, source: ObjectId) -> bool {
+        *self.state().kept.entry(target).or_insert(source) == source
     }
 
     /// Notes what was made, if a backup, or a temporary of that name, could displace it.
@@ -265,6 +291,6 @@ pub(super) fn wants_links(source: &Facts, options: &CopyOptions) -> bool {
     options.preserve.links != Keep::No
         && (source.links > 1 || options.dereference == Dereference::Always)
         && source.kind != Kind::Directory
-        && options.existing != Existing::InPlace
+        && (options.existing != Existing::InPlace || options.mirror.is_some())
         && options.made != Made::HardLink
 }

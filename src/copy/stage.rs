@@ -2,10 +2,11 @@
 //!
 //! It is called `.NAME.mycp-XXXXXX` and locked as long as its run lives. The numbers are tried in
 //! order, so that the next run for the same target comes by what a killed one left, finds it
-//! unlocked and removes it, without reading the directory.
+//! unlocked and removes it, without reading the directory, or goes on with it
+//! ([`Leftover`](super::leftover::Leftover)).
 //!
 //! A file in a directory that has a temporary name itself ([`Names::Hidden`]) needs neither: it
-//! gets its own name at once.
+//! gets its own name at once, unless a killed run has begun it.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -14,13 +15,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::directory::{Directory, Names};
+use super::leftover::Leftover;
 use super::session::{First, Precious};
 use super::target::Place;
 use crate::error::{Context, Error, Operation, Result};
 use crate::lock::{self, Locked};
+use crate::metadata;
 use crate::object::{FileObject, Object};
 use crate::options::Endpoint;
-use crate::sys::file::{self, Kind};
+use crate::sys::file::{self, Facts, Kind};
 use crate::sys::names::{self, Follow, Spot};
 use crate::sys::platform;
 
@@ -30,9 +33,10 @@ pub(super) struct Staged<'a> {
     precious: Precious<'a>,
     place: Place,
     object: Option<FileObject>,
-    /// The temporary's name; none in a directory that has one itself.
+    /// The temporary's name; none in a directory that has one itself, but for what was adopted.
     name: Option<OsString>,
-    slot: u32,
+    /// There is no leftover with a lower number, but for those of live runs.
+    swept_to: u32,
     /// Whether the temporary's name is still there.
     named: bool,
     /// Temporaries of killed runs that were removed.
@@ -61,12 +65,12 @@ impl<'a> Staged<'a> {
         mode: u32,
         precious: Precious<'a>,
     ) -> Result<Self> {
-        let staged = |file, name, slot, leftovers| Self {
+        let staged = |file, name, swept_to, leftovers| Self {
             precious,
             place: place.clone(),
             object: Some(FileObject::new(file, endpoint)),
             name,
-            slot,
+            swept_to,
             named: true,
             leftovers,
         };
@@ -83,7 +87,7 @@ impl<'a> Staged<'a> {
             }
             match names::create_new_at(&place.directory, &name, mode) {
                 Ok(file) => {
-                    let staged = staged(file, Some(name), slot, leftovers);
+                    let staged = staged(file, Some(name), slot + 1, leftovers);
                     if staged.holds_its_name()? {
                         return Ok(staged);
                     }
@@ -129,6 +133,30 @@ impl<'a> Staged<'a> {
         &self.place
     }
 
+    /// Goes on with what a killed run left in place of the new temporary; says whether that could
+    /// be.
+    pub(super) fn adopt(&mut self, leftover: Leftover) -> bool {
+        let object = self.object();
+        let endpoint = object.endpoint().clone();
+        if metadata::renew(&leftover.file, object.handle()).is_err() {
+            self.discard(leftover);
+            return false;
+        }
+        // If that fails, the next run removes it.
+        drop(names::unlink_at(&self.place.directory, self.name()));
+        let Leftover { file, name } = leftover;
+        self.object = Some(FileObject::new(file, &endpoint));
+        self.name = Some(name);
+        true
+    }
+
+    /// Removes a leftover that is of no use.
+    pub(super) fn discard(&mut self, leftover: Leftover) {
+        // It is locked, so that its name still leads to it.
+        let removed = names::unlink_at(&self.place.directory, &leftover.name);
+        self.leftovers += usize::from(removed.is_ok());
+    }
+
     /// Gives the temporary the target's name.
     ///
     /// # Errors
@@ -142,11 +170,20 @@ impl<'a> Staged<'a> {
             Publish::IntoFreeName => rename_into_free(directory, self.name(), to),
         }
         .context(Operation::Rename, self.object().endpoint())?;
-        if directory.names == Names::Shown {
-            self.leftovers += sweep_from(&self.place, self.slot + 1, self.precious);
+        if directory.has_leftovers() {
+            self.leftovers += sweep_from(&self.place, self.swept_to, self.precious);
         }
         self.named = false;
         Ok(())
+    }
+
+    /// Gives its own name to a file in a directory that has a temporary one, unless it has had it
+    /// from the begin.
+    pub(super) fn publish_hidden(&mut self) -> Result<()> {
+        match self.name {
+            Some(_) => self.publish(Publish::IntoFreeName),
+            None => Ok(()),
+        }
     }
 
     /// Closes the published file, and says how many temporaries of killed runs were removed.
@@ -186,6 +223,16 @@ pub(super) fn rename_into_free(directory: &Directory, from: &OsStr, to: &OsStr) 
         }
         result => result,
     }
+}
+
+/// Gives what has `name` a temporary name instead, and says which.
+pub(crate) fn set_aside(directory: &Directory, name: &OsStr) -> io::Result<OsString> {
+    with_temporary_name(name, |temporary| rename_into_free(directory, name, temporary))
+}
+
+/// Gives what was [`set_aside`] its name again, unless that has been taken meanwhile.
+pub(crate) fn take_back(directory: &Directory, aside: &OsStr, name: &OsStr) -> io::Result<()> {
+    rename_into_free(directory, aside, name)
 }
 
 /// Makes something with the first temporary name of `name` that is free.
@@ -260,10 +307,7 @@ pub(super) fn link_to(place: &Place, first: &First, endpoint: &Endpoint) -> Resu
 
 /// Removes the temporaries that killed runs left for this target; returns how many.
 pub(super) fn sweep(place: &Place, precious: Precious<'_>) -> usize {
-    match place.directory.names {
-        Names::Shown => sweep_from(place, 0, precious),
-        Names::Swept | Names::Hidden => 0,
-    }
+    if place.directory.has_leftovers() { sweep_from(place, 0, precious) } else { 0 }
 }
 
 /// Removes the temporaries from this number on, until some numbers in a row are free.
@@ -274,25 +318,32 @@ fn sweep_from(place: &Place, slot: u32, precious: Precious<'_>) -> usize {
 /// The same, of these kinds.
 pub(super) fn sweep_kinds(
     place: &Place,
-    mut slot: u32,
+    slot: u32,
     precious: Precious<'_>,
     kinds: &[Kind],
 ) -> usize {
     let mut removed = 0;
+    each_temporary(place, slot, |name, _| {
+        removed += usize::from(remove_leftover(place, &name, precious, kinds));
+    });
+    removed
+}
+
+/// Looks at the temporaries from this number on, until some numbers in a row are free.
+pub(super) fn each_temporary(place: &Place, mut slot: u32, mut look: impl FnMut(OsString, Facts)) {
     let mut free = 0;
     while free < FREE_SLOTS_MAX && slot < SLOTS_MAX {
         let name = temporary_name(&place.name, slot);
         match names::facts_at(&place.directory, &name) {
             Ok(None) => free += 1,
-            Ok(Some(_)) => {
+            Ok(Some(facts)) => {
                 free = 0;
-                removed += usize::from(remove_leftover(place, &name, precious, kinds));
+                look(name, facts);
             }
             Err(_) => break,
         }
         slot += 1;
     }
-    removed
 }
 
 /// Removes the temporary of that name if no live run has it; says whether it did.
@@ -360,6 +411,16 @@ fn remove_if_dead(
     Ok(true)
 }
 
+/// Whether something has a temporary's name, and a live run has it.
+pub(crate) fn is_live(directory: &Directory, name: &OsStr) -> bool {
+    let locked = |file: std::fs::File| lock::try_lock(&file);
+    is_temporary_name(name)
+        && Spot::within(directory, name)
+            .open_existing()
+            .and_then(locked)
+            .is_ok_and(|locked| locked == Locked::Busy)
+}
+
 /// Whether a path's name could be a temporary's.
 pub(super) fn looks_temporary(path: &Path) -> bool {
     path.file_name().is_some_and(is_temporary_name)
@@ -374,6 +435,15 @@ pub(crate) fn is_temporary_name(name: &OsStr) -> bool {
         && stem.len() > SUFFIX.len() + 1
         && stem.ends_with(SUFFIX.as_bytes())
         && digits.iter().all(u8::is_ascii_digit)
+}
+
+/// The name whose temporary has this one, if it was not cut.
+pub(super) fn target_name(temporary: &OsStr) -> Option<&OsStr> {
+    if !is_temporary_name(temporary) {
+        return None;
+    }
+    let bytes = temporary.as_bytes();
+    bytes.get(1..bytes.len() - SUFFIX.len() - 6).map(OsStr::from_bytes)
 }
 
 /// What stands between the name and the number.
@@ -405,6 +475,8 @@ mod tests {
     #[test]
     fn a_temporary_is_a_dot_file_that_bears_our_name_and_fits() {
         assert_eq!(temporary_name(OsStr::new("a.txt"), 7), ".a.txt.mycp-000007");
+        assert_eq!(target_name(OsStr::new(".a.txt.mycp-000007")), Some(OsStr::new("a.txt")));
+        assert_eq!(target_name(OsStr::new(".mycp-000007")), None);
         let long = "x".repeat(255);
         assert_eq!(temporary_name(OsStr::new(&long), 0).len(), NAME_BYTES_MAX);
         let wide = "\u{20ac}".repeat(85);

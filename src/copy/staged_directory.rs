@@ -7,6 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::directory::{Directory, Names};
+use super::leftover::is_awaited;
+use super::leftover_directory::{Contents, Kept, adopt, remove_kept};
 use super::session::Precious;
 use super::stage::{
     OF_TREES, SLOTS_MAX, is_temporary_name, remove_leftover, rename_into_free, sweep_kinds,
@@ -14,15 +16,36 @@ use super::stage::{
 };
 use super::target::Place;
 use crate::lock::{self, Locked};
-use crate::options::ObjectId;
+use crate::options::{CopyOptions, ObjectId};
 use crate::sys::file::Kind;
 use crate::sys::names::{self, Follow, Listed, Spot};
 
-/// A new directory under a temporary name, locked as long as it has it.
+/// A new directory under a temporary name, locked as long as it has it at least.
 #[derive(Debug)]
 pub(crate) struct StagedDirectory {
     place: Place,
     name: OsString,
+    lock: Lock,
+    /// What a killed run had stored in it, as far as nothing has gone on with that.
+    kept: Vec<Kept>,
+}
+
+/// How long a new directory is locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lock {
+    /// Until it has its name.
+    UntilNamed,
+    /// Until its handles are closed.
+    Kept,
+}
+
+/// What an attempt to be the one run that makes a directory came to.
+#[derive(Debug)]
+pub(crate) enum Making {
+    /// It has been begun, and stays locked when it has its name.
+    Begun(Box<(StagedDirectory, Directory)>),
+    /// Another process has locked this, under the temporary name that each takes first.
+    Busy(File),
 }
 
 impl StagedDirectory {
@@ -34,9 +57,10 @@ impl StagedDirectory {
     pub(crate) fn create(
         mut place: Place,
         mode: u32,
-        precious: Precious<'_>,
+        contents: Contents<'_>,
     ) -> io::Result<(Self, Directory)> {
         let path = place.path();
+        let lock = Lock::UntilNamed;
         for slot in 0..SLOTS_MAX {
             let name = temporary_name(&place.name, slot);
             if place.directory.is_content(&name) {
@@ -45,12 +69,15 @@ impl StagedDirectory {
             match names::make_directory_at(&place.directory, &name, mode) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    remove_leftover(&place, &name, precious, OF_TREES);
+                    if let Ok(Some((directory, kept))) = adopt(&place, &name, mode, contents) {
+                        return Ok((Self { place, name, lock, kept }, directory));
+                    }
+                    remove_leftover(&place, &name, contents.precious, OF_TREES);
                     continue;
                 }
                 Err(error) => return Err(error),
             }
-            let staged = Self { place, name };
+            let staged = Self { place, name, lock, kept: Vec::new() };
             match staged.open(&path) {
                 // One that was removed before it was locked has no links any more.
                 Ok((Locked::Held | Locked::Unsupported, directory))
@@ -72,6 +99,65 @@ impl StagedDirectory {
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
+    /// The same for the one run that makes this directory, among those that ask for it here.
+    ///
+    /// All take the first temporary name, which only one can lock. Whoever gets it has to look
+    /// once more whether the directory's own name is still free.
+    ///
+    /// # Errors
+    ///
+    /// Those of mkdir(2).
+    pub(crate) fn claim(place: &Place, mode: u32, contents: Contents<'_>) -> io::Result<Making> {
+        let path = place.path();
+        let lock = Lock::Kept;
+        let begun = |name, directory, kept| {
+            Making::Begun(Box::new((Self { place: place.clone(), name, lock, kept }, directory)))
+        };
+        let mut slot = 0;
+        for _ in 0..SLOTS_MAX {
+            let name = temporary_name(&place.name, slot);
+            match names::make_directory_at(&place.directory, &name, mode) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    if let Ok(Some((directory, kept))) = adopt(place, &name, mode, contents) {
+                        return Ok(begun(name, directory, kept));
+                    }
+                    if !remove_leftover(place, &name, contents.precious, OF_TREES) {
+                        match locked_by_another(place, &name) {
+                            Ok(Some(file)) => return Ok(Making::Busy(file)),
+                            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                            // It is somebody's, and nobody's temporary.
+                            Ok(None) | Err(_) => slot += 1,
+                        }
+                    }
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+            let staged = Self { place: place.clone(), name, lock, kept: Vec::new() };
+            match staged.open(&path) {
+                Ok((Locked::Held | Locked::Unsupported, directory))
+                    if place.id_of(&staged.name)? == Some(directory.id()) =>
+                {
+                    return Ok(begun(staged.name, directory, Vec::new()));
+                }
+                // Another run took it for a leftover in the moment before it was locked.
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    names::remove_directory_at(&place.directory, &staged.name).ok();
+                    return Err(error);
+                }
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// Where it gets its name.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// Opens and locks it.
     fn open(&self, path: &Path) -> io::Result<(Locked, Directory)> {
         let (handle, mode_before) = Spot::within(&self.place.directory, &self.name).open_made()?;
@@ -82,9 +168,14 @@ impl StagedDirectory {
         Ok((locked, directory))
     }
 
-    /// Removes what killed runs left for its name.
+    /// Removes what killed runs left for its name, where something may be left.
     pub(crate) fn sweep(&self, precious: Precious<'_>) {
-        sweep_kinds(&self.place, 0, precious, OF_TREES);
+        sweep_for(&self.place, precious);
+    }
+
+    /// Removes what a killed run had stored in it and nothing has gone on with.
+    pub(crate) fn remove_kept(&self, directory: &Directory) {
+        remove_kept(directory, &self.kept);
     }
 
     /// Gives it its name, which must be free.
@@ -95,8 +186,28 @@ impl StagedDirectory {
     /// one then.
     pub(crate) fn publish(&self, directory: &Directory) -> io::Result<()> {
         rename_into_free(&self.place.directory, &self.name, &self.place.name)?;
-        // Other runs may lock it for reasons of their own.
-        lock::unlock(directory.handle())
+        match self.lock {
+            Lock::Kept => Ok(()),
+            // Other runs may lock it for reasons of their own.
+            Lock::UntilNamed => lock::unlock(directory.handle()),
+        }
+    }
+
+    /// Gives it its name before anything is in it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`publish`](Self::publish); it is removed then.
+    pub(crate) fn publish_empty(
+        self,
+        mut directory: Directory,
+        precious: Precious<'_>,
+    ) -> io::Result<Directory> {
+        self.remove_kept(&directory);
+        self.publish(&directory).inspect_err(|_| self.remove())?;
+        self.sweep(precious);
+        directory.names = Names::Swept;
+        Ok(directory)
     }
 
     /// Removes it with the files that are in it. If that fails, the next run does it.
@@ -105,12 +216,44 @@ impl StagedDirectory {
     }
 }
 
+/// Makes a directory under its name, since no file comes into it, with these permission bits less
+/// the umask.
+///
+/// # Errors
+///
+/// Those of mkdir(2).
+pub(crate) fn make_named(
+    place: &Place,
+    mode: u32,
+    contents: Contents<'_>,
+) -> io::Result<Directory> {
+    let directory = Directory::make(place, mode)?;
+    if contents.options.delta {
+        sweep_for(place, contents.precious);
+    }
+    Ok(directory)
+}
+
+/// Removes what killed runs left for this name.
+fn sweep_for(place: &Place, precious: Precious<'_>) {
+    if place.directory.has_leftovers() {
+        sweep_kinds(place, 0, precious, OF_TREES);
+    }
+}
+
+/// What has the name, if another process has locked it.
+fn locked_by_another(place: &Place, name: &OsStr) -> io::Result<Option<File>> {
+    let file = Spot::within(&place.directory, name).open_existing()?;
+    Ok((lock::try_lock(&file)? == Locked::Busy).then_some(file))
+}
+
 /// Removes what killed runs left in `target`, a directory that `source` is copied into. What has a
-/// name that the source has as well is content.
+/// name that the source has as well is content, and what a copy can go on with is left to that.
 pub(crate) fn sweep_directory(
     target: &Arc<Directory>,
     source: &Directory,
     precious: Precious<'_>,
+    options: &CopyOptions,
 ) -> io::Result<()> {
     let mut found = Vec::new();
     names::each_name_in(target, |name| {
@@ -119,7 +262,9 @@ pub(crate) fn sweep_directory(
         }
     })?;
     for name in found {
-        if names::facts_at(source, &name)?.is_none() {
+        if is_awaited((source, target), &name, options)? {
+            target.keep_leftovers();
+        } else if names::facts_at(source, &name)?.is_none() {
             remove_leftover(&Place::new(target, &name), &name, precious, OF_TREES);
         }
     }

@@ -27,12 +27,7 @@ pub(super) enum Found {
     /// Nothing: a name can be made here.
     Nothing(Place),
     /// Something that has a name here, which can be replaced.
-    Named {
-        place: Place,
-        facts: Facts,
-        /// Whether something is mounted on the name itself.
-        mounted: Mounted,
-    },
+    Named { place: Place, facts: Facts },
     /// Something that is to be written to under the path that was given, and has no name that
     /// could be replaced: standard output, a device, an open file that was removed.
     Unnamed(Facts),
@@ -113,10 +108,7 @@ pub(super) fn look_at(place: Place, endpoint: &Endpoint) -> Result<Found> {
     }
     match place.spot().facts(Follow::No).context(Operation::Stat, endpoint)? {
         None => Ok(Found::Nothing(place)),
-        Some(facts) => {
-            let mounted = place.mounted(&facts);
-            Ok(Found::Named { place, facts, mounted })
-        }
+        Some(facts) => Ok(Found::Named { place, facts }),
     }
 }
 
@@ -159,8 +151,7 @@ impl Found {
         // Looked at again through the directory that is held, since only that name counts.
         let facts =
             place.spot().facts(Follow::No).context(Operation::Stat, endpoint)?.unwrap_or(facts);
-        let mounted = place.mounted(&facts);
-        Ok(Self::Named { place, facts, mounted })
+        Ok(Self::Named { place, facts })
     }
 }
 
@@ -206,6 +197,11 @@ impl Place {
         }
     }
 
+    /// The name itself.
+    pub(crate) fn name(&self) -> &OsStr {
+        &self.name
+    }
+
     /// The directory that it is in.
     pub(crate) fn directory(&self) -> &Arc<Directory> {
         &self.directory
@@ -248,7 +244,8 @@ impl Place {
         Ok(names::facts_at(&*self.directory, name)?.map(|facts| facts.id))
     }
 
-    fn mounted(&self, facts: &Facts) -> Mounted {
+    /// Whether something is mounted on the name, which has these facts.
+    pub(super) fn mounted(&self, facts: &Facts) -> Mounted {
         let of_name = platform::mount_id(&*self.directory, &self.name);
         let differs = match (of_name, self.directory.mount_id()) {
             (Some(name), Some(directory)) => name != directory,

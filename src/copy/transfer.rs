@@ -129,7 +129,7 @@ impl Transfer<'_> {
 
     fn sized(&self) -> Result<Moved> {
         let len = self.source.facts.len;
-        if !matches!(self.base, Base::Clone { equal: 1.., .. }) {
+        if !matches!(self.base, Base::Clone { equal: 1.., .. } | Base::Own { equal: 1.., .. }) {
             self.started(Some(len))?;
         }
         let whole = ByteRange::first(len);
@@ -157,7 +157,9 @@ impl Transfer<'_> {
             Base::Clone { of, equal, .. } => {
                 self.patch(&job, (of, equal), DeltaInto::Clone, &mut moved)?;
             }
-            Base::Own => self.patch(&job, (self.target, 0), DeltaInto::Clone, &mut moved)?,
+            Base::Own { equal, into } => {
+                self.patch(&job, (self.target, equal), into, &mut moved)?;
+            }
         }
         // An existing target may have been longer; a block device has the length that it has.
         if self.target_kind == Kind::Regular && self.before == Before::Content {

@@ -32,10 +32,12 @@ const BLOCK_BYTES: u64 = 8 << 20;
 /// More threads than these wait for the memory.
 const THREADS_MAX: usize = 8;
 
-/// Below this reading is cheaper than mapping.
-const MAPPED_BYTES_MIN: u64 = 128 << 10;
+/// Below this reading is cheaper than mapping, and than looking for holes and reading ahead.
+const MAPPED_BYTES_MIN: u64 = 1 << 20;
 
-/// Bytes that are read for comparison where there are no maps.
+/// Bytes that are read at once for comparison where there are no maps: few first, since most files
+/// that differ do so near their beginning.
+const FIRST_READ_BYTES: u64 = 4 << 10;
 const READ_BYTES: u64 = 256 << 10;
 
 impl Engine for Compare {
@@ -52,18 +54,27 @@ impl Engine for Compare {
     }
 
     fn prepare(&self, job: &Job<'_>, range: ByteRange) -> Outcome {
-        begin_reading(job.source, range);
-        begin_reading(job.target, range);
+        if range.len() >= MAPPED_BYTES_MIN {
+            begin_reading(job.source, range);
+            begin_reading(job.target, range);
+        }
         Outcome::Done
     }
 
     fn copy_segment(&self, job: &Job<'_>, segment: ByteRange, lane: &mut Lane) -> Outcome {
-        go_on_reading(job.source, segment);
-        go_on_reading(job.target, segment);
+        let is_small = segment.len() < MAPPED_BYTES_MIN;
+        if !is_small {
+            go_on_reading(job.source, segment);
+            go_on_reading(job.target, segment);
+        }
         let mut rest = segment;
         let failed = |at: u64, error| Outcome::Failed { copied: at - segment.start(), error };
         while !rest.is_empty() {
-            let (stretch, data) = match next_stretch(job.source, job.target, rest) {
+            let found = match is_small {
+                true => Ok((rest, Data::Both)),
+                false => next_stretch(job.source, job.target, rest),
+            };
+            let (stretch, data) = match found {
                 Ok(found) => found,
                 Err(error) => return failed(rest.start(), error),
             };
@@ -292,8 +303,10 @@ impl<'a> Pair<'a> {
     fn equal_len_read(&self, range: ByteRange, lane: &mut Lane) -> Result<u64> {
         let mut other = Vec::new();
         let mut rest = range;
+        let mut at_once = FIRST_READ_BYTES;
         while !rest.is_empty() {
-            let (some, _) = rest.split_at(READ_BYTES);
+            let (some, _) = rest.split_at(at_once);
+            at_once = READ_BYTES;
             let mut count = read_some(self.left, some, lane)?;
             if other.len() < count {
                 other = zeroed(count, self.right.endpoint())?;

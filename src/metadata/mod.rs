@@ -6,7 +6,9 @@
 //! all ([`stamp_times`]), when no map is left whose stores could set them again (mmap(2)).
 
 mod acl;
+mod equality;
 mod plan;
+mod renew;
 mod xattr;
 
 #[cfg(test)]
@@ -25,9 +27,11 @@ use crate::sys::attributes::{self, Names};
 use crate::sys::file::is_superuser;
 use crate::sys::platform;
 
+pub(crate) use crate::metadata::equality::{extended_equal, remove_extra};
 pub(crate) use crate::metadata::plan::{
     Birth, ModeAtEnd, new_directory_mode, new_file_mode, new_hidden_file_mode,
 };
+pub(crate) use crate::metadata::renew::renew;
 pub(crate) use crate::sys::attributes::Attributes;
 
 const SETUID: u32 = 0o4000;

@@ -52,7 +52,7 @@ impl Class {
     }
 
     /// How much `preserve` wants one of the class to be copied from the source.
-    fn keep(self, preserve: &Preserve) -> Keep {
+    pub(super) fn keep(self, preserve: &Preserve) -> Keep {
         match self {
             Self::Acl | Self::ForeignAcl | Self::Private => Keep::No,
             Self::Context => preserve.context,

@@ -73,6 +73,11 @@ impl Selection {
         !self.matcher.matched(path, is_directory).is_ignore()
     }
 
+    /// The same, without a look where all is copied.
+    pub(crate) fn has_path(&self, path: &Path, is_directory: bool) -> bool {
+        self.is_all() || self.has(path, is_directory)
+    }
+
     /// The same of a name in a directory that has the path `below`; no path is made where all is
     /// copied.
     pub(crate) fn has_in(&self, below: &Path, name: &OsStr, is_directory: bool) -> bool {

@@ -6,11 +6,12 @@
 //! that take descriptors (open(2)); it is reached by the link that `/proc/self/fd` has of it, which
 //! leads to the very object.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use rustix::fs::{AtFlags, CWD, Mode, Timespec, Timestamps, XattrFlags, utimensat};
@@ -18,6 +19,7 @@ use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 
 use crate::sys::file::{Facts, Timestamp};
+use crate::sys::platform;
 
 /// The POSIX access ACL of an object (acl(5)), as an extended attribute in the kernel's form.
 pub(crate) const ACL: &CStr = c"system.posix_acl_access";
@@ -198,6 +200,31 @@ pub(crate) fn names(file: &File) -> io::Result<Names> {
     }
 }
 
+/// Whether what has `name` in a directory has extended attributes; a link is not followed.
+///
+/// # Errors
+///
+/// Those of llistxattr(2), and where an older kernel has no `/proc`.
+pub(crate) fn has_names_at(directory: &File, name: &OsStr) -> io::Result<bool> {
+    let asked = match platform::attribute_names_len(directory, name) {
+        // An older kernel, or a filter that does not know the call.
+        Err(Errno::NOSYS | Errno::PERM) => attribute_names_len_by_path(directory, name),
+        asked => asked,
+    };
+    match asked.map_err(io::Error::from) {
+        Ok(len) => Ok(len > 0),
+        Err(error) if is_unsupported(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The same through `/proc`, of which each step takes as long as the question.
+fn attribute_names_len_by_path(directory: &File, name: &OsStr) -> rustix::io::Result<usize> {
+    let mut path = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
+    path.push(name);
+    rustix::fs::llistxattr_query(&path)
+}
+
 /// The value of an extended attribute; `None` when there is no such attribute.
 pub(crate) fn value(file: &File, name: &CStr) -> io::Result<Option<Vec<u8>>> {
     let read = |buffer: &mut [u8]| {
@@ -356,6 +383,28 @@ mod tests {
         }
         let listed = names(&file).unwrap();
         assert!(wanted.iter().all(|name| listed.contains(name)));
+    }
+
+    #[test]
+    fn both_ways_tell_whether_a_name_has_attributes_and_follow_no_link() {
+        let path = tempfile::tempdir().unwrap();
+        let with = File::create(path.path().join("with")).unwrap();
+        set_value(&with, c"user.some", b"value").unwrap();
+        File::create(path.path().join("without")).unwrap();
+        std::os::unix::fs::symlink("with", path.path().join("link")).unwrap();
+        let directory = File::open(path.path()).unwrap();
+        for (name, has) in [("with", true), ("without", false), ("link", false)] {
+            let name = OsStr::new(name);
+            assert_eq!(has_names_at(&directory, name).unwrap(), has, "{name:?}");
+            let len = attribute_names_len_by_path(&directory, name).unwrap();
+            assert_eq!(len > 0, has, "{name:?}");
+            match platform::attribute_names_len(&directory, name) {
+                Err(error) => assert_eq!(error, Errno::NOSYS, "{name:?}"),
+                Ok(asked) => assert_eq!(asked, len, "{name:?}"),
+            }
+        }
+        let error = has_names_at(&directory, OsStr::new("absent")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

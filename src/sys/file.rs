@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{FileType, OFlags, Stat};
 
 use crate::options::ObjectId;
+use crate::report::ObjectKind;
 
 /// What kind of thing a name leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,20 @@ impl Kind {
     }
 }
 
+impl From<Kind> for ObjectKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Regular => Self::File,
+            Kind::Directory => Self::Directory,
+            Kind::Symlink => Self::SymbolicLink,
+            Kind::Pipe => Self::Fifo,
+            Kind::Socket => Self::Socket,
+            Kind::BlockDevice => Self::BlockDevice,
+            Kind::CharDevice => Self::CharDevice,
+        }
+    }
+}
+
 /// A moment as the file system counts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Timestamp {
@@ -71,7 +86,30 @@ pub(crate) struct Facts {
     pub(crate) changed: Timestamp,
 }
 
+impl Timestamp {
+    /// The same, cut down to a multiple of a step that a second is a multiple of.
+    fn cut(self, step: u32) -> Self {
+        Self { nanoseconds: self.nanoseconds - self.nanoseconds % step, ..self }
+    }
+}
+
+/// Steps in which file systems count that do not count nanoseconds, the coarsest first: ext2, ext3
+/// and ext4 with small inodes; exFAT; UDF and some servers; NTFS.
+const STEPS: [u32; 4] = [1_000_000_000, 10_000_000, 1000, 100];
+
 impl Facts {
+    /// Whether its modification time is `wanted`, as far as its file system can keep that.
+    ///
+    /// How far that is tells the object itself: its time of change, which only the kernel sets, is
+    /// a multiple of the step, which on a file system with finer ones it practically never is.
+    pub(crate) fn was_modified_at(&self, wanted: Timestamp) -> bool {
+        self.modified == wanted
+            || STEPS.into_iter().any(|step| {
+                let is_kept = |time: Timestamp| time.cut(step) == time;
+                is_kept(self.changed) && self.modified == wanted.cut(step)
+            })
+    }
+
     /// The time since its last change; `None` if that lies in the future.
     pub(crate) fn age(&self) -> Option<Duration> {
         let seconds = u64::try_from(self.changed.seconds).unwrap_or(0);
@@ -150,6 +188,13 @@ pub(crate) fn write_next(handle: impl AsFd, from: &[u8]) -> io::Result<usize> {
 pub(crate) fn rewind(handle: impl AsFd) -> io::Result<()> {
     rustix::fs::seek(handle, rustix::fs::SeekFrom::Start(0))?;
     Ok(())
+}
+
+/// Whether this process may give its files to a group: one of its own.
+pub(crate) fn may_give_group(gid: u32) -> bool {
+    let is_it = |group: rustix::process::Gid| group.as_raw() == gid;
+    let others = rustix::process::getgroups().unwrap_or_default();
+    is_it(rustix::process::getegid()) || others.into_iter().any(is_it)
 }
 
 /// Whether a handle was opened for reading.
@@ -265,4 +310,43 @@ pub(crate) fn raise_descriptors_max() {
 /// The group that this process makes files as.
 pub(crate) fn effective_gid() -> u32 {
     rustix::process::getegid().as_raw()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(seconds: i64, nanoseconds: u32) -> Timestamp {
+        Timestamp { seconds, nanoseconds }
+    }
+
+    #[test]
+    fn times_are_compared_as_finely_as_the_target_keeps_them() {
+        let file = tempfile::tempfile().unwrap();
+        let facts = facts(&file).unwrap();
+        let equal = |wanted, modified, changed| {
+            Facts { modified, changed, ..facts }.was_modified_at(wanted)
+        };
+        let wanted = at(-7, 123_456_789);
+        for (step, kept) in [
+            (1_000_000_000, 0),
+            (10_000_000, 120_000_000),
+            (1000, 123_456_000),
+            (100, 123_456_700),
+            (1, 123_456_789),
+        ] {
+            let kept = at(-7, kept);
+            assert!(equal(wanted, kept, at(9, 0)), "{step}");
+            let times = |count: u64| (count * u64::from(step) / 2 % 1_000_000_000) as u32;
+            assert!(equal(wanted, kept, at(9, times(14))), "{step}");
+            // The file system counts in finer steps than that.
+            let fine = at(9, times(15) + 1);
+            assert_eq!(equal(wanted, kept, fine), step == 1, "{step}");
+            for other in [at(-8, kept.nanoseconds), at(-7, kept.nanoseconds.wrapping_add(step))] {
+                assert!(!equal(wanted, other, at(9, 0)), "{step}");
+            }
+        }
+        // What the target has, the source does not lack.
+        assert!(!equal(at(5, 0), at(5, 10_000_000), at(9, 0)));
+    }
 }

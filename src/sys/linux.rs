@@ -1,5 +1,6 @@
 //! What only Linux has, or has in its own way.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -8,6 +9,7 @@ use std::sync::OnceLock;
 
 use rustix::fs::{Advice, FallocateFlags, RenameFlags, SeekFrom};
 use rustix::io::Errno;
+use rustix::path::Arg;
 
 use crate::units::ByteRange;
 
@@ -346,6 +348,35 @@ pub(crate) fn rename_no_replace(
         std::path::Path::new(to),
         RenameFlags::NOREPLACE,
     )?)
+}
+
+/// The length of the list of names of the extended attributes that what has `name` in a directory
+/// has; a link is not followed.
+///
+/// Asked with `listxattrat` (Linux 6.13).
+///
+/// # Errors
+///
+/// Those of llistxattr(2); `ENOSYS`, or `EPERM` of a filter, where there is no such call.
+pub(crate) fn attribute_names_len(directory: impl AsFd, name: &OsStr) -> rustix::io::Result<usize> {
+    const LISTXATTRAT: libc::c_long = 465;
+    name.into_with_c_str(|name| {
+        let directory = directory.as_fd().as_raw_fd();
+        // SAFETY: the name ends with a NUL and lives as long as the call, and no byte is written to
+        // a list of length 0.
+        let len = unsafe {
+            libc::syscall(
+                LISTXATTRAT,
+                directory,
+                name.as_ptr(),
+                libc::AT_SYMLINK_NOFOLLOW,
+                std::ptr::null_mut::<libc::c_char>(),
+                0_usize,
+            )
+        };
+        usize::try_from(len)
+            .map_err(|_| Errno::from_io_error(&errno_of_libc()).unwrap_or(Errno::IO))
+    })
 }
 
 /// The error of a libc call that has just failed.

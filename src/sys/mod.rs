@@ -6,7 +6,9 @@
 pub(crate) mod attributes;
 pub(crate) mod file;
 pub(crate) mod guard;
+pub(crate) mod locks;
 pub(crate) mod map;
+pub(crate) mod mounts;
 pub(crate) mod names;
 pub(crate) mod signals;
 pub(crate) mod streams;

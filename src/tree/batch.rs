@@ -7,15 +7,26 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::branch::Branch;
+use super::changes::Fate;
 use crate::copy::{Directory, Publication};
 use crate::sys::{file, platform};
 
 /// What waits.
 pub(super) enum Whole<'a> {
     /// A file that has a temporary name in the directory of a branch.
-    File(Box<Publication<'a>>, Arc<Branch>),
+    /// What is to be told of it, if anything is, comes with it.
+    File(Box<Publication<'a>>, Arc<Branch>, Option<Fate>),
     /// A directory that has one itself.
     Directory(Arc<Branch>),
+}
+
+impl Whole<'_> {
+    fn needs_flush(&self) -> bool {
+        match self {
+            Self::File(publication, ..) => !publication.is_ordered(),
+            Self::Directory(_) => true,
+        }
+    }
 }
 
 /// Files and directories that may wait at most.
@@ -63,6 +74,8 @@ pub(super) struct Batch<'a> {
 struct Waiting<'a> {
     whole: Vec<Whole<'a>>,
     bytes: u64,
+    /// Whether something among them must not have its name before it is on the disk.
+    needs_flush: bool,
 }
 
 impl<'a> Batch<'a> {
@@ -98,7 +111,9 @@ impl<'a> Batch<'a> {
 
     /// Adds something whole.
     pub(super) fn add(&self, whole: Whole<'a>) {
-        lock(&self.waiting).whole.push(whole);
+        let mut waiting = lock(&self.waiting);
+        waiting.needs_flush |= whole.needs_flush();
+        waiting.whole.push(whole);
     }
 
     /// Whether it is time for a flush.
@@ -129,9 +144,10 @@ impl<'a> Batch<'a> {
         lock(&self.flushed).pop_front()
     }
 
-    /// Takes all that waits.
-    pub(super) fn take(&self) -> Vec<Whole<'a>> {
-        std::mem::take(&mut *lock(&self.waiting)).whole
+    /// Takes all that waits, and says whether it has to be flushed.
+    pub(super) fn take(&self) -> (Vec<Whole<'a>>, bool) {
+        let Waiting { whole, needs_flush, .. } = std::mem::take(&mut *lock(&self.waiting));
+        (whole, needs_flush)
     }
 
     /// Brings everything that was written to the disk, and says how many file systems that was.

@@ -12,17 +12,19 @@
 //! follows. A deep one that only waits for one subdirectory is *resting* meanwhile: its handles
 //! are closed, and no other subdirectory is begun.
 
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::copy::{Directory, Names, StagedDirectory, is_temporary_name};
+use crate::change::Change;
+use crate::copy::{Directory, StagedDirectory, is_temporary_name};
 use crate::error::{Cause, Context, Error, Operation, Result};
-use crate::metadata::{self, Attributes, Losses, ModeAtEnd, Named};
-use crate::options::{Endpoint, ObjectId, Preserve};
+use crate::metadata::ModeAtEnd;
+use crate::options::{Endpoint, ObjectId};
 use crate::sys::file::{Facts, Kind};
-use crate::sys::names::{self, Follow, Listed, Spot};
+use crate::sys::names::{self, Listed};
 
 /// A directory under way, from its making until all that is in it has been copied.
 #[derive(Debug)]
@@ -34,12 +36,16 @@ pub(super) struct Branch {
     /// What the source was when it was opened.
     pub(super) source: Facts,
     source_path: PathBuf,
-    target_id: ObjectId,
+    /// What the target was when it was opened.
+    pub(super) target: Facts,
     target_path: PathBuf,
+    /// What has become of it by its making, in a mirror.
+    pub(super) change: Option<Change>,
     /// The permission bits of a new target, where it needed more to be filled.
-    mode_before: Option<u32>,
-    /// Whether this run has made the target.
+    pub(super) mode_before: Option<u32>,
+    /// Whether this run has made the target, or would have in earnest.
     pub(super) is_new: bool,
+    is_absent: bool,
     /// The temporary name of a new one, as long as it has one.
     staged: Mutex<Option<StagedDirectory>>,
     /// Whether its files are flushed and named in batches.
@@ -114,6 +120,11 @@ struct Work {
     read: Vec<Listed>,
     /// Whether other threads know that there are more of them than one takes.
     shared: bool,
+    /// Names that the target of a mirror had, less those of the source that were read; and those
+    /// that are in the way of something else, or are left out.
+    excess: HashSet<OsString>,
+    /// Names that directories have taken, and the names that what had them has now.
+    replaced: Vec<(OsString, OsString)>,
     /// Threads that are copying some of its files.
     hands: usize,
     /// Subdirectories to be copied, the next one last.
@@ -155,7 +166,7 @@ impl Branch {
         parent: Option<Arc<Branch>>,
         handles: Handles,
         Listing { read, unread }: Listing,
-        made: Made,
+        (made, change): (Made, Option<Change>),
         batched: bool,
         mode_of_new: ModeAtEnd,
     ) -> Self {
@@ -174,7 +185,9 @@ impl Branch {
             parent,
             source: handles.source.facts,
             source_path: handles.source.path.clone(),
-            target_id: handles.target.id(),
+            target: handles.target.facts,
+            is_absent: handles.target.is_absent(),
+            change,
             target_path: handles.target.path.clone(),
             mode_before: handles.target.mode_before,
             handles: Mutex::new(Some(handles)),
@@ -225,7 +238,34 @@ impl Branch {
 
     /// The identity of the target.
     pub(super) fn target_id(&self) -> ObjectId {
-        self.target_id
+        self.target.id
+    }
+
+    /// Notes what the target of a mirror has.
+    pub(super) fn note_target(&self, names: HashSet<OsString>) {
+        let mut work = self.work();
+        work.excess = names;
+        let Work { read, excess, .. } = &mut *work;
+        for Listed { name, .. } in read {
+            excess.remove(name);
+        }
+    }
+
+    /// Notes a name of the target that is to be looked at in the end.
+    pub(super) fn note_excess(&self, name: OsString) {
+        self.work().excess.insert(name);
+    }
+
+    /// Notes that a directory has taken a name, and which name what had it has now.
+    pub(super) fn note_replaced(&self, name: OsString, aside: OsString) {
+        self.work().replaced.push((name, aside));
+    }
+
+    /// What the target may have too much, and what has made way in it.
+    pub(super) fn take_excess(&self) -> (Vec<OsString>, Vec<(OsString, OsString)>) {
+        let mut work = self.work();
+        let excess = std::mem::take(&mut work.excess).into_iter().collect();
+        (excess, std::mem::take(&mut work.replaced))
     }
 
     /// Closes both sides, if the tree is deep here and nothing is done in them before the one
@@ -247,10 +287,11 @@ impl Branch {
         let mut handles = lock(&self.handles);
         if handles.is_none()
             && let Ok(below) = child.handles()
-            && let Ok(source) = above(&below.source, &self.source_path, self.source.id)
-            && let Ok(target) = above(&below.target, &self.target_path, self.target_id)
+            && let Ok(source) = below.source.above(&self.source_path, self.source.id, false)
+            && let Ok(target) =
+                below.target.above(&self.target_path, self.target.id, self.is_absent)
         {
-            *handles = Some(Handles { source, target });
+            *handles = Some(Handles { source: Arc::new(source), target: Arc::new(target) });
         }
     }
 
@@ -283,6 +324,9 @@ impl Branch {
                 names::list_some(&*handles.source, &mut read)
                     .context(Operation::Resolve, &Endpoint::from(&self.source_path))?;
                 work.has_temporary |= read.iter().any(looks_temporary);
+                for Listed { name, .. } in &read {
+                    work.excess.remove(name);
+                }
                 if read.is_empty() {
                     handles.source.note_names(work.has_temporary);
                 }
@@ -290,6 +334,7 @@ impl Branch {
             });
             if listed.is_err() {
                 work.unread = false;
+                work.excess.clear();
                 read.clear();
                 result = listed;
             }
@@ -338,6 +383,8 @@ impl Branch {
         work.unread = false;
         work.read = Vec::new();
         work.subdirectories = Vec::new();
+        // What was not read looks as if it were too much.
+        work.excess = HashSet::new();
     }
 
     /// Remembers a subdirectory.
@@ -416,26 +463,6 @@ impl Branch {
         }
     }
 
-    /// Gives the target the attributes of the source, times last.
-    pub(super) fn finish(&self, preserve: &Preserve) -> Result<Losses> {
-        let (source_endpoint, target_endpoint) = self.endpoints();
-        let handles = self.handles()?;
-        let mut losses = Losses::default();
-        let source = Named { file: handles.source.handle(), endpoint: &source_endpoint };
-        let target = Named { file: handles.target.handle(), endpoint: &target_endpoint };
-        let attributes = Attributes::from(&self.source);
-        let at_end = self.mode_at_end;
-        let kept =
-            metadata::apply_preserved(source, &attributes, target, preserve, at_end, &mut losses);
-        let narrowed = if self.is_new {
-            metadata::narrow_directory(&attributes, target, preserve, self.mode_before)
-        } else {
-            Ok(())
-        };
-        let stamped = metadata::stamp_times(&attributes, target, preserve.timestamps, &mut losses);
-        kept.and(narrowed).and(stamped).map(|()| losses)
-    }
-
     fn work(&self) -> MutexGuard<'_, Work> {
         lock(&self.work)
     }
@@ -451,13 +478,6 @@ fn joined(directory: &Path, name: &OsStr) -> Endpoint {
     path.push(directory);
     path.push(name);
     Endpoint::from(path)
-}
-
-/// The directory that `below` is in, if it is the one of this identity.
-fn above(below: &Directory, path: &Path, id: ObjectId) -> io::Result<Arc<Directory>> {
-    let handle = Spot::within(below, OsStr::new("..")).open_directory(Follow::No)?;
-    let directory = Directory::new(handle, path.to_path_buf(), Names::Shown)?;
-    if directory.id() == id { Ok(Arc::new(directory)) } else { Err(io::ErrorKind::NotFound.into()) }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,8 +1,12 @@
 //! Many objects: directories with all that is in them, by several threads.
 //!
 //! `walk` copies one tree: `root` opens both sides and refuses a copy into itself; `crew` says what
-//! each thread does next; a `branch` is a directory under way; `settle` gives it its name and its
-//! attributes; `batch` holds what waits for a flush.
+//! each thread does next; `start` makes a directory, `branch` is one under way, `settle` gives it
+//! its name and `finish` its attributes; `batch` holds what waits for a flush.
+//!
+//! In a mirror, `claim` locks the target, `mirrored` compares and notes what is too much, `changes`
+//! tells what was decided, and `prune` deletes in the end, with `teardown` for whole directories.
+//! `parts` limits one to what has changed (`--watch`).
 //!
 //! A directory that is new gets a temporary name, locked as that of a file is. Its files are made
 //! in it under their own names, which nobody sees yet, so that a file costs no more system calls
@@ -12,27 +16,41 @@
 
 mod batch;
 mod branch;
+mod changes;
+mod claim;
 mod crew;
+mod finish;
+mod mirror;
+mod mirrored;
 mod parents;
+mod parts;
+mod prune;
 mod root;
 mod settle;
+mod start;
+mod teardown;
 mod totals;
 mod walk;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use mirror::{Incomplete, Mirror};
+pub(crate) use parts::{Parts, Told};
 pub use totals::Totals;
 
+use changes::Linked;
 use crew::Idle;
-use root::Root;
+use prune::Prune;
 
+use crate::change::Change;
 use crate::copy::{Copier, Directory, Later, Session};
 use crate::engine::drive::threads_or_cores;
-use crate::error::{Cause, Error, Operation, Result};
+use crate::error::{Cause, Error, Holder, Operation, Result};
 use crate::metadata::Losses;
 use crate::options::{CopyOptions, Directories, Endpoint, Flush, Made, Update};
-use crate::report::{Done, ObjectKind, Observer, Report, Skip, Warning, Way};
+use crate::report::{Done, Event, Flow, ObjectKind, Observer, Report, Skip, Warning, Way};
 
 /// Is told what became of each object.
 pub trait Watch: Observer {
@@ -44,6 +62,19 @@ pub trait Watch: Observer {
     /// Takes notice of what a directory could not be given after it was told of as made. Called
     /// as [`entry`](Self::entry) is.
     fn warning(&self, source: &Endpoint, target: &Endpoint, warning: &Warning);
+
+    /// Takes notice of something that a mirror has deleted from its target: in the end, what is in
+    /// a directory before it. Not in a dry run.
+    fn deleted(&self, _target: &Endpoint, _kind: ObjectKind) {}
+
+    /// Takes notice of what a mirror has changed, or, in a dry run, of what it would change: once
+    /// for each name, in no certain order, where [`MirrorOptions`](crate::MirrorOptions) asks for
+    /// it. A deletion is one, too.
+    fn changed(&self, _target: &Endpoint, _change: &Change) {}
+
+    /// Takes notice that a mirror waits for the lock of its target, and for whom where the system
+    /// tells; once for each target ([`LockWait`](crate::LockWait)).
+    fn waits(&self, _target: &Endpoint, _holder: Option<&Holder>) {}
 }
 
 /// What is to be copied, and where to.
@@ -76,6 +107,10 @@ pub struct Summary {
     pub skipped: u64,
     /// Objects that failed.
     pub failed: u64,
+    /// Names that a mirror has deleted.
+    pub deleted: u64,
+    /// Changes that were made, or in a dry run would be; `None` where nobody asked for them.
+    pub changes: Option<u64>,
     /// Times that a file system was flushed for many of them at once; what was flushed singly is
     /// in the objects' reports.
     pub flushes: u64,
@@ -87,13 +122,40 @@ pub struct Trees<'a> {
     watch: &'a dyn Watch,
     session: &'a Session,
     summary: Mutex<Summary>,
+    linked: Linked,
+    /// Whether the watch has said that the run is to stop.
+    stopped: AtomicBool,
+    /// What a mirror is limited to.
+    parts: Option<&'a Parts>,
+    /// Whether something was left that only a mirror of the whole tree can do.
+    wants_whole: AtomicBool,
 }
 
 impl<'a> Trees<'a> {
     /// A run with these options, watched by `watch`.
     #[must_use]
     pub fn new(options: &'a CopyOptions, watch: &'a dyn Watch, session: &'a Session) -> Self {
-        Self { options, watch, session, summary: Mutex::default() }
+        Self {
+            options,
+            watch,
+            session,
+            summary: Mutex::default(),
+            linked: Linked::default(),
+            stopped: AtomicBool::new(false),
+            parts: None,
+            wants_whole: AtomicBool::new(false),
+        }
+    }
+
+    /// The same, limited to these parts of a mirror's source and its target.
+    pub(crate) fn limited_to(self, parts: &'a Parts) -> Self {
+        Self { parts: Some(parts), ..self }
+    }
+
+    /// Whether a mirror that was limited to parts has left something to one of the whole tree:
+    /// names that may have to be linked with others.
+    pub(crate) fn wants_whole(&self) -> bool {
+        self.wants_whole.load(Ordering::Relaxed)
     }
 
     /// Copies one operand, and returns when it is done: by as many threads as the options say,
@@ -101,6 +163,13 @@ impl<'a> Trees<'a> {
     /// [`Flush::Sync`] what was not told as failed is on the disk then.
     pub fn copy(&self, operand: &Operand) {
         let Operand { source, target, parents_below } = operand;
+        if self.options.mirror.is_some() {
+            if let Err(error) = root::must_be_directory(source, self.options) {
+                return self.tell(source, target, Err(error));
+            }
+            // What is above the target is not the mirror's.
+            return self.copy_tree(source, target);
+        }
         let parents = match parents_below {
             None => None,
             Some(below) => match parents::Parents::make(self.options, below, source, target) {
@@ -136,15 +205,19 @@ impl<'a> Trees<'a> {
             let cause = Cause::IsDirectory;
             return self.tell(source, target, Err(Error::new(Operation::Copy, source, cause)));
         };
-        let root = Root::open((source_path, source), (target_path, target), self.options);
+        let root = self.open_root((source_path, source), (target_path, target));
         let (small, large) = (
             CopyOptions { flush: Flush::None, ..self.options.clone() },
             CopyOptions { flush: Flush::Async, ..self.options.clone() },
         );
         match root {
-            Ok(root) => {
+            Ok((root, _lock)) => {
                 let later = Later { small: &small, large: &large };
-                walk::copy(self, later, &Idle::default(), root);
+                let found = walk::copy(self, later, &Idle::default(), root);
+                self.tell_linked();
+                if let (Some(mirror), Some(found)) = (self.options.mirror, found) {
+                    Prune::new(self, mirror, found).run();
+                }
             }
             Err(error) => {
                 let is_itself = matches!(error.cause, Cause::SameObject { .. });
@@ -173,6 +246,20 @@ impl<'a> Trees<'a> {
 
     fn summary(&self) -> MutexGuard<'_, Summary> {
         self.summary.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the run is to stop. Once the watch has said so it is.
+    fn is_stopped(&self) -> bool {
+        if self.watch.event(Event::Waiting) == Flow::Stop {
+            self.stopped.store(true, Ordering::Relaxed);
+        }
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// Counts what was deleted, and tells the watch.
+    fn tell_deleted(&self, target: &Endpoint, kind: ObjectKind) {
+        self.summary().deleted += 1;
+        self.watch.deleted(target, kind);
     }
 
     /// Counts file systems that were flushed.

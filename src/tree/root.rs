@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::walk::{Into, find};
+use super::start::{Into, find};
 use crate::copy::{Directory, Names, Place};
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::{CopyOptions, DirectoryLink, Endpoint, ObjectId, Span};
@@ -25,6 +25,21 @@ pub(super) fn is_directory(source: &Endpoint, options: &CopyOptions) -> bool {
         .path()
         .map(|path| names::facts_of_path(path, Follow::of_operands(options.dereference)));
     matches!(facts, Some(Ok(Some(Facts { kind: Kind::Directory, .. }))))
+}
+
+/// Fails for what cannot be mirrored: anything but a directory.
+pub(super) fn must_be_directory(source: &Endpoint, options: &CopyOptions) -> Result<()> {
+    let follow = Follow::of_operands(options.dereference);
+    let facts = match source.path() {
+        Some(path) => names::facts_of_path(path, follow).context(Operation::Stat, source)?,
+        None => return Err(Error::new(Operation::Copy, source, Cause::NotDirectory)),
+    };
+    let cause = match facts {
+        Some(Facts { kind: Kind::Directory, .. }) => return Ok(()),
+        Some(_) => Cause::NotDirectory,
+        None => Cause::Os(io::Error::from_raw_os_error(libc::ENOENT)),
+    };
+    Err(Error::new(Operation::Copy, source, cause))
 }
 
 impl Root {
@@ -67,7 +82,20 @@ impl Root {
         if meets || options.span != Span::OneFileSystem {
             root.refuse_itself(source, target)?;
         }
+        if options.mirror.is_some() {
+            root.refuse_within_target(source, target)?;
+        }
         Ok(root)
+    }
+
+    /// Refuses a source that is in its own mirror, where it would be deleted.
+    fn refuse_within_target(&self, source: &Endpoint, target: &Endpoint) -> Result<()> {
+        let Into::Existing(directory) = &self.target else { return Ok(()) };
+        if is_within(&self.source, directory.id()).context(Operation::Resolve, source)? {
+            let cause = Cause::WithinTarget { target: target.clone() };
+            return Err(Error::new(Operation::Copy, source, cause));
+        }
+        Ok(())
     }
 
     fn refuse_itself(&self, source: &Endpoint, target: &Endpoint) -> Result<()> {
@@ -78,7 +106,8 @@ impl Root {
                 return Err(Error::new(Operation::Copy, source, cause));
             }
             Into::Existing(directory) => directory,
-            Into::New(place) => place.directory(),
+            Into::New(place) | Into::Instead(place, _) => place.directory(),
+            Into::Begun(begun) => begun.0.place().directory(),
         };
         if is_within(holder, id).context(Operation::Resolve, target)? {
             let cause = Cause::IntoItself { target: target.clone() };
@@ -92,7 +121,8 @@ impl Root {
     pub(super) fn target_id(&self) -> ObjectId {
         match &self.target {
             Into::Existing(directory) => directory.id(),
-            Into::New(place) => place.directory().id(),
+            Into::New(place) | Into::Instead(place, _) => place.directory().id(),
+            Into::Begun(begun) => begun.0.place().directory().id(),
         }
     }
 }

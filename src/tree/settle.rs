@@ -7,13 +7,24 @@ use std::sync::Arc;
 
 use super::batch::{FlushError, Whole};
 use super::branch::{Branch, Next};
+use super::changes::Fate;
+use super::finish::Finished;
+use super::mirrored::{Findings, Mirrored};
 use super::walk::Walk;
 use crate::copy::Precious;
-use crate::error::{Context, Error, Operation, Result};
+use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::{Endpoint, Flush};
-use crate::report::Done;
+use crate::report::{Done, ObjectKind};
 use crate::sys::names::{Follow, Spot};
 use crate::sys::platform;
+
+/// Why a new directory has not got its name.
+pub(super) fn not_named(error: io::Error, target: &Endpoint) -> Error {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => Error::new(Operation::Create, target, Cause::Appeared),
+        _ => Error::new(Operation::Rename, target, error),
+    }
+}
 
 impl<'a> Walk<'a> {
     /// Gives a directory whose files are all there its name, now or after a flush.
@@ -43,13 +54,18 @@ impl<'a> Walk<'a> {
         let (_, target) = branch.endpoints();
         let publish = || {
             let directory = branch.handles()?.target;
+            // What was not come to keeps its temporary name, for the next run.
+            if !self.stopped() {
+                staged.remove_kept(&directory);
+            }
             if self.flushes_each(branch) {
                 platform::sync_all(&*directory).context(Operation::Flush, &target)?;
             }
-            staged.publish(&directory).context(Operation::Rename, &target)
+            staged.publish(&directory).map_err(|error| not_named(error, &target))
         };
         publish().inspect_err(|_| staged.remove())?;
-        if branch.parent.is_none() {
+        // Beside others something was left only for a copy to go on with.
+        if branch.parent.is_none() || self.trees.options.delta {
             let (source, session) = (branch.source.id, Some(self.trees.session));
             staged.sweep(Precious { source, session });
         }
@@ -71,23 +87,16 @@ impl<'a> Walk<'a> {
 
     /// Whether each object of a directory is flushed by itself.
     fn flushes_each(&self, branch: &Branch) -> bool {
-        self.trees.options.flush == Flush::Sync && !branch.batched
+        let options = self.trees.options;
+        options.flush == Flush::Sync && !branch.batched && !options.is_dry_run()
     }
 
     /// Finishes a directory that has everything in it, and those that it completes.
     pub(super) fn complete(&self, branch: &Arc<Branch>) {
         let mut branch = Arc::clone(branch);
         loop {
-            let (source, target) = branch.endpoints();
-            let finished = branch.finish(&self.trees.options.preserve).and_then(|losses| {
-                if self.flushes_each(&branch) {
-                    self.flush_each(&branch, &target)?;
-                }
-                Ok(losses)
-            });
-            match finished {
-                Ok(losses) => self.trees.tell_losses(&source, &target, losses),
-                Err(error) => self.trees.tell(&source, &target, Err(error)),
+            if !self.is_way(&branch) {
+                self.finish(&branch);
             }
             let Some(parent) = branch.parent.as_ref().map(Arc::clone) else { return };
             match parent.close_child(&branch) {
@@ -99,10 +108,32 @@ impl<'a> Walk<'a> {
         }
     }
 
+    fn finish(&self, branch: &Branch) {
+        let (source, target) = branch.endpoints();
+        if let Err(error) = self.note_surplus(branch) {
+            self.trees.tell(&source, &target, Err(error));
+        }
+        let finished = branch.finish(self.trees.options).and_then(|finished| {
+            if self.flushes_each(branch) {
+                self.flush_each(branch, &target)?;
+            }
+            Ok(finished)
+        });
+        match finished {
+            Ok(Finished { losses, change }) => {
+                let kind = ObjectKind::Directory;
+                self.trees.tell_fate(&target, Fate { change, kind, shared: None });
+                self.trees.tell_losses(&source, &target, losses);
+            }
+            Err(error) => self.trees.tell(&source, &target, Err(error)),
+        }
+    }
+
     /// Brings what waits to the disk, and gives it its names.
     pub(super) fn flush(&self) {
-        let waiting = self.batch.take();
-        match self.batch.flush() {
+        let (waiting, needs_flush) = self.batch.take();
+        let flushed = if needs_flush { self.batch.flush() } else { Ok(0) };
+        match flushed {
             Ok(count) => {
                 self.trees.count_flushes(count);
                 self.batch.has_flushed(waiting);
@@ -128,10 +159,14 @@ impl<'a> Walk<'a> {
     fn release(&self, whole: Whole<'a>) {
         match whole {
             Whole::Directory(branch) => self.publish(&branch),
-            Whole::File(publication, branch) => {
+            Whole::File(publication, branch, fate) => {
                 let (source, target) = (publication.source().clone(), publication.target().clone());
                 let done = publication.publish().map(Done::Copied);
+                let is_done = done.is_ok();
                 self.trees.tell(&source, &target, done);
+                if let (Some(fate), true) = (fate, is_done) {
+                    self.trees.tell_fate(&target, fate);
+                }
                 self.file_ended(&branch);
             }
         }
@@ -163,7 +198,7 @@ impl<'a> Walk<'a> {
                     self.complete(&branch);
                 }
             }
-            Whole::File(publication, branch) => {
+            Whole::File(publication, branch, _) => {
                 let (source, target) = (publication.source().clone(), publication.target().clone());
                 drop(publication);
                 self.trees.tell(&source, &target, error(&target));
@@ -172,15 +207,17 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Brings the names and attributes of the whole tree to the disk.
-    pub(super) fn end(self) {
-        if self.trees.options.flush != Flush::Sync {
-            return;
+    /// Brings the names and attributes of the whole tree to the disk; returns what a mirror may
+    /// have to delete.
+    pub(super) fn end(self) -> Option<Findings> {
+        let options = self.trees.options;
+        if options.flush == Flush::Sync && !options.is_dry_run() {
+            match self.batch.flush() {
+                Ok(count) => self.trees.count_flushes(count),
+                Err(error) => self.fail_flush(&error),
+            }
         }
-        match self.batch.flush() {
-            Ok(count) => self.trees.count_flushes(count),
-            Err(error) => self.fail_flush(&error),
-        }
+        self.mirrored.and_then(Mirrored::end)
     }
 
     fn fail_flush(&self, error: &FlushError) {

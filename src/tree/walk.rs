@@ -1,27 +1,23 @@
 //! The copying of one tree, from its root to the last flush.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::Builder;
 
 use super::Trees;
 use super::batch::{Batch, Whole};
-use super::branch::{Branch, Handles, Listing, Made, Next};
+use super::branch::{Branch, Handles, Next};
 use super::crew::{Crew, Idle, Task};
+use super::mirrored::{Findings, Mirrored};
 use super::root::Root;
-use crate::copy::{
-    Copier, Directory, Ended, Later, Names, Origin, Place, Precious, StagedDirectory,
-    sweep_directory,
-};
+use super::start::{Into, find};
+use crate::copy::{Copier, Directory, Ended, Later, Names, Origin, Place};
 use crate::error::{Cause, Context, Error, Operation, Result};
-use crate::metadata::{self, Attributes};
-use crate::options::{Dereference, DirectoryLink, Endpoint, ObjectId, Span, Verify};
-use crate::report::{Done, Event, Flow, ObjectKind, Report, Way};
+use crate::options::{Dereference, DirectoryLink, ObjectId};
+use crate::report::Done;
 use crate::sys::file::{self, Kind};
 use crate::sys::names::{Follow, Listed, Spot};
-use crate::sys::platform;
 
 /// Descriptors that trees which are not very deep take.
 const OPEN_MAX: u64 = 256;
@@ -34,15 +30,24 @@ pub(super) struct Walk<'a> {
     pub(super) crew: Crew<'a>,
     pub(super) batch: Batch<'a>,
     /// The name of the tree's root in the source.
-    root: PathBuf,
+    pub(super) root: PathBuf,
+    /// What a mirror has to remember.
+    pub(super) mirrored: Option<Mirrored>,
     /// The file system that the tree is on.
-    device: u64,
+    pub(super) device: u64,
     /// The root of the copy, which must not be met in the source.
     target_root: ObjectId,
 }
 
 /// Copies the tree at `root`.
-pub(super) fn copy<'a>(trees: &'a Trees<'a>, later: Later<'a>, idle: &'a Idle, root: Root) {
+///
+/// Of a mirror returns what may have to be deleted; nothing where the target is new.
+pub(super) fn copy<'a>(
+    trees: &'a Trees<'a>,
+    later: Later<'a>,
+    idle: &'a Idle,
+    root: Root,
+) -> Option<Findings> {
     let threads = trees.threads();
     let walk = Walk {
         copier: trees.copier().spare(idle),
@@ -51,6 +56,7 @@ pub(super) fn copy<'a>(trees: &'a Trees<'a>, later: Later<'a>, idle: &'a Idle, r
         crew: Crew::new(threads, idle),
         batch: Batch::new(threads),
         root: root.source.path.clone(),
+        mirrored: trees.options.mirror.map(|_| Mirrored::default()),
         device: root.source.id().dev,
         target_root: root.target_id(),
     };
@@ -66,15 +72,7 @@ pub(super) fn copy<'a>(trees: &'a Trees<'a>, later: Later<'a>, idle: &'a Idle, r
         let Root { source, target, .. } = root;
         walk.work(walk.start(None, source, target));
     });
-    walk.end();
-}
-
-/// Where a directory is copied to.
-pub(super) enum Into {
-    /// A directory that is there.
-    Existing(Box<Directory>),
-    /// One to be made.
-    New(Place),
+    walk.end()
 }
 
 /// Lets the other threads go when one panics, as an observer may: they would wait for it.
@@ -153,8 +151,8 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn stopped(&self) -> bool {
-        self.trees.watch.event(Event::Waiting) == Flow::Stop
+    pub(super) fn stopped(&self) -> bool {
+        self.trees.is_stopped()
     }
 
     /// Copies what has a name in a directory; a subdirectory is remembered for later.
@@ -165,44 +163,77 @@ impl<'a> Walk<'a> {
             Some(kind) => Some(kind),
             // What cannot be looked at is told by the copying.
             None => {
-                let facts = Spot::within(&*handles.source, &name).facts(follow);
-                facts.ok().flatten().map(|facts| facts.kind)
+                let facts = Spot::within(&*handles.source, &name).facts(follow).ok().flatten();
+                if let (Some(mirrored), Some(facts)) = (&self.mirrored, facts) {
+                    mirrored.note_part(facts.id);
+                }
+                facts.map(|facts| facts.kind)
             }
         };
         let is_directory = kind == Some(Kind::Directory);
         if !self.selects(branch, &name, is_directory) {
+            let deletes = self.trees.options.mirror.is_some_and(|mirror| mirror.delete_excluded);
+            if deletes && !branch.is_new && !self.is_way(branch) {
+                branch.note_excess(name);
+            }
             return;
         }
         if is_directory {
-            branch.add_subdirectory(name);
-        } else {
+            if self.descends(branch, handles, &name) {
+                branch.add_subdirectory(name);
+            }
+        } else if !self.is_way(branch) {
             self.object(branch, handles, &name, kind);
         }
     }
 
     /// Whether a name in a directory is one of those that are copied.
-    fn selects(&self, branch: &Branch, name: &OsStr, is_directory: bool) -> bool {
+    pub(super) fn selects(&self, branch: &Branch, name: &OsStr, is_directory: bool) -> bool {
+        self.trees.options.selection.has_in(self.below(branch), name, is_directory)
+    }
+
+    /// The path of a directory below the root.
+    pub(super) fn below<'b>(&self, branch: &'b Branch) -> &'b Path {
         let path = branch.source_path();
-        let below = path.strip_prefix(&self.root).unwrap_or(path);
-        self.trees.options.selection.has_in(below, name, is_directory)
+        path.strip_prefix(&self.root).unwrap_or(path)
     }
 
     fn object(&self, branch: &Arc<Branch>, handles: &Handles, name: &OsStr, kind: Option<Kind>) {
         let (source, target) = branch.endpoints_of(name);
         let origin = Origin::Entry { directory: &handles.source, name, endpoint: &source };
-        let place = Place::new(&handles.target, name);
+        let place = || Place::new(&handles.target, name);
         let copier = if branch.batched { self.copier.later(self.later) } else { self.copier };
-        match copier.object(origin, kind, Some(place), &target) {
-            Ok(Ended::Now(done)) => {
+        let result = match self.trees.options.mirror {
+            None => {
+                let ended = copier.object(origin, kind, Some(place()), &target);
+                ended.map(|ended| Some((ended, None)))
+            }
+            Some(mirror) => {
+                let equalize = || {
+                    let at = (&**branch, name);
+                    self.equalize((copier, mirror), at, origin, kind, (place(), &target))
+                };
+                equalize().or_else(|error| match self.lets_in(&handles.target, &error) {
+                    true => equalize(),
+                    false => Err(error),
+                })
+            }
+        };
+        match result {
+            Ok(None) => {}
+            Ok(Some((Ended::Now(done), fate))) => {
                 if let (Done::Copied(report), true) = (&done, branch.batched) {
                     self.batch.count(report.len);
                 }
                 self.trees.tell(&source, &target, Ok(done));
+                if let Some(fate) = fate {
+                    self.trees.tell_fate(&target, fate);
+                }
             }
-            Ok(Ended::Later(publication)) => {
+            Ok(Some((Ended::Later(publication), fate))) => {
                 self.batch.count(publication.len());
                 branch.file_waits();
-                self.batch.add(Whole::File(publication, Arc::clone(branch)));
+                self.batch.add(Whole::File(publication, Arc::clone(branch), fate));
             }
             Err(error) => self.trees.tell(&source, &target, Err(error)),
         }
@@ -261,8 +292,23 @@ impl<'a> Walk<'a> {
             // This run has made the directory: what is there will be noticed in the end.
             Into::New(place)
         } else {
-            find(place, self.trees.options.directory_link, &target)?
+            match self.trees.options.mirror {
+                None => find(place, self.trees.options.directory_link, &target)?,
+                Some(_) => match self.make_way(parent, (&source, &place), &target)? {
+                    Some(aside) => Into::Instead(place, aside),
+                    None => find(place, DirectoryLink::Refused, &target)?,
+                },
+            }
         };
+        if let (Some(_), Into::Existing(directory)) = (self.trees.options.mirror, &into) {
+            self.refuse_mounted(directory, &handles.target)?;
+        }
+        if !matches!(into, Into::Existing(_)) && !parent.is_new {
+            self.let_in(&handles.target).context(Operation::SetMode, &target)?;
+        }
+        if let Some(mirrored) = &self.mirrored {
+            mirrored.note_source(&source, &handles.source);
+        }
         Ok((source, into))
     }
 
@@ -276,139 +322,4 @@ impl<'a> Walk<'a> {
         }
         false
     }
-
-    /// Makes the target's directory, or takes the one that is there; what fails is told.
-    fn start(
-        &self,
-        parent: Option<Arc<Branch>>,
-        source: Directory,
-        into: Into,
-    ) -> Option<Arc<Branch>> {
-        let source_endpoint = Endpoint::from(&source.path);
-        let target_endpoint = match &into {
-            Into::Existing(directory) => Endpoint::from(&directory.path),
-            Into::New(place) => Endpoint::from(place.path()),
-        };
-        let way = match into {
-            Into::Existing(_) => Way::Merged,
-            Into::New(_) => Way::Created,
-        };
-        match self.branch(parent, source, into) {
-            Ok(branch) => {
-                let mut report = Report::new(&source_endpoint, &target_endpoint, way);
-                report.kind = ObjectKind::Directory;
-                report.target_id = Some(branch.target_id());
-                self.trees.session.note(self.trees.options, &report);
-                let done = Ok(Done::Copied(report));
-                self.trees.tell(&source_endpoint, &target_endpoint, done);
-                Some(branch)
-            }
-            Err(error) => {
-                self.trees.tell(&source_endpoint, &target_endpoint, Err(error));
-                None
-            }
-        }
-    }
-
-    fn branch(
-        &self,
-        parent: Option<Arc<Branch>>,
-        source: Directory,
-        into: Into,
-    ) -> Result<Arc<Branch>> {
-        let options = self.trees.options;
-        let attributes = Attributes::from(&source.facts);
-        let mode = metadata::new_directory_mode(&attributes, &options.preserve);
-        let precious = Precious { source: source.id(), session: Some(self.trees.session) };
-        let listing = self.listing(&source);
-        let (target, made) = match into {
-            Into::Existing(directory) => (*directory, Made::Before),
-            Into::New(place) => {
-                let endpoint = Endpoint::from(place.path());
-                let has_files = !listing.as_ref().is_ok_and(Listing::has_no_file);
-                if has_files {
-                    StagedDirectory::create(place, mode.at_open, precious)
-                        .map(|(staged, directory)| (directory, Made::Staged(staged)))
-                } else {
-                    Directory::make(&place, mode.at_open).map(|it| (it, Made::Named))
-                }
-                .context(Operation::Create, &endpoint)?
-            }
-        };
-        let target = match &parent {
-            None => target,
-            Some(parent) => {
-                let above = parent.handles()?.target;
-                let way = target.path.file_name().map(|name| above.way_to(name));
-                target.reached_by(way).beside(&above)
-            }
-        };
-        let source = Arc::new(source);
-        let target = Arc::new(target.copied_from(&source));
-        if matches!(made, Made::Before) {
-            // What cannot be swept is in nobody's way.
-            drop(sweep_directory(&target, &source, precious));
-        }
-        let batched = options.flushes_content()
-            && options.verify == Verify::No
-            && file::can_flush(&*target).unwrap_or(false)
-            && platform::sync_tells_errors(target.file_system());
-        if batched {
-            self.batch.note(&target);
-        }
-        let listing = listing.unwrap_or_else(|error| {
-            let endpoint = Endpoint::from(&source.path);
-            let error = Error::new(Operation::Open, &endpoint, error);
-            self.trees.tell(&endpoint, &Endpoint::from(&target.path), Err(error));
-            Listing::default()
-        });
-        let handles = Handles { source, target };
-        Ok(Arc::new(Branch::new(parent, handles, listing, made, batched, mode.at_end)))
-    }
-
-    /// Whether a directory is on another file system than the tree's root, and those are left out.
-    fn is_left_out(&self, source: &Directory) -> bool {
-        self.trees.options.span == Span::OneFileSystem && source.id().dev != self.device
-    }
-
-    /// The first names of a directory; none of one that is on another file system, where these are
-    /// left out.
-    fn listing(&self, source: &Directory) -> io::Result<Listing> {
-        if self.is_left_out(source) {
-            return Ok(Listing::default());
-        }
-        Listing::begin(source).map_err(|error| match error.raw_os_error() {
-            // It was opened without the right to read it.
-            Some(libc::EBADF) => io::Error::from_raw_os_error(libc::EACCES),
-            _ => error,
-        })
-    }
-}
-
-/// Finds the directory of that name, or that there is none.
-pub(super) fn find(place: Place, links: DirectoryLink, target: &Endpoint) -> Result<Into> {
-    let follow = match links {
-        DirectoryLink::Refused => Follow::No,
-        DirectoryLink::Followed => Follow::Yes,
-    };
-    match place.spot().open_directory(follow) {
-        Ok(handle) => {
-            let directory = Directory::new(handle, place.path(), Names::Swept)
-                .context(Operation::Stat, target)?;
-            Ok(Into::Existing(Box::new(directory)))
-        }
-        Err(error) => match error.raw_os_error() {
-            Some(libc::ENOENT) if is_free(&place, target)? => Ok(Into::New(place)),
-            Some(libc::ENOTDIR | libc::ELOOP | libc::ENOENT) => {
-                Err(Error::new(Operation::Create, target, Cause::NotDirectory))
-            }
-            _ => Err(Error::new(Operation::Open, target, error)),
-        },
-    }
-}
-
-/// Whether a name that leads nowhere is free: it may be a link's.
-fn is_free(place: &Place, target: &Endpoint) -> Result<bool> {
-    let facts = place.spot().facts(Follow::No).context(Operation::Stat, target)?;
-    Ok(facts.is_none())
 }

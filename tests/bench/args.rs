@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SIZE", default_value = "8G")]
     pub(crate) large: Size,
 
-    /// Make the trees of `tree`, `empty` and `mixed` so many times smaller.
+    /// Make the trees of `tree`, `empty`, `mixed` and `mirror` so many times smaller.
     #[arg(long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) shrink: u64,
@@ -106,6 +106,8 @@ pub(crate) enum Suite {
     Empty,
     /// A tree of 3 files of 1 GiB and 10,000 small ones, and its two parts one after the other.
     Mixed,
+    /// The tree of `tree`, and a target that is to be made equal to it: equal, or nearly so.
+    Mirror,
 }
 
 impl Suite {
@@ -124,6 +126,7 @@ impl Suite {
             Self::Tree => "tree: many small files in many directories",
             Self::Empty => "empty: names alone",
             Self::Mixed => "mixed: large files beside small ones, and both apart",
+            Self::Mirror => "mirror: a tree that is there is made equal to another",
         }
     }
 }

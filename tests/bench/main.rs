@@ -5,8 +5,9 @@
 //! the same work take turns, without pauses, in another order each round; the first round is
 //! dropped, and what is compared is the median of the quotients within each round: a virtual
 //! machine drifts by more than copiers differ, and it takes back memory that stays free for
-//! seconds. Sources are warm, targets are removed before each run, and after it they are checked:
-//! one that fails, or clones where bytes should move, is named and not compared.
+//! seconds. Sources are warm, targets are removed before each run, or what a mirror finds there is
+//! put back, and after it they are checked: one that fails, or clones where bytes should move, is
+//! named and not compared.
 //!
 //! Given a script that runs cp as `--mycp`, it should find a ratio of 1: do that first on a machine
 //! whose figures are to be believed.
@@ -14,11 +15,15 @@
 #![cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "the modules need Linux"))]
 
 #[cfg(target_os = "linux")]
+mod aged;
+#[cfg(target_os = "linux")]
 mod args;
 #[cfg(target_os = "linux")]
 mod json;
 #[cfg(target_os = "linux")]
 mod machine;
+#[cfg(target_os = "linux")]
+mod mirror_suite;
 #[cfg(target_os = "linux")]
 mod payload;
 mod random;

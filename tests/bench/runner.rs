@@ -12,11 +12,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
+use crate::aged::{self, Sign};
 use crate::args::{Size, Suite};
 use crate::machine::FileSystem;
 use crate::payload::Payload;
 use crate::random::Random;
 use crate::rivals::Competitor;
+use crate::shape::Shape;
 use crate::statistics::{self, InRound, Spread};
 use crate::sys::{self, Reaped};
 use crate::tree::{self, Compared};
@@ -47,10 +49,14 @@ pub(crate) enum TargetBefore {
     Nothing,
     /// A file of the source's size with other content, all of it on the disk; for files alone.
     Other,
-    /// One of whose pages a hundredth have other content, all of it on the disk; for files alone.
+    /// One of whose pages a hundredth have other content, all of it on the disk; a tree in which
+    /// five files in a hundred have changed, and few are new or too much.
     NearlyEqual,
-    /// One with the same content, all of it on the disk; for files alone.
+    /// One with the same content, all of it on the disk. A tree differs in the round that is
+    /// dropped, so that a program that does nothing fails.
     Equal,
+    /// A tree like [`Equal`](Self::Equal), in that round one whose lengths and times are equal.
+    EqualSeenInContent,
 }
 
 /// What it means when the target has its blocks in common with the source.
@@ -243,7 +249,12 @@ impl Runner {
             skipped: None,
             warning: None,
         };
-        let targets = if group.target == TargetBefore::Nothing { 1 } else { 2 };
+        let targets = match (group.target, group.payload) {
+            (TargetBefore::Nothing, _) => 1,
+            (_, Payload::File(_)) => 2,
+            // Each competitor has its own, and files that are changed are there twice.
+            (_, Payload::Tree(..)) => u64::try_from(group.competitors.len())?.saturating_add(1),
+        };
         measured.skipped = workspace.lacks_room(&group.payload, targets, file_system)?;
         if measured.skipped.is_some() {
             return Ok(measured);
@@ -261,7 +272,7 @@ impl Runner {
             for &place in &order {
                 let entry = &mut measured.entries[place];
                 if entry.failure.is_none() {
-                    let directory = next_directory(&group, workspace, file_system)?;
+                    let directory = next_directory(&group, workspace, file_system, place)?;
                     self.batch(&group, entry, round, &source, &directory, workspace)?;
                 }
             }
@@ -294,7 +305,7 @@ impl Runner {
             }
             workspace.clear_large()?;
             let target = target_name(group, source, directory, spawn);
-            prepare(&target, group)?;
+            prepare(&target, group, round)?;
             let (seconds, used) = self.time(&entry.competitor.command(source, &target))?;
             spent += seconds;
             if sys::interrupted() {
@@ -323,8 +334,8 @@ impl Runner {
         Ok(())
     }
 
-    /// Fails unless all was copied. Of the content, and of trees all, that is looked at in the
-    /// first round alone, which is dropped.
+    /// Fails unless all was copied. Of the content, and of new trees all, that is looked at in the
+    /// first round alone, which is dropped; of trees that were there in each.
     fn check(
         &self,
         group: &Group,
@@ -337,7 +348,9 @@ impl Runner {
             bail!("{}: {}", ending(used), self.complaint());
         }
         match group.payload {
-            Payload::Tree(..) if round == 0 => tree::compare(source, target),
+            Payload::Tree(..) if round == 0 || group.target != TargetBefore::Nothing => {
+                tree::compare(source, target)
+            }
             Payload::Tree(..) => Ok(Compared::default()),
             Payload::File(size) => {
                 workspace::check_length(target, size)?;
@@ -394,9 +407,13 @@ fn next_directory(
     group: &Group,
     workspace: &mut Workspace,
     file_system: &FileSystem,
+    place: usize,
 ) -> Result<PathBuf> {
     match &group.payload {
         Payload::File(size) => workspace.next_batch(*size),
+        Payload::Tree(..) if group.target != TargetBefore::Nothing => {
+            workspace.lasting_directory(&format!("{:?}-{place}", group.target))
+        }
         tree @ Payload::Tree(..) => workspace.next_tree_batch(tree, file_system),
     }
 }
@@ -423,16 +440,39 @@ pub(crate) fn say(line: &str) {
 }
 
 /// Puts at the target's name what is to be there.
-fn prepare(target: &Path, group: &Group) -> Result<()> {
+fn prepare(target: &Path, group: &Group, round: u32) -> Result<()> {
+    if let Payload::Tree(shape, _) = group.payload {
+        return prepare_tree(target, group.target, shape, round);
+    }
     let size = group.payload.size();
     match group.target {
         TargetBefore::Nothing => return Ok(()),
         TargetBefore::Other => workspace::fill(target, size, 2)?,
-        TargetBefore::Equal => workspace::fill(target, size, workspace::SOURCE_SEED)?,
+        TargetBefore::Equal | TargetBefore::EqualSeenInContent => {
+            workspace::fill(target, size, workspace::SOURCE_SEED)?;
+        }
         TargetBefore::NearlyEqual => {
             workspace::fill(target, size, workspace::SOURCE_SEED)?;
             workspace::change_pages(target, size)?;
         }
     }
     Ok(())
+}
+
+/// Makes the tree when there is none; one that is there has been made equal by the round before.
+fn prepare_tree(target: &Path, before: TargetBefore, shape: Shape, round: u32) -> Result<()> {
+    let sign = match (before, round) {
+        (TargetBefore::Nothing | TargetBefore::Other, _) => return Ok(()),
+        (TargetBefore::NearlyEqual, _) | (TargetBefore::Equal, 0) => Some(Sign::Time),
+        (TargetBefore::EqualSeenInContent, 0) => Some(Sign::Content),
+        (TargetBefore::Equal | TargetBefore::EqualSeenInContent, _) => None,
+    };
+    if round == 0 {
+        tree::make(shape, target)?;
+    }
+    if let Some(sign) = sign {
+        aged::age(shape, target, sign)?;
+    }
+    tree::warm(target)?;
+    tree::sync(target)
 }

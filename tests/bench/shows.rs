@@ -8,7 +8,7 @@ use crate::args::Suite;
 use crate::payload::Payload;
 use crate::run::Place;
 use crate::runner::{Entry, Measured, Sample};
-use crate::{statistics, suites, table, tree_suites};
+use crate::{mirror_suite, statistics, suites, table, tree_suites};
 
 /// One promise in one directory.
 #[derive(Debug, Serialize)]
@@ -45,6 +45,7 @@ fn of_place(place: &Place) -> Vec<Shown> {
         all.extend(shelf.trees(suite));
     }
     all.extend(shelf.mixed());
+    all.extend(shelf.mirrors());
     all.push(shelf.tree_memory());
     all
 }
@@ -221,6 +222,25 @@ impl Shelf<'_> {
             all.push(line(tree_suites::MOVING, plain, parts));
         }
         all
+    }
+
+    fn mirrors(&self) -> Vec<Shown> {
+        let rows = [
+            (mirror_suite::EQUAL, mirror_suite::MIRROR, mirror_suite::RSYNC, 0.2),
+            (mirror_suite::CHANGED, mirror_suite::MIRROR, mirror_suite::RSYNC, 0.25),
+            (
+                mirror_suite::COMPARED,
+                mirror_suite::MIRROR_CONTENT,
+                mirror_suite::RSYNC_CONTENT,
+                0.25,
+            ),
+        ];
+        let line = |(variant, own, other, aim)| {
+            let pair = self.pair(Suite::Mirror, variant, own, Some(other));
+            let what = format!("{variant}: {own} / {other}");
+            self.compared(Suite::Mirror, &what, pair, Limits { must: 0.5, aim })
+        };
+        rows.into_iter().map(line).collect()
     }
 
     fn tree_memory(&self) -> Shown {

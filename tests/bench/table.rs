@@ -41,9 +41,10 @@ pub(crate) fn preface(out: &mut impl Write, machine: &Machine, cast: &Cast) -> i
         "\nSeconds are medians over the rounds, user and system seconds means. \"to cp\" and \"to \
          mycp\" are medians of the quotients within each round, against the first cp and the \
          first mycp of a table that do the same work, with trees against those that keep all \
-         (-a); \"least to cp\" is the quotient of the least times. Under 1 is faster. Where half \
-         of the rounds took a quarter longer than the fastest the note says unsteady: measure \
-         again when the machine is idle. Of copies of trees the note says what they did not keep."
+         (-a), and of mirrors against rsync -a --delete; \"least to cp\" is the quotient of the \
+         least times. Under 1 is faster. Where half of the rounds took a quarter longer than the \
+         fastest the note says unsteady: measure again when the machine is idle. Of copies of \
+         trees the note says what they did not keep."
     )
 }
 

@@ -26,10 +26,12 @@ pub(crate) fn make(shape: Shape, root: &Path) -> Result<()> {
         let path = root.join(relative);
         match node {
             Node::Directory => fs::create_dir(&path),
-            Node::Symlink(content) => symlink(content, &path).and_then(|()| set_time(&path, 0)),
+            Node::Symlink(content) => {
+                symlink(content, &path).and_then(|()| set_time(&path, Age::Source, 0))
+            }
             Node::HardLink(original) => fs::hard_link(root.join(original), &path),
             Node::File { len, number } => make_file(&path, Size(len), number, &mut bytes)
-                .and_then(|()| set_time(&path, number)),
+                .and_then(|()| set_time(&path, Age::Source, number)),
         }
         .with_context(|| cannot("make", &path))?;
         if sys::interrupted() { bail!("interrupted") } else { Ok(()) }
@@ -37,18 +39,26 @@ pub(crate) fn make(shape: Shape, root: &Path) -> Result<()> {
     // Only now, as every name that is made in a directory changes its time.
     shape.each(&mut |relative, node| {
         let path = root.join(relative);
-        let set = if node == Node::Directory { set_time(&path, 0) } else { Ok(()) };
+        let set = match node {
+            Node::Directory => set_time(&path, Age::Source, 0),
+            _ => Ok(()),
+        };
         set.with_context(|| cannot("set the time of", &path))
     })?;
-    set_time(root, 0).with_context(|| cannot("set the time of", root))?;
+    set_time(root, Age::Source, 0).with_context(|| cannot("set the time of", root))?;
     sync(root)
 }
 
 fn make_file(path: &Path, size: Size, number: u64, bytes: &mut RandomBytes) -> io::Result<()> {
     let mut file = File::create_new(path)?;
     bytes.write(&mut file, size)?;
+    give_attributes(&file, number)
+}
+
+/// Gives the file of this number the extended attribute and the mode that it has in every tree.
+pub(crate) fn give_attributes(file: &File, number: u64) -> io::Result<()> {
     if number.is_multiple_of(50) {
-        match rustix::fs::fsetxattr(&file, ATTRIBUTE, b"registry", XattrFlags::CREATE) {
+        match rustix::fs::fsetxattr(file, ATTRIBUTE, b"registry", XattrFlags::empty()) {
             // tmpfs has such attributes since Linux 6.6, and other file systems have none.
             Ok(()) | Err(rustix::io::Errno::NOTSUP) => (),
             Err(error) => return Err(error.into()),
@@ -60,12 +70,24 @@ fn make_file(path: &Path, size: Size, number: u64, bytes: &mut RandomBytes) -> i
     Ok(())
 }
 
-/// The modification, so long after the first of January 2020; nanoseconds, too, so that who drops
+/// Of when a tree is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Age {
+    /// From the first of January 2020 on, as each source.
+    Source,
+    /// From a month before.
+    Old,
+}
+
+/// The modification, so long after the beginning of its age; nanoseconds, too, so that who drops
 /// them is found.
-fn set_time(path: &Path, seconds: u64) -> io::Result<()> {
-    const EPOCH_SECONDS: u64 = 1_577_836_800;
+pub(crate) fn set_time(path: &Path, age: Age, seconds: u64) -> io::Result<()> {
+    let start_seconds: u64 = match age {
+        Age::Source => 1_577_836_800,
+        Age::Old => 1_575_158_400,
+    };
     let time = Timespec {
-        tv_sec: i64::try_from(EPOCH_SECONDS + seconds).unwrap_or(i64::MAX),
+        tv_sec: i64::try_from(start_seconds + seconds).unwrap_or(i64::MAX),
         tv_nsec: 123_456_700,
     };
     let times = Timestamps { last_access: time, last_modification: time };

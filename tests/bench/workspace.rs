@@ -154,6 +154,13 @@ impl Workspace {
         self.new_batch(&targets)
     }
 
+    /// A directory for a target that one round leaves to the next, made when there is none.
+    pub(crate) fn lasting_directory(&self, name: &str) -> Result<PathBuf> {
+        let path = self.root.path().join(TREE_TARGETS).join(name.to_lowercase());
+        fs::create_dir_all(&path).with_context(|| cannot("make", &path))?;
+        Ok(path)
+    }
+
     fn new_batch(&mut self, inside: &Path) -> Result<PathBuf> {
         self.batches += 1;
         let next = inside.join(format!("batch-{}", self.batches));
@@ -278,10 +285,16 @@ pub(crate) fn change_pages(path: &Path, size: Size) -> Result<()> {
     file.sync_all().with_context(|| cannot("flush", path))
 }
 
+/// One that takes the whole of a small file and finds its end: trees have many.
+fn buffer_for(file: &File) -> io::Result<Vec<u8>> {
+    let len = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    Ok(vec![0; len.saturating_add(1).min(BUFFER_BYTES)])
+}
+
 /// Reads all of `path`, so that it is in the page cache as far as that goes.
 pub(crate) fn warm(path: &Path) -> Result<()> {
     let mut file = File::open(path).with_context(|| cannot("open", path))?;
-    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut buffer = buffer_for(&file).with_context(|| cannot("look at", path))?;
     while file.read(&mut buffer).with_context(|| cannot("read", path))? > 0 {}
     Ok(())
 }
@@ -299,7 +312,8 @@ pub(crate) fn check_length(target: &Path, size: Size) -> Result<()> {
 pub(crate) fn check_content(source: &Path, target: &Path) -> Result<()> {
     let open = |path: &Path| File::open(path).with_context(|| cannot("open", path));
     let (mut left, mut right) = (open(source)?, open(target)?);
-    let (mut own, mut copied) = (vec![0; BUFFER_BYTES], vec![0; BUFFER_BYTES]);
+    let mut own = buffer_for(&left).with_context(|| cannot("look at", source))?;
+    let mut copied = vec![0; own.len()];
     let mut offset = 0;
     loop {
         let count = read_full(&mut left, &mut own).with_context(|| cannot("read", source))?;

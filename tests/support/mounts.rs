@@ -13,6 +13,8 @@ pub(crate) enum Kind {
     /// Without extended attributes and ACLs, and of any size.
     Ramfs,
     Ext4,
+    /// With times of whole seconds, as older ones have them.
+    Ext4Coarse,
     /// With reflinks.
     Xfs,
     Btrfs,
@@ -25,7 +27,7 @@ impl Kind {
     /// The smallest that mkfs makes without special options, in MiB.
     pub(crate) const fn smallest_mib(self) -> u64 {
         match self {
-            Self::Tmpfs | Self::Ramfs | Self::Ext4 => 64,
+            Self::Tmpfs | Self::Ramfs | Self::Ext4 | Self::Ext4Coarse => 64,
             Self::Xfs => 300,
             Self::Btrfs => 256,
         }
@@ -35,6 +37,7 @@ impl Kind {
         let mut command = match self {
             Self::Tmpfs | Self::Ramfs => unreachable!("it has no image"),
             Self::Ext4 => words("mkfs.ext4 -q -F -m 0 -E nodiscard"),
+            Self::Ext4Coarse => words("mkfs.ext4 -q -F -m 0 -I 128"),
             Self::Xfs => words("mkfs.xfs -q -f -K -m reflink=1"),
             Self::Btrfs => words("mkfs.btrfs -q -f -K"),
         };
@@ -42,7 +45,7 @@ impl Kind {
     }
 }
 
-fn words(line: &str) -> Command {
+pub(crate) fn words(line: &str) -> Command {
     let mut words = line.split(' ');
     let mut command = Command::new(words.next().unwrap());
     command.args(words);
@@ -78,7 +81,7 @@ impl Mounts {
         match kind {
             Kind::Tmpfs => self.mount(words(&format!("mount -t tmpfs -o size={mib}m tmpfs"))),
             Kind::Ramfs => self.mount(words("mount -t ramfs ramfs")),
-            Kind::Ext4 | Kind::Xfs | Kind::Btrfs => {
+            Kind::Ext4 | Kind::Ext4Coarse | Kind::Xfs | Kind::Btrfs => {
                 let image = self.image(&format!("image-{}", self.mounted.len()), mib);
                 kind.make(&image);
                 self.add_image(&image)

@@ -17,6 +17,7 @@ const OF_A_FILE: &str =
 const OF_A_FILE_WITHOUT_END: &str = "{msg:24!} {bytes} {speed}/s {elapsed}";
 const OF_TREES: &str = "{msg} {wide_bar} {percent}% {left} left";
 const OF_TREES_WITHOUT_END: &str = "{msg} {elapsed}";
+const OF_A_LINE: &str = "{wide_msg}";
 
 /// A bar for what stands so: the file `name`, or trees. Everything is set before it is drawn for
 /// the first time.
@@ -37,6 +38,16 @@ pub(super) fn new(name: &str, standing: &Standing) -> ProgressBar {
         // The means since the start: indicatif's own begin with what came before the first look.
         Ok(style) => bar.with_style(style.with_key("speed", speed).with_key("left", left)),
         // The templates are constants; a test builds them.
+        Err(_) => bar,
+    }
+}
+
+/// A line of words, for what has no end.
+pub(super) fn line() -> ProgressBar {
+    let target = ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND);
+    let bar = ProgressBar::with_draw_target(None, target);
+    match ProgressStyle::with_template(OF_A_LINE) {
+        Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }
 }
@@ -75,7 +86,8 @@ mod tests {
 
     #[test]
     fn the_bars_can_be_built() {
-        for template in [OF_A_FILE, OF_A_FILE_WITHOUT_END, OF_TREES, OF_TREES_WITHOUT_END] {
+        let of_files = [OF_A_FILE, OF_A_FILE_WITHOUT_END];
+        for template in of_files.into_iter().chain([OF_TREES, OF_TREES_WITHOUT_END, OF_A_LINE]) {
             ProgressStyle::with_template(template).unwrap();
         }
     }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::lock;
 use super::scan::Scan;
 use super::standing::{Part, Standing, Total};
+use super::watched::Watched;
 use crate::error::Result;
 use crate::options::Flush;
 use crate::report::{Done, Event};
@@ -18,6 +19,8 @@ pub(super) enum Figures {
     File(FileFigures),
     /// All trees of a run together: their events come from several files at once.
     Trees(TreeFigures),
+    /// One mirror after the other.
+    Watched(Watched),
 }
 
 impl Figures {
@@ -25,13 +28,25 @@ impl Figures {
         match self {
             Self::File(file) => file.count(event),
             Self::Trees(trees) => trees.count(event),
+            Self::Watched(watched) => watched.count(event),
         }
     }
 
-    pub(super) fn standing(&self) -> Standing {
+    /// Nothing of mirrors that are told of by a line of their own.
+    pub(super) fn standing(&self) -> Option<Standing> {
         match self {
-            Self::File(file) => file.standing(),
-            Self::Trees(trees) => trees.standing(),
+            Self::File(file) => Some(file.standing()),
+            Self::Trees(trees) => Some(trees.standing()),
+            Self::Watched(_) => None,
+        }
+    }
+
+    /// The line that SIGUSR1 asks for.
+    pub(super) fn line(&self, label: &str) -> String {
+        match self {
+            Self::File(file) => file.standing().line(label),
+            Self::Trees(trees) => trees.standing().line(label),
+            Self::Watched(watched) => format!("mycp: {}\n", watched.line()),
         }
     }
 
@@ -41,6 +56,7 @@ impl Figures {
         match self {
             Self::File(file) => file.starts.load(Ordering::Relaxed),
             Self::Trees(trees) => trees.edition(),
+            Self::Watched(watched) => watched.edition(),
         }
     }
 }

@@ -4,6 +4,7 @@ mod bar;
 mod figures;
 mod scan;
 mod standing;
+mod watched;
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -16,6 +17,7 @@ use indicatif::ProgressBar;
 use figures::{Figures, FileFigures, TreeFigures};
 use scan::Scan;
 pub(super) use standing::per_second;
+use watched::Watched;
 
 use super::request::Request;
 use super::words::ProgressWhen;
@@ -41,6 +43,10 @@ impl Progress {
     /// Counts, and draws if the request says so; only then there is a thread.
     pub(super) fn new(request: &Request) -> io::Result<Self> {
         let figures = Arc::new(match request.options.directories {
+            _ if request.watches => {
+                let source = request.operands.first().map(|operand| &operand.source);
+                Figures::Watched(Watched::new(source))
+            }
             Directories::Refused => Figures::File(FileFigures::new(request.options.flush)),
             Directories::Copied => Figures::Trees(TreeFigures::new(Scan::new(request))),
         });
@@ -62,16 +68,21 @@ impl Progress {
 
     /// Shows `operand`, or what is done of all trees.
     pub(super) fn begin(&self, operand: &Operand) {
+        let edition = self.figures.edition();
         let label = match *self.figures {
             Figures::File(_) => format!("{} -> {}: ", operand.source, operand.target),
             Figures::Trees(_) => String::new(),
+            Figures::Watched(ref watched) => {
+                watched.begin();
+                String::new()
+            }
         };
         if let Figures::File(_) = *self.figures {
             self.hide();
         }
         lock(&self.label).clone_from(&label);
         if let Some(painter) = &self.painter {
-            painter.screen().show(operand, label, self.figures.edition());
+            painter.screen().show(operand, label, edition);
         }
     }
 
@@ -81,6 +92,14 @@ impl Progress {
         match &*self.figures {
             Figures::File(_) => self.hide(),
             Figures::Trees(trees) => trees.ended(result),
+            Figures::Watched(watched) => watched.ended(),
+        }
+    }
+
+    /// Takes notice of the end of one of several mirrors: of so many changes, or of the whole tree.
+    pub(super) fn has_mirrored(&self, changes: Option<u64>) {
+        if let Figures::Watched(watched) = &*self.figures {
+            watched.end(changes);
         }
     }
 
@@ -100,7 +119,7 @@ impl Progress {
         if let Figures::Trees(trees) = &*self.figures {
             trees.scan.begin();
         }
-        let line = self.figures.standing().line(&lock(&self.label));
+        let line = self.figures.line(&lock(&self.label));
         self.while_hidden(|| print(&line));
     }
 
@@ -209,7 +228,7 @@ impl Screen {
             Canvas::Lines { .. } => {
                 shown.drawn |= figures.edition() != shown.edition;
                 if shown.drawn {
-                    print(&figures.standing().line(&shown.label));
+                    print(&figures.line(&shown.label));
                 }
             }
         }
@@ -223,18 +242,27 @@ impl Screen {
             return;
         }
         (shown.edition, shown.drawn) = (edition, true);
-        let standing = figures.standing();
-        match &mut self.canvas {
-            Canvas::Bar(bar) => {
+        match (&mut self.canvas, figures.standing()) {
+            (Canvas::Bar(bar), Some(standing)) => {
                 if begins {
                     *bar = bar::new(&shown.name, &standing);
                 }
                 bar::update(bar, &standing);
             }
-            Canvas::Lines { last } => {
+            (Canvas::Bar(bar), None) => {
+                if bar.is_hidden() {
+                    *bar = bar::line();
+                }
+                if let Figures::Watched(watched) = figures
+                    && bar.message() != watched.line()
+                {
+                    bar.set_message(watched.line());
+                }
+            }
+            (Canvas::Lines { last }, _) => {
                 if last.elapsed() >= BETWEEN_LINES {
                     *last = Instant::now();
-                    print(&standing.line(&shown.label));
+                    print(&figures.line(&shown.label));
                 }
             }
         }

@@ -1,0 +1,340 @@
+//! What a killed run had stored of a large file is gone on with, by whoever compares (`--delta`),
+//! and never trusted.
+
+use std::fs::File;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::support::everything::{chmod, set_attribute};
+use crate::support::mounts::{Kind, Mounts};
+use crate::support::{Ended, Run, Sandbox, assert_same_bytes, content, same_content};
+
+const MIB: u64 = 1 << 20;
+
+/// Large enough to be gone on with.
+const LEN: u64 = 24 * MIB + 4321;
+
+const LEFTOVER: &str = ".target.mycp-000000";
+
+fn field(ended: &Ended, pointer: &str) -> serde_json::Value {
+    let output = String::from_utf8_lossy(&ended.output);
+    let mut lines = output.lines().filter(|line| line.contains("\"delta\":{"));
+    let first = lines.clone().next().unwrap_or("{}");
+    let line = lines.find(|line| line.contains("\"leftover\"")).unwrap_or(first);
+    let json: serde_json::Value = serde_json::from_str(line).unwrap();
+    json.pointer(pointer).cloned().unwrap_or_default()
+}
+
+fn stored(ended: &Ended) -> u64 {
+    assert_eq!(field(ended, "/delta/into"), "leftover", "{ended}");
+    field(ended, "/delta/stored").as_u64().unwrap()
+}
+
+/// No two pages of it are equal, and none is zeros.
+fn write_large(path: &Path, seed: u64, len: u64) {
+    let mut block = content(seed, MIB as usize);
+    let file = File::create(path).unwrap();
+    for at in (0..len).step_by(MIB as usize) {
+        for page in block.chunks_mut(4096) {
+            page[..8].copy_from_slice(&(at | seed).to_le_bytes());
+        }
+        let part = (len - at).min(MIB) as usize;
+        file.write_all_at(&block[..part], at).unwrap();
+    }
+}
+
+/// Kills the run when so much of the temporary in `directory` has come.
+fn kill_at(run: Run, directory: &Path, bytes: u64) -> PathBuf {
+    let running = run.start();
+    let started = Instant::now();
+    let temporary = directory.join(LEFTOVER);
+    loop {
+        let there = std::fs::metadata(&temporary).map_or(0, |metadata| metadata.blocks() * 512);
+        if there >= bytes {
+            break;
+        }
+        assert!(started.elapsed() < Duration::from_secs(30), "{there} bytes came");
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    running.kill();
+    let ended = running.end();
+    assert!(ended.status.code().is_none(), "it ended before it was killed: {ended}");
+    temporary
+}
+
+/// With a target that was there and differs throughout, and without one.
+#[test]
+fn a_killed_copy_is_completed_from_what_it_had_stored() {
+    let len = 320 * MIB + 77;
+    let ways: [(&[&str], &str); 4] = [
+        (&["--mirror"], "--flush=none"),
+        (&["--mirror"], "-j1"),
+        (&["--delta"], "s/target"),
+        (&["--delta", "-p"], "s/target"),
+    ];
+    for (number, (way, more)) in ways.into_iter().enumerate() {
+        let sandbox = Sandbox::new();
+        for directory in ["s", "t"] {
+            sandbox.directory(directory);
+        }
+        write_large(&sandbox.path("s/target"), 1, len);
+        if number % 2 == 0 {
+            sandbox.write("t/target", &content(2, 3 * MIB as usize));
+        }
+        let operands = if more == "s/target" { ["s/target", "t/target"] } else { ["s", "t"] };
+        let more = Some(more).filter(|more| more.starts_with('-'));
+        let words = way.iter().copied().chain(more).chain(["--json"]).chain(operands);
+        let words: Vec<_> = words.collect();
+        let temporary = kill_at(sandbox.run(&words), &sandbox.path("t"), 64 * MIB);
+        let arrived: u64 = std::fs::metadata(&temporary).unwrap().blocks() * 512;
+        let ended = sandbox.mycp(&words).good();
+        let same = same_content(&sandbox.path("s/target"), &sandbox.path("t/target"));
+        assert!(same.is_ok(), "{same:?}: {ended}");
+        let stored = stored(&ended);
+        eprintln!("{words:?}: {arrived} arrived of {len}, {stored} stored");
+        assert!(stored <= len - arrived * 9 / 10, "{arrived} had arrived: {ended}");
+        let left = crate::support::sandbox::leftovers(&sandbox.path("t"));
+        assert!(left.is_empty(), "{left:?}: {ended}");
+    }
+}
+
+/// A sandbox with a source, and a leftover that holds this, private as one of a run is.
+fn with_leftover(bytes: &[u8]) -> (Sandbox, Vec<u8>) {
+    let sandbox = Sandbox::new();
+    let source = content(7, LEN as usize);
+    sandbox.write("source", &source);
+    let leftover = sandbox.write(LEFTOVER, bytes);
+    chmod(&leftover, 0o600);
+    (sandbox, source)
+}
+
+fn go_on(sandbox: &Sandbox, more: &[&str]) -> Ended {
+    let words = ["--delta", "-a", "--json"].into_iter().chain(more.iter().copied());
+    sandbox.mycp(words.chain(["source", "target"])).good()
+}
+
+#[test]
+fn a_leftover_of_the_right_size_and_time_is_not_trusted() {
+    let mut bytes = content(7, LEN as usize);
+    for at in [0, 5 * MIB + 17, LEN - 1] {
+        bytes[at as usize] ^= 1;
+    }
+    let (sandbox, source) = with_leftover(&bytes);
+    let times = sandbox.metadata("source").modified().unwrap();
+    File::open(sandbox.path(LEFTOVER)).unwrap().set_modified(times).unwrap();
+    for name in ["source", LEFTOVER] {
+        chmod(&sandbox.path(name), 0o644);
+    }
+    let ended = go_on(&sandbox, &[]);
+    assert_same_bytes(&sandbox.read("target"), &source, &ended.description);
+    let last = LEN % 4096;
+    assert_eq!(stored(&ended), 2 * 4096 + last, "{ended}");
+    assert_eq!(sandbox.metadata("target").mtime(), sandbox.metadata("source").mtime());
+    sandbox.assert_tidy(&ended.description);
+}
+
+#[test]
+fn a_leftover_of_any_length_is_completed() {
+    let source = content(7, LEN as usize);
+    let longer = [&source[..], &content(8, 5 * MIB as usize)].concat();
+    let other = content(9, LEN as usize);
+    let parts = [&source[..17 * MIB as usize + 5], &longer, &other, &source];
+    for (part, expected) in parts.into_iter().zip([LEN - 17 * MIB, 0, LEN, 0]) {
+        let (sandbox, source) = with_leftover(part);
+        let ended = go_on(&sandbox, &[]);
+        assert_same_bytes(&sandbox.read("target"), &source, &ended.description);
+        assert!(stored(&ended) <= expected, "{ended}");
+        sandbox.assert_tidy(&ended.description);
+    }
+    for len in [0, 1, MIB] {
+        let (sandbox, source) = with_leftover(&source[..len as usize]);
+        let ended = go_on(&sandbox, &[]);
+        assert_same_bytes(&sandbox.read("target"), &source, &ended.description);
+        assert_eq!(field(&ended, "/delta"), serde_json::Value::Null, "{len}: {ended}");
+        sandbox.assert_tidy(&ended.description);
+    }
+}
+
+/// Blocks come in any order, and what is between them is a hole until it comes.
+#[test]
+fn holes_of_a_leftover_are_filled_and_those_of_the_source_made() {
+    for (sparse, blocks) in [("auto", 18..=22), ("always", 17..=18)] {
+        let sandbox = Sandbox::new();
+        let mut bytes = content(7, 64 * MIB as usize);
+        // Data, and 4 MiB of stored zeros; then a hole, and some data.
+        bytes[14 * MIB as usize..60 * MIB as usize].fill(0);
+        let source = File::create(sandbox.path("source")).unwrap();
+        source.write_all_at(&bytes[..18 * MIB as usize], 0).unwrap();
+        source.write_all_at(&bytes[60 * MIB as usize..], 60 * MIB).unwrap();
+        // In the leftover the end has come, and where the source has a hole there is something.
+        let leftover = File::create(sandbox.path(LEFTOVER)).unwrap();
+        leftover.set_len(64 * MIB).unwrap();
+        leftover.write_all_at(&bytes[60 * MIB as usize..], 60 * MIB).unwrap();
+        leftover.write_all_at(&content(3, 13 * MIB as usize), 30 * MIB).unwrap();
+        chmod(&sandbox.path(LEFTOVER), 0o600);
+        let ended = go_on(&sandbox, &[&format!("--sparse={sparse}")]);
+        assert_same_bytes(&sandbox.read("target"), &bytes, &ended.description);
+        let held = sandbox.metadata("target").blocks() * 512;
+        assert!(blocks.contains(&(held / MIB)), "--sparse={sparse}: {held}: {ended}");
+        assert!(stored(&ended) > 0);
+    }
+}
+
+/// Whoever can make a name in the directory could have it lead to any file.
+#[test]
+fn a_file_with_another_name_is_never_written_into() {
+    let bytes = content(9, LEN as usize);
+    let (sandbox, source) = with_leftover(&bytes);
+    std::fs::hard_link(sandbox.path(LEFTOVER), sandbox.path("precious")).unwrap();
+    let ended = go_on(&sandbox, &[]);
+    assert_same_bytes(&sandbox.read("precious"), &bytes, &ended.description);
+    assert_same_bytes(&sandbox.read("target"), &source, &ended.description);
+    assert_ne!(sandbox.metadata("target").ino(), sandbox.metadata("precious").ino());
+    sandbox.assert_tidy(&ended.description);
+}
+
+/// A handle that somebody opened then would read what is written now.
+#[test]
+fn what_others_could_have_opened_is_not_gone_on_with() {
+    for (mode, source_mode, goes_on) in
+        [(0o644, 0o644, true), (0o644, 0o600, false), (0o622, 0o644, false), (0o600, 0o644, true)]
+    {
+        let (sandbox, source) = with_leftover(&content(7, LEN as usize));
+        chmod(&sandbox.path("source"), source_mode);
+        chmod(&sandbox.path(LEFTOVER), mode);
+        let ended = go_on(&sandbox, &[]);
+        assert_same_bytes(&sandbox.read("target"), &source, &ended.description);
+        assert_eq!(field(&ended, "/delta/into") == "leftover", goes_on, "{mode:o}: {ended}");
+        sandbox.assert_tidy(&ended.description);
+    }
+}
+
+#[test]
+fn a_leftover_loses_what_a_new_file_does_not_have() {
+    for (number, more) in ["--preserve=mode", "--no-preserve=all", "-a"].into_iter().enumerate() {
+        let (sandbox, source) = with_leftover(&content(7, LEN as usize));
+        for (name, mode) in [("source", 0o640), (LEFTOVER, 0o6700)] {
+            chmod(&sandbox.path(name), mode);
+        }
+        set_attribute(&sandbox.path(LEFTOVER), "user.test", b"old");
+        for (name, seconds) in [("source", 1000), (LEFTOVER, 500)] {
+            let time = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            File::open(sandbox.path(name)).unwrap().set_modified(time).unwrap();
+        }
+        let words = ["--delta", "--json", more, "source", "target"];
+        let ended = sandbox.run(words).umask(0o022).end().good();
+        assert_same_bytes(&sandbox.read("target"), &source, &ended.description);
+        assert_eq!(stored(&ended), 0, "{ended}");
+        let target = sandbox.path("target");
+        let wanted = if number == 1 { 0o644 } else { 0o640 };
+        assert_eq!(sandbox.metadata("target").mode() & 0o7777, wanted, "{ended}");
+        let mut names = [0; 256];
+        let len = rustix::fs::listxattr(&target, &mut names[..]).unwrap();
+        let names = String::from_utf8_lossy(&names[..len]).into_owned();
+        assert!(!names.contains("user.test"), "{names}: {ended}");
+        let modified = sandbox.metadata("target").mtime();
+        assert_ne!(modified, 500, "{ended}");
+        assert_eq!(modified == 1000, number == 2, "{ended}");
+    }
+}
+
+#[test]
+fn what_a_live_run_has_is_left_to_it() {
+    let bytes = content(9, LEN as usize);
+    let (sandbox, source) = with_leftover(&bytes);
+    let live = File::open(sandbox.path(LEFTOVER)).unwrap();
+    rustix::fs::flock(&live, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let ended = go_on(&sandbox, &[]);
+    assert_same_bytes(&sandbox.read("target"), &source, &ended.description);
+    assert_same_bytes(&sandbox.read(LEFTOVER), &bytes, &ended.description);
+    assert_eq!(sandbox.metadata(LEFTOVER).ino(), live.metadata().unwrap().ino());
+}
+
+/// Of several the one with the most is taken; none stays.
+#[test]
+fn the_fullest_of_several_leftovers_is_taken() {
+    let (sandbox, source) = with_leftover(&content(7, 17 * MIB as usize));
+    for (slot, len) in [(2, 22 * MIB), (5, 20 * MIB), (9, 3)] {
+        let name = format!(".target.mycp-{slot:06}");
+        sandbox.write(&name, &source[..len as usize]);
+        chmod(&sandbox.path(&name), 0o600);
+    }
+    let ended = go_on(&sandbox, &[]);
+    assert_same_bytes(&sandbox.read("target"), &source, &ended.description);
+    assert_eq!(stored(&ended), LEN - 22 * MIB, "{ended}");
+    sandbox.assert_tidy(&ended.description);
+}
+
+/// In a directory that is copied into, a leftover stays for its file alone, and as long as that is
+/// copied.
+#[test]
+fn a_leftover_that_nothing_goes_on_with_is_removed() {
+    let source = content(7, LEN as usize);
+    let names = ["a", "gone", "equal"];
+    for more in ["--mirror", "-raT"] {
+        let sandbox = Sandbox::new();
+        for directory in ["s", "t"] {
+            sandbox.directory(directory);
+        }
+        for name in ["a", "equal"] {
+            sandbox.write(format!("s/{name}"), &source);
+        }
+        let words = [more, "--delta", "--json", "s", "t"];
+        sandbox.mycp(words).good();
+        for name in names {
+            let leftover = sandbox.write(format!("t/.{name}.mycp-000000"), &source);
+            chmod(&leftover, 0o600);
+        }
+        sandbox.write("t/a", b"old");
+        let ended = sandbox.mycp(words).good();
+        assert_same_bytes(&sandbox.read("t/a"), &source, &ended.description);
+        let left = crate::support::sandbox::leftovers(&sandbox.path("t"));
+        assert!(left.is_empty(), "{left:?}: {ended}");
+        assert_eq!(stored(&ended), 0, "{ended}");
+    }
+}
+
+/// What the source has under such a name is no leftover.
+#[test]
+fn a_file_of_the_source_is_not_gone_on_with() {
+    let sandbox = Sandbox::new();
+    let (bytes, other) = (content(7, LEN as usize), content(9, LEN as usize));
+    for directory in ["s", "t"] {
+        sandbox.directory(directory);
+        sandbox.write(format!("{directory}/{LEFTOVER}"), &other);
+    }
+    sandbox.write("s/target", &bytes);
+    for name in ["s", "t"] {
+        chmod(&sandbox.path(format!("{name}/{LEFTOVER}")), 0o600);
+    }
+    sandbox.mycp(["--mirror", "--exclude=/target", "s", "t"]).good();
+    let inode = || sandbox.metadata(format!("t/{LEFTOVER}")).ino();
+    let before = inode();
+    let ended = sandbox.mycp(["--mirror", "s", "t"]).good();
+    assert_eq!(inode(), before, "{ended}");
+    assert_same_bytes(&sandbox.read("t/target"), &bytes, &ended.description);
+    assert_same_bytes(&sandbox.read(format!("t/{LEFTOVER}")), &other, &ended.description);
+}
+
+/// Where the old file can be cloned, that is the better begin, unless the leftover has got farther.
+#[test]
+#[ignore = "needs root: mounts file systems"]
+fn a_clone_is_preferred_to_what_has_less() {
+    let mut mounts = Mounts::new();
+    let disk = mounts.add(Kind::Xfs, 600);
+    let bytes = content(7, LEN as usize);
+    let mut old = bytes.clone();
+    old[20 * MIB as usize] ^= 1;
+    for (arrived, into) in [(18 * MIB, "clone"), (LEN, "leftover")] {
+        let sandbox = Sandbox::within(&disk);
+        sandbox.write("source", &bytes);
+        sandbox.write("target", &old);
+        sandbox.write(LEFTOVER, &bytes[..arrived as usize]);
+        chmod(&sandbox.path(LEFTOVER), 0o600);
+        let ended = go_on(&sandbox, &[]);
+        assert_same_bytes(&sandbox.read("target"), &bytes, &ended.description);
+        assert_eq!(field(&ended, "/delta/into"), into, "{ended}");
+        sandbox.assert_tidy(&ended.description);
+    }
+}
