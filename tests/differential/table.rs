@@ -576,8 +576,10 @@ pub(crate) const TABLE: &[Row] = &[
                         && situation.other_names(difference).count() > 1
                 }
                 _ => {
+                    // Links that are followed are names of what they lead to, too.
                     words.iter().any(|words| situation.gnu.errors.contains(words))
-                        && situation.other_names(difference).count() > 1
+                        && (situation.other_names(difference).count() > 1
+                            || situation.case.has("L", "dereference"))
                 }
             }
         },
