@@ -6,8 +6,9 @@
 //! the chaining values are merged in order.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
+use crate::sync::lock;
 use blake3::Hasher;
 use blake3::hazmat::{
     ChainingValue, HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root,
@@ -53,7 +54,7 @@ impl TreeHash {
     /// Takes the finished hasher of the unit at `offset`.
     ///
     pub(crate) fn put(&self, offset: u64, hasher: &Hasher) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         if self.len <= UNIT_BYTES {
             state.only = Some(hasher.finalize());
             return;
@@ -79,7 +80,7 @@ impl TreeHash {
 
     /// Forgets the units behind the first that is missing, which another engine now does again.
     pub(crate) fn forget_early(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).early.clear();
+        lock(&self.state).early.clear();
     }
 
     /// The hash; `None` when not every unit was put in.
@@ -87,7 +88,7 @@ impl TreeHash {
         if self.len == 0 {
             return Some(blake3::hash(b""));
         }
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         if self.len <= UNIT_BYTES {
             return state.only;
         }

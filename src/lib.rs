@@ -126,7 +126,7 @@
 //! | 3 | `change` | what a mirror does to a name, and why |
 //! | 2 | `sys` | all `unsafe`, all `cfg(target_os)`; safe functions, `io::Result` |
 //! | 1 | `error`, `report` | what failed; what was done; the observer |
-//! | 0 | `units`, `options` | plain values |
+//! | 0 | `units`, `options`, `sync` | plain values; locks within the process |
 //!
 //! `digest` stands below `engine`, because blocks are
 //! hashed while they are copied; reading back is a pass of `engine`.
@@ -178,6 +178,7 @@ mod metadata;
 mod object;
 mod options;
 mod report;
+mod sync;
 mod sys;
 pub mod tree;
 mod units;

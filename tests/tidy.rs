@@ -4,8 +4,9 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// A module imports only from floors below its own.
-const FLOORS: [(&str, u32); 27] = [
+const FLOORS: [(&str, u32); 28] = [
     ("units", 0),
+    ("sync", 0),
     ("options", 0),
     ("error", 1),
     ("report", 1),

@@ -8,12 +8,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::interrupt;
 use super::manifest::Manifest;
 use super::output::{Failure, Output, say};
-use super::progress::{Progress, lock};
+use super::progress::Progress;
 use super::request::Replacing;
 use crate::change::Change;
 use crate::error::{Holder, Result, held_by};
 use crate::options::Endpoint;
 use crate::report::{Consent, Done, Event, Flow, ObjectKind, Observer, Warning};
+use crate::sync::lock;
 use crate::tree::{Operand, Watch};
 
 /// Watches a run, and is called from all of its threads.

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 
 use super::directory::{Directory, Names, Way as WayTo};
 use super::stage::looks_temporary;
@@ -14,6 +14,7 @@ use super::target::Place;
 use crate::error::{Cause, Error};
 use crate::options::{BackupControl, CopyOptions, Endpoint, Keep, ObjectId};
 use crate::report::{InPlaceReason, Report, Way};
+use crate::sync::{lock, wait};
 use crate::sys::file::{self, Facts, Kind};
 use crate::sys::names::{Follow, Spot, facts_of_path};
 
@@ -189,7 +190,7 @@ impl Session {
                     return Claim::First(FirstClaim { session: self, source, settled: None });
                 }
                 Some(Known::UnderWay) => {
-                    state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    state = wait(&self.ended, state);
                 }
                 Some(Known::Copied(first)) => return Claim::Another(Arc::clone(first)),
             }
@@ -213,7 +214,7 @@ impl Session {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

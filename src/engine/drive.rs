@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use super::{Engine, Job, Lane, Outcome};
@@ -13,6 +13,7 @@ use crate::error::{Cause, Error, Operation, Result};
 use crate::object::Object;
 use crate::options::{Flush, THREADS_MAX};
 use crate::report::{Event, Flow};
+use crate::sync::{into_inner, lock};
 use crate::units::{ByteRange, Granule};
 
 /// What a run of one engine over a range came to.
@@ -288,7 +289,7 @@ impl<'a> Shared<'a> {
 
     /// The next block to copy. Holes before it are passed over, unless they have to be hashed.
     fn take(&self, lane: &mut Lane) -> Result<Option<ByteRange>, (u64, Error)> {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = lock(&self.next);
         let rest = ByteRange::between(*next, self.range.end());
         if rest.is_empty() {
             return Ok(None);
@@ -396,7 +397,7 @@ impl<'a> Shared<'a> {
     /// Notes that the run ends at `offset`, unless something else ends it before.
     fn end(&self, offset: u64, outcome: Outcome) {
         self.stop.store(true, Ordering::Relaxed);
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ended = lock(&self.ended);
         let fails = |outcome: &Outcome| matches!(outcome, Outcome::Failed { .. });
         // A failure counts before an end from which another engine could go on: that engine would
         // not meet it again. The system tells a failed write-out once.
@@ -417,9 +418,7 @@ impl<'a> Shared<'a> {
     /// by a thread that did not fail, and is copied. The count is rounded down to whole units,
     /// because the next engine has to hash those from their start.
     fn outcome(self) -> Outcome {
-        let Some((offset, outcome)) =
-            self.ended.into_inner().unwrap_or_else(PoisonError::into_inner)
-        else {
+        let Some((offset, outcome)) = into_inner(self.ended) else {
             return Outcome::Done;
         };
         let copied = UNIT.floor(offset).saturating_sub(self.range.start());

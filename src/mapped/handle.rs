@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::{Endpoint, ObjectId};
+use crate::sync::lock;
 use crate::sys::file::{self, Kind};
 use crate::sys::map::{Access, Advice, Fault, Mapping, Side, cause_of_fault};
 use crate::units::ByteRange;
@@ -154,7 +155,7 @@ impl Handle {
 
     fn cached(&self) -> MutexGuard<'_, Cached> {
         // What it guards is whole at any time.
-        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.cached)
     }
 
     pub(super) fn forget_len(&self) {

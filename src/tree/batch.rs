@@ -4,11 +4,12 @@
 //! commits its journal once; an `fsync` for each file would wait for the disk each time.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::branch::Branch;
 use super::changes::Fate;
 use crate::copy::{Directory, Publication};
+use crate::sync::lock;
 use crate::sys::{file, platform};
 
 /// What waits.
@@ -173,8 +174,4 @@ impl<'a> Batch<'a> {
             None => Ok(handles.len() as u64),
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -16,13 +16,14 @@ use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::change::Change;
 use crate::copy::{Directory, StagedDirectory, is_temporary_name};
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::metadata::ModeAtEnd;
 use crate::options::{Endpoint, ObjectId};
+use crate::sync::lock;
 use crate::sys::file::{Facts, Kind};
 use crate::sys::names::{self, Listed};
 
@@ -478,8 +479,4 @@ fn joined(directory: &Path, name: &OsStr) -> Endpoint {
     path.push(directory);
     path.push(name);
     Endpoint::from(path)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,13 +6,14 @@
 //! same before and after.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use super::Trees;
 use crate::change::{Action, Change, Reason};
 use crate::copy::{NameOf, Plan};
 use crate::options::{Endpoint, ObjectId};
 use crate::report::ObjectKind;
+use crate::sync::lock;
 
 /// What becomes of a name.
 #[derive(Debug)]
@@ -123,8 +124,4 @@ impl After {
         }
         Self(groups)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

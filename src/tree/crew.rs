@@ -6,11 +6,12 @@
 //! as keep all threads busy, and memory does not grow with the tree.
 
 use std::sync::atomic::{AtomicIsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use super::batch::Rest;
 use super::branch::Branch;
 use crate::engine::drive::Spare;
+use crate::sync::{lock, wait};
 
 /// The count of threads that have nothing to do.
 #[derive(Debug, Default)]
@@ -163,7 +164,7 @@ impl<'a> Crew<'a> {
             state.busy -= 1;
             state.asleep += 1;
             self.idle.give_back();
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = wait(&self.changed, state);
             self.idle.wakes();
             state.asleep -= 1;
             state.busy += 1;
@@ -178,6 +179,6 @@ impl<'a> Crew<'a> {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }

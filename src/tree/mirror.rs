@@ -1,7 +1,7 @@
 //! A mirror, set up step by step.
 
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use super::{Operand, Summary, Trees, Watch};
 use crate::change::Change;
@@ -12,6 +12,7 @@ use crate::options::{
     Preserve, Selection, Special,
 };
 use crate::report::{Done, Event, Flow, Observer, Warning};
+use crate::sync::{into_inner, lock};
 
 /// Makes a directory equal to another one: `mycp --mirror`.
 ///
@@ -142,10 +143,10 @@ impl Mirror {
     pub fn plan(&self) -> Result<Vec<(Endpoint, Change)>> {
         let plan = Plan::default();
         self.go(&plan, MirrorOptions { dry_run: true, ..self.mirror });
-        if let Some(error) = plan.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(error) = into_inner(plan.failed) {
             return Err(error);
         }
-        let mut changes = plan.changes.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut changes = into_inner(plan.changes);
         changes.sort_unstable_by(|(left, _), (right, _)| left.path().cmp(&right.path()));
         Ok(changes)
     }
@@ -209,14 +210,14 @@ impl Observer for Plan {
 impl Watch for Plan {
     fn entry(&self, _: &Endpoint, _: &Endpoint, result: Result<Done>) {
         if let Err(error) = result {
-            self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            lock(&self.failed).get_or_insert(error);
         }
     }
 
     fn warning(&self, _: &Endpoint, _: &Endpoint, _: &Warning) {}
 
     fn changed(&self, target: &Endpoint, change: &Change) {
-        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changes = lock(&self.changes);
         changes.push((target.clone(), change.clone()));
     }
 }

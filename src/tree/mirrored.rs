@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::branch::Branch;
 use super::changes::Fate;
@@ -13,6 +13,7 @@ use super::walk::Walk;
 use crate::copy::{Copier, Directory, Ended, Origin, Place, is_live, set_aside, take_back};
 use crate::error::{Cause, Context, Error, Kept, Operation, Result};
 use crate::options::{CopyOptions, Endpoint, MirrorOptions, ObjectId};
+use crate::sync::{into_inner, lock};
 use crate::sys::attributes;
 use crate::sys::file::{self, Kind};
 use crate::sys::names::{self, Follow, Spot};
@@ -88,8 +89,8 @@ impl Mirrored {
     /// What was found; nothing where the target is new.
     pub(super) fn end(self) -> Option<Findings> {
         let (roots, source_was_empty) = self.roots.into_inner()?;
-        let surplus = self.surplus.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let source_parts = self.source_parts.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let surplus = into_inner(self.surplus);
+        let source_parts = into_inner(self.source_parts);
         Some(Findings { roots, source_was_empty, surplus, source_parts })
     }
 }
@@ -310,8 +311,4 @@ pub(super) fn names_of(target: &Directory) -> Result<HashSet<OsString>> {
     })
     .context(Operation::Resolve, &Endpoint::from(&target.path))?;
     Ok(names)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -34,7 +34,7 @@ mod walk;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 pub use mirror::{Incomplete, Mirror};
 pub(crate) use parts::{Parts, Told};
@@ -51,6 +51,7 @@ use crate::error::{Cause, Error, Holder, Operation, Result};
 use crate::metadata::Losses;
 use crate::options::{CopyOptions, Directories, Endpoint, Flush, Made, Update};
 use crate::report::{Done, Event, Flow, ObjectKind, Observer, Report, Skip, Warning, Way};
+use crate::sync::lock;
 
 /// Is told what became of each object.
 pub trait Watch: Observer {
@@ -245,7 +246,7 @@ impl<'a> Trees<'a> {
     }
 
     fn summary(&self) -> MutexGuard<'_, Summary> {
-        self.summary.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.summary)
     }
 
     /// Whether the run is to stop. Once the watch has said so it is.

@@ -34,12 +34,12 @@ pub(super) fn must_be_directory(source: &Endpoint, options: &CopyOptions) -> Res
         Some(path) => names::facts_of_path(path, follow).context(Operation::Stat, source)?,
         None => return Err(Error::new(Operation::Copy, source, Cause::NotDirectory)),
     };
-    let cause = match facts {
-        Some(Facts { kind: Kind::Directory, .. }) => return Ok(()),
-        Some(_) => Cause::NotDirectory,
-        None => Cause::Os(io::Error::from_raw_os_error(libc::ENOENT)),
-    };
-    Err(Error::new(Operation::Copy, source, cause))
+    let missing = || io::Error::from_raw_os_error(libc::ENOENT);
+    match facts {
+        Some(Facts { kind: Kind::Directory, .. }) => Ok(()),
+        Some(_) => Err(Error::new(Operation::Copy, source, Cause::NotDirectory)),
+        None => Err(Error::new(Operation::Stat, source, missing())),
+    }
 }
 
 impl Root {

@@ -8,7 +8,7 @@ mod watched;
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,7 @@ use super::words::ProgressWhen;
 use crate::error::Result;
 use crate::options::{Directories, Quoted};
 use crate::report::{Done, Event};
+use crate::sync::lock;
 use crate::tree::Operand;
 
 const BETWEEN_DRAWS: Duration = Duration::from_millis(1000 / bar::DRAWS_PER_SECOND as u64);
@@ -267,9 +268,4 @@ impl Screen {
             }
         }
     }
-}
-
-/// The figures stay right when a thread that held the lock panicked.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

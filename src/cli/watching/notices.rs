@@ -7,7 +7,7 @@
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
@@ -15,6 +15,7 @@ use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
 use notify::{Config, ErrorKind, Event, RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::options::{Quoted, Selection};
+use crate::sync::lock;
 use crate::tree::{Parts, Told};
 
 /// A batch is taken when nothing has been told for so long,
@@ -71,9 +72,7 @@ impl Notices {
                 event.kind.is_access() && event.kind != closes
             });
             if !is_look {
-                its.lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .take(told, (&its_root, &its_selection));
+                lock(&its).take(told, (&its_root, &its_selection));
             }
         };
         let watcher = RecommendedWatcher::new(take, Config::default());
@@ -98,7 +97,7 @@ impl Notices {
         for _ in 0..3 {
             self.watcher.configure(Config::default()).map_err(in_words)?;
         }
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut heard = lock(&self.heard);
         heard.times = None;
         let parts = std::mem::take(&mut heard.parts);
         drop(heard);
@@ -118,7 +117,7 @@ impl Notices {
 
     /// How it stands.
     pub(super) fn state(&self) -> State {
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let heard = lock(&self.heard);
         match heard.times {
             _ if heard.is_lost => State::Lost,
             Some((first, last)) if last.elapsed() >= QUIET || first.elapsed() >= BATCH_MAX => {
