@@ -371,6 +371,10 @@ fn with_delta_names_come_after_a_flush_for_many_files() {
         for line in log.lines().take(flushed) {
             if line.contains("fsync(") {
                 singly.extend(line.split_once(".mycp-").map(|(path, _)| path.rsplit('.').next()));
+            } else if line.contains("linkat(") {
+                // It is as flushed as the first name that it is linked to.
+                let made = line.split('"').nth(3).and_then(|it| it.split(".mycp-").next());
+                singly.push(made.map(|name| name.trim_start_matches('.')));
             } else if line.contains("rename") {
                 // The first names of hard links: links to them are made at once.
                 let name = line.split('"').nth(3).unwrap();
