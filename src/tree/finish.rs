@@ -26,10 +26,12 @@ impl Branch {
         let change = match options.mirror {
             Some(mirror) if !self.is_new => {
                 let (change, is_done) = self.difference((options, mirror), source, target)?;
+                if !mirror.dry_run && options.preserve.mode == Keep::No {
+                    self.take_back_rights(target)?;
+                }
                 if is_done || mirror.dry_run {
                     return Ok(Finished { losses, change });
                 }
-                self.take_back_rights(options, target)?;
                 metadata::remove_extra(source, target, &options.preserve, &mut losses)?;
                 change
             }
@@ -59,9 +61,9 @@ impl Branch {
     }
 
     /// Takes from the owner the rights that were added, where the mode is not the source's.
-    fn take_back_rights(&self, options: &CopyOptions, target: Named<'_>) -> Result<()> {
+    fn take_back_rights(&self, target: Named<'_>) -> Result<()> {
         let now = file::facts(target.file).context(Operation::Stat, target.endpoint)?;
-        if options.preserve.mode == Keep::No && now.mode != self.target.mode {
+        if now.mode != self.target.mode {
             attributes::set_mode(target.file, self.target.mode)
                 .context(Operation::SetMode, target.endpoint)?;
         }

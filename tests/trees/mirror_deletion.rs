@@ -175,6 +175,21 @@ fn an_owner_without_rights_in_a_directory_can_delete_from_it() {
     assert_eq!(sandbox.metadata("t/d").mode() & 0o777, 0o555, "{ended}");
 }
 
+/// Rights that a directory was given to be changed do not stay where modes are not kept.
+#[test]
+fn rights_are_taken_back_where_modes_are_not_kept() {
+    let sandbox = with_extras(&["s/d/new"]);
+    let _reopened = Reopened(sandbox.root().to_owned());
+    chmod(&sandbox.path("t/d"), 0o555);
+    if !owned_by_nobody(&sandbox) {
+        return;
+    }
+    let words = ["--mirror", "--no-preserve=mode,timestamps", "s", "t"];
+    let ended = sandbox.run(words).by_nobody().end().good();
+    assert!(sandbox.path("t/d/new").exists(), "{ended}");
+    assert_eq!(sandbox.metadata("t/d").mode() & 0o777, 0o555, "{ended}");
+}
+
 /// Deeper than a stack, a path, or the open files of a process reach.
 #[test]
 fn what_is_deleted_may_be_very_deep() {
