@@ -226,7 +226,7 @@ pub(crate) fn attributes_equal(options: &CopyOptions, source: &Facts, target: &F
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::{ObjectId, Preserve};
+    use crate::options::Preserve;
     use crate::sys::file::Timestamp;
 
     const EQUAL: Details = Details { content_equal: true, xattr_equal: true };
@@ -240,21 +240,7 @@ mod tests {
     }
 
     fn facts(ino: u64) -> Facts {
-        let time = Timestamp { seconds: 100, nanoseconds: 5 };
-        Facts {
-            id: ObjectId { dev: 1, ino },
-            kind: Kind::Regular,
-            len: 10,
-            allocated: 4096,
-            links: 1,
-            device: 0,
-            uid: 12_345,
-            gid: 12_345,
-            mode: 0o644,
-            accessed: time,
-            modified: time,
-            changed: time,
-        }
+        Facts { uid: 12_345, gid: 12_345, ..Facts::example(ino) }
     }
 
     fn options() -> CopyOptions {

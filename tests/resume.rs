@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::everything::{chmod, set_attribute};
 use crate::support::mounts::{Kind, Mounts};
-use crate::support::{Ended, Run, Sandbox, assert_same_bytes, content, same_content};
+use crate::support::{Ended, Run, Sandbox, assert_same_bytes, content, same_content, write_large};
 
 const MIB: u64 = 1 << 20;
 
@@ -29,19 +29,6 @@ fn field(ended: &Ended, pointer: &str) -> serde_json::Value {
 fn stored(ended: &Ended) -> u64 {
     assert_eq!(field(ended, "/delta/into"), "leftover", "{ended}");
     field(ended, "/delta/stored").as_u64().unwrap()
-}
-
-/// No two pages of it are equal, and none is zeros.
-fn write_large(path: &Path, seed: u64, len: u64) {
-    let mut block = content(seed, MIB as usize);
-    let file = File::create(path).unwrap();
-    for at in (0..len).step_by(MIB as usize) {
-        for page in block.chunks_mut(4096) {
-            page[..8].copy_from_slice(&(at | seed).to_le_bytes());
-        }
-        let part = (len - at).min(MIB) as usize;
-        file.write_all_at(&block[..part], at).unwrap();
-    }
 }
 
 /// Kills the run when so much of the temporary in `directory` has come.

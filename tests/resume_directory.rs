@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use crate::support::everything::{chmod, set_attribute};
 use crate::support::mounts::{Kind, Mounts};
 use crate::support::sandbox::{NOBODY, Running, leftovers};
-use crate::support::{Ended, Sandbox, assert_same_bytes, content, same_content};
+use crate::support::{Ended, Sandbox, assert_same_bytes, content, same_content, write_large};
 
 const MIB: u64 = 1 << 20;
 
@@ -24,19 +24,6 @@ const LONG: u64 = 72 * MIB + 77;
 const FILES: [&str; 4] = ["one", "two", "three", "four"];
 
 const LEFTOVER: &str = ".t.mycp-000000";
-
-/// No two pages of it are equal to those of another, and none is zeros.
-fn write_large(path: &Path, seed: u64, len: u64) {
-    let mut block = content(seed, MIB as usize);
-    let file = File::create(path).unwrap();
-    for at in (0..len).step_by(MIB as usize) {
-        for page in block.chunks_mut(4096) {
-            page[..8].copy_from_slice(&(at | seed).to_le_bytes());
-        }
-        let part = (len - at).min(MIB) as usize;
-        file.write_all_at(&block[..part], at).unwrap();
-    }
-}
 
 /// A source `s` of some long files and a short one.
 fn long_files() -> Sandbox {

@@ -170,7 +170,7 @@ pub(super) fn not_copied(summary: &Summary) -> Option<String> {
 }
 
 /// A number of things that take an s.
-struct Count(u64, &'static str);
+pub(super) struct Count(pub(super) u64, pub(super) &'static str);
 
 impl Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -181,7 +181,7 @@ impl Display for Count {
 }
 
 /// A number of things that do not.
-struct Many(u64, &'static str, &'static str);
+pub(super) struct Many(pub(super) u64, pub(super) &'static str, pub(super) &'static str);
 
 impl Display for Many {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

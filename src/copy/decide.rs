@@ -240,25 +240,9 @@ fn way(options: &CopyOptions, facts: &Facts, name: Name) -> Step {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::ObjectId;
-    use crate::sys::file::Timestamp;
 
     fn facts(ino: u64) -> Facts {
-        let time = Timestamp { seconds: 100, nanoseconds: 0 };
-        Facts {
-            id: ObjectId { dev: 1, ino },
-            kind: Kind::Regular,
-            len: 10,
-            allocated: 4096,
-            links: 1,
-            device: 0,
-            uid: 0,
-            gid: 0,
-            mode: 0o644,
-            accessed: time,
-            modified: time,
-            changed: time,
-        }
+        Facts::example(ino)
     }
 
     fn decided(options: &CopyOptions, target: Option<(Facts, Name)>) -> Result<Step> {

@@ -230,8 +230,8 @@ pub(super) fn is_awaited(
     name: &OsStr,
     options: &CopyOptions,
 ) -> io::Result<bool> {
-    // What patterns leave out is copied by nobody; in a mirror it is deleted in the end.
-    let is_copied = options.selection.is_all() || options.mirror.is_some();
+    // What patterns leave out is copied by nobody.
+    let is_copied = options.selection.is_all();
     let Some(whose) = target_name(name).filter(|_| goes_on(options) && is_copied) else {
         return Ok(false);
     };

@@ -122,17 +122,8 @@ fn lock_dead(place: &Place, name: &OsStr, precious: Precious<'_>) -> io::Result<
 /// What is in it; nothing if it holds directories, as none that is being filled does, or something
 /// that is not to be removed.
 fn look_through(handle: &File, contents: Contents<'_>) -> io::Result<Option<Vec<Found>>> {
-    let mut all = Vec::new();
-    let mut some = Vec::new();
-    loop {
-        names::list_some(handle, &mut some)?;
-        if some.is_empty() {
-            break;
-        }
-        all.append(&mut some);
-    }
     let mut found = Vec::new();
-    for Listed { name, .. } in all {
+    for Listed { name, .. } in names::list_all(handle)? {
         let Some(facts) = names::facts_at(handle, &name)? else { continue };
         if facts.kind == Kind::Directory || contents.precious.has(facts.id) {
             return Ok(None);

@@ -142,12 +142,9 @@ impl<'a> Copier<'a> {
         target: &Endpoint,
     ) -> Result<Details> {
         let (mut content_equal, mut xattr_equal) = (true, true);
-        let Found::Named { place, facts: there } = found else {
+        let Found::Named { place, .. } = found else {
             return Ok(Details { content_equal, xattr_equal });
         };
-        if facts.id == there.id {
-            return Ok(Details { content_equal, xattr_equal });
-        }
         let follow = match treatment {
             Treatment::Content(follow) => follow,
             Treatment::Make(..) => self.follow(origin),
@@ -156,7 +153,7 @@ impl<'a> Copier<'a> {
         if facts.kind == Kind::Regular && compare == Compare::Content {
             content_equal = self.content_equal(origin, follow, found, target)?;
         }
-        if !content_equal || (!is_link && self.have_no_attributes(origin, follow, place)) {
+        if !content_equal || (!is_link && have_no_attributes(origin, follow, place)) {
             return Ok(Details { content_equal, xattr_equal });
         }
         let Some(spot) = origin.spot() else { return Ok(Details { content_equal, xattr_equal }) };
@@ -189,15 +186,6 @@ impl<'a> Copier<'a> {
         let Found::Named { place, .. } = found else { return Ok(false) };
         let Some(old) = run.old_content(place) else { return Ok(false) };
         Ok(run.compare(&old)?.is_some_and(|compared| compared.difference.is_none()))
-    }
-
-    /// Whether both sides are known to have no extended attributes, for the fewest system calls.
-    fn have_no_attributes(&self, origin: Origin<'_>, follow: Follow, place: &Place) -> bool {
-        let Origin::Entry { directory, name, .. } = origin else { return false };
-        let none = |directory: &Directory, name: &OsStr| {
-            attributes::has_names_at(directory.handle(), name).is_ok_and(|has| !has)
-        };
-        follow == Follow::No && none(directory, name) && none(place.directory(), place.name())
     }
 
     /// Gives a file whose content is the source's its attributes.
@@ -250,4 +238,13 @@ pub(super) fn may_keep(
 ) -> bool {
     let is_shared = target.links > 1 && options.preserve.links != Keep::No;
     !is_shared || session.is_none_or(|session| session.keeps(target.id, source.id))
+}
+
+/// Whether both sides are known to have no extended attributes, for the fewest system calls.
+fn have_no_attributes(origin: Origin<'_>, follow: Follow, place: &Place) -> bool {
+    let Origin::Entry { directory, name, .. } = origin else { return false };
+    let none = |directory: &Directory, name: &OsStr| {
+        attributes::has_names_at(directory.handle(), name).is_ok_and(|has| !has)
+    };
+    follow == Follow::No && none(directory, name) && none(place.directory(), place.name())
 }

@@ -228,7 +228,7 @@ pub(crate) fn make_named(
     contents: Contents<'_>,
 ) -> io::Result<Directory> {
     let directory = Directory::make(place, mode)?;
-    if contents.options.delta {
+    if contents.options.compares_content() {
         sweep_for(place, contents.precious);
     }
     Ok(directory)
@@ -279,15 +279,7 @@ pub(super) fn remove_tree_of_files(
     expendable: impl Fn(ObjectId) -> bool,
 ) -> io::Result<bool> {
     let directory = Spot::within(parent, name).open_listable(Follow::No)?;
-    let mut all = Vec::new();
-    loop {
-        let mut some: Vec<Listed> = Vec::new();
-        names::list_some(&directory, &mut some)?;
-        if some.is_empty() {
-            break;
-        }
-        all.append(&mut some);
-    }
+    let all = names::list_all(&directory)?;
     for Listed { name, .. } in &all {
         let Some(facts) = names::facts_at(&directory, name)? else { continue };
         if facts.kind == Kind::Directory || !expendable(facts.id) {

@@ -97,6 +97,28 @@ impl Timestamp {
 /// and ext4 with small inodes; exFAT; UDF and some servers; NTFS.
 const STEPS: [u32; 4] = [1_000_000_000, 10_000_000, 1000, 100];
 
+#[cfg(test)]
+impl Facts {
+    /// Those of a regular file, for tests.
+    pub(crate) fn example(ino: u64) -> Self {
+        let time = Timestamp { seconds: 100, nanoseconds: 5 };
+        Self {
+            id: ObjectId { dev: 1, ino },
+            kind: Kind::Regular,
+            len: 10,
+            allocated: 4096,
+            links: 1,
+            device: 0,
+            uid: 0,
+            gid: 0,
+            mode: 0o644,
+            accessed: time,
+            modified: time,
+            changed: time,
+        }
+    }
+}
+
 impl Facts {
     /// Whether its modification time is `wanted`, as far as its file system can keep that.
     ///

@@ -257,13 +257,26 @@ pub(crate) fn remove_directory_at(directory: impl AsFd, name: &OsStr) -> io::Res
     Ok(rustix::fs::unlinkat(directory, Path::new(name), AtFlags::REMOVEDIR)?)
 }
 
-/// Calls `look` with each name in a directory, those of the directory itself and its parent
-/// included.
+/// Calls `look` with each name in a directory, but for those of the directory itself and its
+/// parent.
 pub(crate) fn each_name_in(directory: impl AsFd, mut look: impl FnMut(&OsStr)) -> io::Result<()> {
     for entry in rustix::fs::Dir::read_from(directory)? {
-        look(OsStr::from_bytes(entry?.file_name().to_bytes()));
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." {
+            look(OsStr::from_bytes(name));
+        }
     }
     Ok(())
+}
+
+/// The error of listing a directory that was opened without the right to read it, which the system
+/// takes for a bad descriptor; any other as it is.
+pub(crate) fn unread(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(libc::EBADF) => io::Error::from_raw_os_error(libc::EACCES),
+        _ => error,
+    }
 }
 
 /// A name in a directory, and what it leads to where the directory says so.
@@ -297,6 +310,18 @@ pub(crate) fn list_some(directory: impl AsFd, into: &mut Vec<Listed>) -> io::Res
         }
     }
     Ok(())
+}
+
+/// The names in a directory that none has been read of, all of them.
+pub(crate) fn list_all(directory: impl AsFd) -> io::Result<Vec<Listed>> {
+    let (mut all, mut some) = (Vec::new(), Vec::new());
+    loop {
+        list_some(&directory, &mut some)?;
+        if some.is_empty() {
+            return Ok(all);
+        }
+        all.append(&mut some);
+    }
 }
 
 /// The path with every link in it followed.

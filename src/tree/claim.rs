@@ -17,7 +17,6 @@ use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::lock::{self, Locked};
 use crate::metadata::{self, Attributes};
 use crate::options::{Endpoint, LockWait, MirrorOptions};
-use crate::report::{Event, Flow};
 use crate::sys::names::{Follow, Spot};
 
 /// Between two looks at a lock that another process holds: no user waits for longer.
@@ -57,7 +56,7 @@ impl Trees<'_> {
                 Taken::Busy(file) => self.wait(target.1, &file, mirror, &mut since)?,
                 Taken::Appeared => {}
             }
-            if self.watch.event(Event::Waiting) == Flow::Stop {
+            if self.is_stopped() {
                 return Err(Error::new(Operation::Lock, target.1, Cause::Stopped));
             }
         }

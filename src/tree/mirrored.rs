@@ -96,9 +96,9 @@ impl Mirrored {
 }
 
 impl<'a> Walk<'a> {
-    /// Makes a name of the target equal to that of the source, if it is not; what that came to, and
-    /// what there is to be told of it. Nothing where a directory is in the way, which is noted, or
-    /// nothing is to be done.
+    /// Makes a name of the target equal to that of the source, if it is not; what that came to,
+    /// and what there is to be told of it. Nothing where a directory is in the way, which is
+    /// noted, where it is left to a mirror of the whole tree, and in a dry run.
     pub(super) fn equalize(
         &self,
         (copier, mirror): (Copier<'a>, MirrorOptions),
@@ -300,15 +300,9 @@ fn without_other_spellings(
 pub(super) fn names_of(target: &Directory) -> Result<HashSet<OsString>> {
     let mut names = HashSet::new();
     names::each_name_in(target, |name| {
-        if name != "." && name != ".." {
-            names.insert(name.to_owned());
-        }
+        names.insert(name.to_owned());
     })
-    .map_err(|error| match error.raw_os_error() {
-        // It was opened without the right to read it.
-        Some(libc::EBADF) => io::Error::from_raw_os_error(libc::EACCES),
-        _ => error,
-    })
+    .map_err(names::unread)
     .context(Operation::Resolve, &Endpoint::from(&target.path))?;
     Ok(names)
 }

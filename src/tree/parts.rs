@@ -11,7 +11,6 @@ use std::sync::atomic::Ordering;
 use super::branch::{Branch, Handles, Listing};
 use super::walk::Walk;
 use crate::copy::{Directory, Plan};
-use crate::options::DirectoryLink;
 use crate::sys::file::Kind;
 use crate::sys::names::{Follow, Listed, Spot};
 
@@ -152,12 +151,8 @@ impl Walk<'_> {
     /// Whether a subdirectory is a part, leads to one, or is not there yet in the target.
     pub(super) fn descends(&self, branch: &Branch, handles: &Handles, name: &OsStr) -> bool {
         let Some(parts) = self.trees.parts else { return true };
-        let follow = match self.trees.options.directory_link {
-            DirectoryLink::Refused => Follow::No,
-            DirectoryLink::Followed => Follow::Yes,
-        };
         let has_target = || {
-            let there = Spot::within(&*handles.target, name).facts(follow);
+            let there = Spot::within(&*handles.target, name).facts(Follow::No);
             there.is_ok_and(|there| there.is_some_and(|it| it.kind == Kind::Directory))
         };
         match self.scope(branch) {

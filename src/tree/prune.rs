@@ -7,7 +7,7 @@
 
 use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Trees;
@@ -67,6 +67,10 @@ impl<'a, 'b> Prune<'a, 'b> {
         }
     }
 
+    fn purpose(&self) -> Purpose {
+        if self.mirror.dry_run { Purpose::Tell } else { Purpose::Delete }
+    }
+
     /// Whether nothing more is to be deleted.
     pub(super) fn stopped(&self) -> bool {
         self.is_over.get() || self.trees.is_stopped()
@@ -74,12 +78,12 @@ impl<'a, 'b> Prune<'a, 'b> {
 
     fn tell(&self, below: &Path, error: Error) {
         let source = joined(&self.found.roots.source.path, below);
-        self.trees.tell(&source, &self.endpoint_of(below), Err(error));
+        self.trees.tell(&source.into(), &self.endpoint_of(below), Err(error));
     }
 
     /// The name for messages of what has this path below the target's root.
     pub(super) fn endpoint_of(&self, below: &Path) -> Endpoint {
-        joined(&self.found.roots.target.path, below)
+        joined(&self.found.roots.target.path, below).into()
     }
 
     /// Whether a name is not protected by the patterns.
@@ -140,7 +144,7 @@ impl<'a, 'b> Prune<'a, 'b> {
         }
         let mut is_empty = true;
         let source = &self.found.roots.source;
-        names::each_name_in(&**source, |name| is_empty &= name == "." || name == "..")
+        names::each_name_in(&**source, |_| is_empty = false)
             .context(Operation::Resolve, &Endpoint::from(&source.path))?;
         if (is_empty || self.found.source_was_empty) && !self.mirror.allow_empty {
             return refuse(Kept::SourceEmpty);
@@ -175,10 +179,7 @@ impl<'a, 'b> Prune<'a, 'b> {
         let roots = &self.found.roots;
         let options = self.trees.options;
         let open = |root: &Arc<Directory>, follow, id| {
-            let path = match surplus.below.as_os_str().is_empty() {
-                true => root.path.clone(),
-                false => root.path.join(&surplus.below),
-            };
+            let path = joined(&root.path, &surplus.below);
             let endpoint = Endpoint::from(&path);
             let mut at = root.handle().try_clone().map(Into::into);
             for name in &surplus.below {
@@ -239,12 +240,11 @@ impl<'a, 'b> Prune<'a, 'b> {
                 self.tell(&below, error);
             }
         }
-        let purpose = if self.mirror.dry_run { Purpose::Tell } else { Purpose::Delete };
         for (name, aside) in &surplus.replaced {
             if self.stopped() {
                 break;
             }
-            if let Err(error) = self.clear_replaced(&pair, (name, aside), surplus, purpose) {
+            if let Err(error) = self.clear_replaced(&pair, (name, aside), surplus, self.purpose()) {
                 self.tell(&surplus.below.join(name), error);
             }
         }
@@ -271,11 +271,10 @@ impl<'a, 'b> Prune<'a, 'b> {
     }
 
     fn clear_name(&self, pair: &Pair, name: &OsStr, below: &Path, excess: Excess) -> Result<()> {
-        let purpose = if self.mirror.dry_run { Purpose::Tell } else { Purpose::Delete };
         match excess {
             Excess::Extra => {
                 let doomed = Doomed { name, below, is_replaced: false };
-                self.tear_down(&*pair.target, &doomed, purpose).map(drop)
+                self.tear_down(&*pair.target, &doomed, self.purpose()).map(drop)
             }
             Excess::InTheWay => self.replace(pair, name, below),
         }
@@ -341,6 +340,7 @@ impl<'a, 'b> Prune<'a, 'b> {
     }
 }
 
-fn joined(root: &Path, below: &Path) -> Endpoint {
-    if below.as_os_str().is_empty() { root.into() } else { root.join(below).into() }
+/// The path of what is below a root, which itself gets no slash.
+fn joined(root: &Path, below: &Path) -> PathBuf {
+    if below.as_os_str().is_empty() { root.to_owned() } else { root.join(below) }
 }

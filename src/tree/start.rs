@@ -20,7 +20,7 @@ use crate::metadata::{self, Attributes};
 use crate::options::{DirectoryLink, Endpoint, Span, Verify};
 use crate::report::{Done, ObjectKind, Report, Way};
 use crate::sys::file;
-use crate::sys::names::Follow;
+use crate::sys::names::{self, Follow};
 use crate::sys::platform;
 
 /// Where a directory is copied to.
@@ -228,11 +228,7 @@ impl Walk<'_> {
         if self.is_left_out(source) {
             return Ok(Listing::default());
         }
-        Listing::begin(source).map_err(|error| match error.raw_os_error() {
-            // It was opened without the right to read it.
-            Some(libc::EBADF) => io::Error::from_raw_os_error(libc::EACCES),
-            _ => error,
-        })
+        Listing::begin(source).map_err(names::unread)
     }
 }
 

@@ -172,12 +172,8 @@ impl Teardown<'_, '_, '_> {
         let id = names::facts_of_handle(&handle).context(Operation::Stat, &endpoint)?.id;
         self.prune.refuse_kept(id, platform::mount_id(&handle, OsStr::new("")), &endpoint)?;
         let mut rest = Vec::new();
-        names::each_name_in(&handle, |name| {
-            if name != "." && name != ".." {
-                rest.push(name.to_owned());
-            }
-        })
-        .context(Operation::Resolve, &endpoint)?;
+        names::each_name_in(&handle, |name| rest.push(name.to_owned()))
+            .context(Operation::Resolve, &endpoint)?;
         let name = name.to_owned();
         let in_part = false;
         self.levels.push(Level { handle: Some(handle), id, name, rest, in_part, mode_before });

@@ -26,6 +26,22 @@ pub(crate) fn content(seed: u64, len: usize) -> Vec<u8> {
     bytes
 }
 
+/// Writes a file of which no two pages are equal, nor to those of one of another seed, and none is
+/// zeros.
+pub(crate) fn write_large(path: &std::path::Path, seed: u64, len: u64) {
+    use std::os::unix::fs::FileExt;
+    const MIB: u64 = 1 << 20;
+    let mut block = content(seed, MIB as usize);
+    let file = std::fs::File::create(path).unwrap();
+    for at in (0..len).step_by(MIB as usize) {
+        for page in block.chunks_mut(4096) {
+            page[..8].copy_from_slice(&(at | seed).to_le_bytes());
+        }
+        let part = (len - at).min(MIB) as usize;
+        file.write_all_at(&block[..part], at).unwrap();
+    }
+}
+
 /// Random numbers that a failed test can repeat.
 #[derive(Debug)]
 pub(crate) struct Chance {

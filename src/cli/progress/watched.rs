@@ -6,9 +6,10 @@ use std::time::Instant;
 
 use indicatif::HumanBytes;
 
-use super::lock;
+use super::super::explain::{Count, Many};
 use crate::options::Endpoint;
 use crate::report::Event;
+use crate::sync::lock;
 
 /// What a mirror that goes on has done.
 #[derive(Debug)]
@@ -75,22 +76,14 @@ impl Watched {
         let source = &self.source;
         let batches = *lock(&self.batches);
         if batches.under_way {
-            let objects = counted(self.objects.load(Ordering::Relaxed), "object");
+            let objects = Count(self.objects.load(Ordering::Relaxed), "object");
             let bytes = HumanBytes(self.bytes.load(Ordering::Relaxed));
             return format!("mirroring {source}: {objects}, {bytes} copied");
         }
         let Some(last) = batches.last else { return format!("watching {source}: no changes yet") };
-        let (changes, count) =
-            (counted(batches.changes, "change"), counted(batches.count, "batch"));
+        let changes = Count(batches.changes, "change");
+        let count = Many(batches.count, "batch", "batches");
         format!("watching {source}: {changes} in {count}, last {} s ago", last.elapsed().as_secs())
-    }
-}
-
-fn counted(count: u64, thing: &str) -> String {
-    match (count, thing) {
-        (1, _) => format!("1 {thing}"),
-        (_, "batch") => format!("{count} batches"),
-        _ => format!("{count} {thing}s"),
     }
 }
 
