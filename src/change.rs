@@ -218,9 +218,12 @@ fn differences(options: &CopyOptions, source: &Facts, target: &Facts) -> Vec<Rea
     found.into_iter().filter_map(|(differs, reason)| differs.then_some(reason)).collect()
 }
 
-/// Whether mode, owner and times are equal, as far as they are to be and this user can set them.
-pub(crate) fn attributes_equal(options: &CopyOptions, source: &Facts, target: &Facts) -> bool {
-    differences(options, source, target).iter().all(|reason| reason.is_of_content())
+/// In which of mode, owner and times two objects differ, as far as these are to be equal and this
+/// user can set them.
+pub(crate) fn of_attributes(options: &CopyOptions, source: &Facts, target: &Facts) -> Vec<Reason> {
+    let mut found = differences(options, source, target);
+    found.retain(|reason| !reason.is_of_content());
+    found
 }
 
 #[cfg(test)]

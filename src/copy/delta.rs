@@ -15,7 +15,7 @@ use super::source::{Change, Shape, Stamps, stamps};
 use super::stage::sweep;
 use super::target::{Found, Place};
 use super::transfer::{Moved, Transfer};
-use crate::change::attributes_equal;
+use crate::change;
 use crate::engine::delta::{Compare, Patch};
 use crate::engine::drive::{self, Pass};
 use crate::engine::means_unsupported;
@@ -119,10 +119,10 @@ impl<'a> Run<'a, '_> {
     /// Whether a file whose content equals the source's has all its attributes as well.
     pub(super) fn has_attributes(&self, old: &FileObject) -> bool {
         let (source, target) = self.both(old);
-        file::facts(old.handle())
-            .is_ok_and(|there| attributes_equal(self.options, &self.source.facts, &there))
-            && metadata::extended_equal(source, target, &self.options.preserve)
-                .is_ok_and(|equal| equal)
+        file::facts(old.handle()).is_ok_and(|there| {
+            change::of_attributes(self.options, &self.source.facts, &there).is_empty()
+        }) && metadata::extended_equal(source, target, &self.options.preserve)
+            .is_ok_and(|equal| equal)
     }
 
     fn both<'n>(&'n self, target: &'n FileObject) -> (Named<'n>, Named<'n>) {

@@ -3,7 +3,7 @@
 //! Each call is relative to a directory that is held open, so that no name on the way to it counts,
 //! but for operands, which are paths ([`Spot::of_path`]).
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CStr, OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -258,16 +258,25 @@ pub(crate) fn remove_directory_at(directory: impl AsFd, name: &OsStr) -> io::Res
 }
 
 /// Calls `look` with each name in a directory, but for those of the directory itself and its
-/// parent.
+/// parent. The handle's position stays.
 pub(crate) fn each_name_in(directory: impl AsFd, mut look: impl FnMut(&OsStr)) -> io::Result<()> {
-    for entry in rustix::fs::Dir::read_from(directory)? {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = rustix::fs::openat(directory, c".", flags, Mode::empty())?;
+    let mut buffer = Vec::with_capacity(LISTING_BYTES);
+    let mut entries = rustix::fs::RawDir::new(directory, buffer.spare_capacity_mut());
+    while let Some(entry) = entries.next() {
         let entry = entry?;
-        let name = entry.file_name().to_bytes();
-        if name != b"." && name != b".." {
-            look(OsStr::from_bytes(name));
+        if let Some(name) = below(entry.file_name()) {
+            look(name);
         }
     }
     Ok(())
+}
+
+/// A directory's entry, unless it is that of the directory itself or its parent.
+fn below(name: &CStr) -> Option<&OsStr> {
+    let name = name.to_bytes();
+    (name != b"." && name != b"..").then(|| OsStr::from_bytes(name))
 }
 
 /// The error of listing a directory that was opened without the right to read it, which the system
@@ -299,10 +308,8 @@ pub(crate) fn list_some(directory: impl AsFd, into: &mut Vec<Listed>) -> io::Res
         loop {
             let Some(entry) = entries.next() else { return Ok(()) };
             let entry = entry?;
-            let name = entry.file_name().to_bytes();
-            if name != b"." && name != b".." {
-                let kind = Kind::of(entry.file_type());
-                into.push(Listed { name: OsStr::from_bytes(name).to_owned(), kind });
+            if let Some(name) = below(entry.file_name()) {
+                into.push(Listed { name: name.to_owned(), kind: Kind::of(entry.file_type()) });
             }
             if entries.is_buffer_empty() {
                 break;

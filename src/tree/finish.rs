@@ -1,7 +1,7 @@
 //! The end of a directory: its attributes.
 
 use super::branch::Branch;
-use crate::change::{self, Change, Details, attributes_equal};
+use crate::change::{self, Change, Details, Reason};
 use crate::error::{Context, Operation, Result};
 use crate::metadata::{self, Attributes, Losses, Named};
 use crate::options::{CopyOptions, Keep, MirrorOptions};
@@ -25,14 +25,21 @@ impl Branch {
         let mut losses = Losses::default();
         let change = match options.mirror {
             Some(mirror) if !self.is_new => {
-                let (change, is_done) = self.difference((options, mirror), source, target)?;
-                if !mirror.dry_run && options.preserve.mode == Keep::No {
-                    self.take_back_rights(target)?;
-                }
-                if is_done || mirror.dry_run {
+                let (change, left) = self.difference((options, mirror), source, target)?;
+                if mirror.dry_run {
                     return Ok(Finished { losses, change });
                 }
-                metadata::remove_extra(source, target, &options.preserve, &mut losses)?;
+                if options.preserve.mode == Keep::No {
+                    self.take_back_rights(target)?;
+                }
+                match &left[..] {
+                    [] => return Ok(Finished { losses, change }),
+                    [Reason::Time] => {
+                        self.stamp(options, target, &mut losses)?;
+                        return Ok(Finished { losses, change });
+                    }
+                    _ => metadata::remove_extra(source, target, &options.preserve, &mut losses)?,
+                }
                 change
             }
             Some(mirror) if mirror.dry_run => {
@@ -43,21 +50,24 @@ impl Branch {
         self.dress(options, source, target, &mut losses).map(|()| Finished { losses, change })
     }
 
-    /// In what a directory that was there differed when it was opened, and whether it is equal now:
+    /// In what a directory that was there differed when it was opened, and in what it does now:
     /// what is done in it changes its times.
     fn difference(
         &self,
         (options, mirror): (&CopyOptions, MirrorOptions),
         source: Named<'_>,
         target: Named<'_>,
-    ) -> Result<(Option<Change>, bool)> {
+    ) -> Result<(Option<Change>, Vec<Reason>)> {
         let xattr_equal = metadata::extended_equal(source, target, &options.preserve)?;
         let look = || Ok(Details { content_equal: true, xattr_equal });
         let asked = (options, mirror.compare);
         let change = change::decide(asked, &self.source, Some(&self.target), look)?;
         let now = file::facts(target.file).context(Operation::Stat, target.endpoint)?;
-        let is_equal = xattr_equal && attributes_equal(options, &self.source, &now);
-        Ok((change, is_equal))
+        let mut left = change::of_attributes(options, &self.source, &now);
+        if !xattr_equal {
+            left.push(Reason::Xattr);
+        }
+        Ok((change, left))
     }
 
     /// Takes from the owner the rights that were added, where the mode is not the source's.
@@ -86,7 +96,11 @@ impl Branch {
         } else {
             Ok(())
         };
-        let stamped = metadata::stamp_times(&attributes, target, preserve.timestamps, losses);
-        kept.and(narrowed).and(stamped)
+        kept.and(narrowed).and(self.stamp(options, target, losses))
+    }
+
+    fn stamp(&self, options: &CopyOptions, target: Named<'_>, losses: &mut Losses) -> Result<()> {
+        let attributes = Attributes::from(&self.source);
+        metadata::stamp_times(&attributes, target, options.preserve.timestamps, losses)
     }
 }
