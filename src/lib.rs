@@ -110,15 +110,37 @@
 //! With `--watch` one mirror follows the other (`cli::watching`): of the whole tree, or limited to
 //! what has changed (`tree::parts`).
 //!
+//! # The way of a crash
+//!
+//! The program `mycp-crash` (`laboratory`, over [`crash`]) finds out what a crash takes.
+//!
+//! 1. [`crash::simulated::Room`] is a mount namespace of its own, in which a FUSE server
+//!    (`simulated::disk`) has files in memory, each behind a loop device. A process beside it ends
+//!    the server by force when this one dies, so that nothing is left, however it ends.
+//! 2. A file system is made on one of them, a command runs in it (`simulated::program`), and every
+//!    write and flush of the disk is noted (`simulated::record`), in between the marks of what the
+//!    command was told it has.
+//! 3. `simulated::states` chooses crash points, and at each which of the pending writes arrived.
+//!    An `Image` shares all pages but those that differ, so that a state costs no copy.
+//! 4. Each state is mounted, and looked at down to each sector (`simulated::observe`). `oracle`
+//!    compares it with what there was before the command and after it, `claims` with what was
+//!    acknowledged.
+//! 5. What a copier with a step left out (`simulated::cripple`) or a disk that ignores flushes
+//!    must lose is looked for in every run; if it is not found, nothing can be said.
+//!
+//! What is done on a served disk is done by processes of their own: one that serves a disk and maps
+//! its files would wait for itself.
+//!
 //! # Floors
 //!
 //! A module imports only from floors below its own; a test holds this table.
 //!
 //! | floor | modules | what they do |
 //! | --- | --- | --- |
-//! | 8 | `main` | arguments in, exit status out |
-//! | 7 | `cli` | words to requests, results to words |
+//! | 8 | `main`, `bin` | arguments in, exit status out |
+//! | 7 | `cli`, `laboratory` | words to requests, results to words |
 //! | 6 | `tree` | many objects: directories, threads, batches |
+//! | 6 | `crash` | what survives a crash |
 //! | 5 | `copy` | one object to another: look, decide, stage, move, verify, publish |
 //! | 4 | `engine` | one range one way; cutting, threads, choice |
 //! | 3 | `object`, `mapped` | things with bytes, for the engines and for library users |
@@ -169,9 +191,12 @@ mod change;
 #[doc(hidden)]
 pub mod cli;
 mod copy;
+pub mod crash;
 mod digest;
 mod engine;
 mod error;
+#[doc(hidden)]
+pub mod laboratory;
 mod lock;
 pub mod mapped;
 mod metadata;

@@ -25,6 +25,16 @@ mod cli;
 #[cfg(target_os = "linux")]
 mod attributes;
 #[cfg(target_os = "linux")]
+mod crash_explain;
+#[cfg(target_os = "linux")]
+mod crash_explore;
+#[cfg(target_os = "linux")]
+mod crash_probe;
+#[cfg(target_os = "linux")]
+mod crash_report;
+#[cfg(target_os = "linux")]
+mod crash_witness;
+#[cfg(target_os = "linux")]
 mod delta;
 #[cfg(target_os = "linux")]
 mod differences;

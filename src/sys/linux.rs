@@ -7,9 +7,12 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::OnceLock;
 
+use std::os::unix::process::CommandExt;
+
 use rustix::fs::{Advice, FallocateFlags, RenameFlags, SeekFrom};
 use rustix::io::Errno;
 use rustix::path::Arg;
+use rustix::process::Signal;
 
 use crate::units::ByteRange;
 
@@ -61,6 +64,13 @@ pub(crate) fn stamps_are_fine(file_system: FileSystem) -> bool {
         FileSystem::Ext | FileSystem::Xfs | FileSystem::Btrfs | FileSystem::Memory
     );
     takes_part && release() >= (Some(6), Some(13))
+}
+
+/// The kernel's name and release, such as `Linux 6.12.3`.
+pub(crate) fn kernel() -> String {
+    let uname = rustix::system::uname();
+    let word = |word: &std::ffi::CStr| word.to_string_lossy().into_owned();
+    format!("{} {}", word(uname.sysname()), word(uname.release()))
 }
 
 /// The kernel's version, major and minor.
@@ -216,9 +226,65 @@ fn sync_file_range(file: &File, range: ByteRange, flags: libc::c_uint) -> io::Re
     if result == 0 { Ok(()) } else { Err(errno_of_libc()) }
 }
 
+/// Has btrfs commit its transaction, which does not write out data that waits in memory
+/// (`BTRFS_IOC_START_SYNC` and `BTRFS_IOC_WAIT_SYNC` of `linux/btrfs.h`).
+///
+/// # Errors
+///
+/// `ENOTTY` on another file system.
+pub(crate) fn commit_transaction(directory: &File) -> io::Result<()> {
+    const BTRFS_IOC_START_SYNC: libc::c_ulong = 0x8008_9418;
+    const BTRFS_IOC_WAIT_SYNC: libc::c_ulong = 0x4008_9416;
+    let mut transaction = 0_u64;
+    for call in [BTRFS_IOC_START_SYNC, BTRFS_IOC_WAIT_SYNC] {
+        // SAFETY: both calls take the address of a number of 64 bits, which one of them writes.
+        let done = unsafe { libc::ioctl(directory.as_raw_fd(), call, &raw mut transaction) };
+        if done != 0 {
+            return Err(errno_of_libc());
+        }
+    }
+    Ok(())
+}
+
+/// Content on the disk, and what is needed to read it.
+pub(crate) fn sync_data(file: impl AsFd) -> io::Result<()> {
+    Ok(rustix::fs::fdatasync(file)?)
+}
+
+/// Writes at `offset` and waits until that is on the disk, with what is needed to read it
+/// (RWF_DSYNC, pwritev2(2)); fewer bytes than given are no error.
+pub(crate) fn write_through(file: &File, offset: u64, from: &[u8]) -> io::Result<usize> {
+    use rustix::io::{ReadWriteFlags, pwritev2};
+    let from = [io::IoSlice::new(from)];
+    Ok(rustix::io::retry_on_intr(|| pwritev2(file, &from, offset, ReadWriteFlags::DSYNC))?)
+}
+
+/// Makes a file without a name on the file system of `directory` (O_TMPFILE, open(2)).
+///
+/// # Errors
+///
+/// `EOPNOTSUPP`, and `EISDIR` or `ENOENT` before Linux 3.11, where there can be none.
+pub(crate) fn unnamed_file(directory: impl AsFd) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags, openat};
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::EXCL | OFlags::CLOEXEC;
+    Ok(openat(directory, ".", flags, Mode::RUSR | Mode::WUSR)?.into())
+}
+
 /// Content, length and all attributes on the disk.
 pub(crate) fn sync_all(file: impl AsFd) -> io::Result<()> {
     Ok(rustix::fs::fsync(file)?)
+}
+
+/// Opens an existing file for writes that go past the page cache and are on the disk when they
+/// return. They must begin and end at multiples of a block, in memory too.
+///
+/// # Errors
+///
+/// `EINVAL` where the file system has no such writes; some say so only when one is made.
+pub(crate) fn open_direct(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    // Of rustix's flags, `DSYNC` is `O_SYNC` on Linux.
+    File::options().write(true).custom_flags(libc::O_DIRECT | libc::O_DSYNC).open(path)
 }
 
 /// Whether files here have labels of a security module that a copy can keep.
@@ -377,6 +443,25 @@ pub(crate) fn attribute_names_len(directory: impl AsFd, name: &OsStr) -> rustix:
         usize::try_from(len)
             .map_err(|_| Errno::from_io_error(&errno_of_libc()).unwrap_or(Errno::IO))
     })
+}
+
+/// Gives this thread, and those that it starts afterwards, mounts of their own (unshare(2),
+/// `CLONE_NEWNS`). They share the working directory with no older thread any more.
+///
+/// # Errors
+///
+/// `EPERM` for whom may not mount.
+pub(crate) fn own_mounts() -> io::Result<()> {
+    // SAFETY: the table of open files stays shared.
+    Ok(unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNS) }?)
+}
+
+/// Has the process that `command` starts killed when the thread that starts it ends, so that it
+/// survives nobody who was killed (`PR_SET_PDEATHSIG`).
+pub(crate) fn kill_with_this_thread(command: &mut std::process::Command) {
+    let die = || Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?);
+    // SAFETY: between fork and exec nothing but one system call is made.
+    unsafe { command.pre_exec(die) };
 }
 
 /// The error of a libc call that has just failed.

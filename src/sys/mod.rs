@@ -4,14 +4,19 @@
 //! is picked here; each has the same functions.
 
 pub(crate) mod attributes;
+pub(crate) mod disks;
 pub(crate) mod file;
 pub(crate) mod guard;
 pub(crate) mod locks;
+#[cfg(target_os = "linux")]
+pub(crate) mod loopback;
 pub(crate) mod map;
 pub(crate) mod mounts;
 pub(crate) mod names;
 pub(crate) mod signals;
 pub(crate) mod streams;
+#[cfg(target_os = "linux")]
+pub(crate) mod undertaker;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[path = "linux.rs"]

@@ -1,8 +1,118 @@
 //! What is mounted where.
 
-use std::path::Path;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
 
-use super::names;
+use super::{names, platform};
+
+/// A mount, as proc_pid_mountinfo(5) has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MountLine {
+    /// Its number.
+    pub(crate) id: u64,
+    /// The number of the device that the file system is on, major and minor; the major one is 0
+    /// for file systems that are on none, or on several.
+    pub(crate) device: (u32, u32),
+    /// The directory that it is mounted on.
+    pub(crate) point: PathBuf,
+    /// The options of the mount.
+    pub(crate) options: Vec<String>,
+    /// The kind of file system.
+    pub(crate) file_system: String,
+    /// What is mounted: a device, a server's directory, or any word.
+    pub(crate) source: OsString,
+    /// The options of the file system, which all of its mounts share.
+    pub(crate) super_options: Vec<String>,
+}
+
+/// The mount that an open object is on; `None` where it is not listed, as for one of another mount
+/// namespace.
+pub(crate) fn mount_of(handle: impl AsFd) -> io::Result<Option<MountLine>> {
+    let id = match platform::mount_id(&handle, OsStr::new("")) {
+        Some(id) => id,
+        None => mount_id_of_descriptor(handle)?,
+    };
+    let lines = std::fs::read("/proc/self/mountinfo")?;
+    Ok(lines.split(|byte| *byte == b'\n').filter_map(mount_in).find(|mount| mount.id == id))
+}
+
+/// The loop devices that file systems are mounted from, each with the directory that it is mounted
+/// on; none where that cannot be told.
+pub(crate) fn on_loop_devices() -> Vec<(PathBuf, PathBuf)> {
+    let lines = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+    let mounts = lines.split(|byte| *byte == b'\n').filter_map(mount_in);
+    let on_loops = mounts.filter_map(|mount| {
+        let source = PathBuf::from(mount.source);
+        let is_loop = source.to_string_lossy().starts_with("/dev/loop");
+        is_loop.then_some((source, mount.point))
+    });
+    on_loops.collect()
+}
+
+/// The number of the mount by way of proc_pid_fdinfo(5), for kernels whose statx does not tell it,
+/// those before Linux 5.8.
+fn mount_id_of_descriptor(handle: impl AsFd) -> io::Result<u64> {
+    use std::os::fd::AsRawFd;
+    let number = handle.as_fd().as_raw_fd();
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}"))?;
+    let id = text.lines().find_map(|line| line.strip_prefix("mnt_id:")?.trim().parse().ok());
+    id.ok_or_else(|| io::ErrorKind::Unsupported.into())
+}
+
+/// One line of proc_pid_mountinfo(5); `None` if it is none.
+fn mount_in(line: &[u8]) -> Option<MountLine> {
+    let mut fields = line.split(|byte| *byte == b' ');
+    let id = text(fields.next()?).parse().ok()?;
+    let device = text(fields.nth(1)?);
+    let (major, minor) = device.split_once(':')?;
+    let point = unescaped(fields.nth(1)?).into();
+    let options = words(fields.next()?);
+    // Optional fields come before the hyphen.
+    let mut fields = fields.skip_while(|field| *field != b"-").skip(1);
+    Some(MountLine {
+        id,
+        device: (major.parse().ok()?, minor.parse().ok()?),
+        point,
+        options,
+        file_system: text(fields.next()?),
+        source: unescaped(fields.next()?),
+        super_options: words(fields.next()?),
+    })
+}
+
+fn text(field: &[u8]) -> String {
+    unescaped(field).to_string_lossy().into_owned()
+}
+
+fn words(field: &[u8]) -> Vec<String> {
+    field.split(|byte| *byte == b',').map(text).collect()
+}
+
+/// A field with its octal escapes replaced by the bytes that they stand for.
+fn unescaped(field: &[u8]) -> OsString {
+    let mut bytes = Vec::new();
+    let mut rest = field;
+    while let Some((&first, behind)) = rest.split_first() {
+        let escaped = behind.first_chunk::<3>().filter(|_| first == b'\\').and_then(|digits| {
+            let digits = std::str::from_utf8(digits).ok()?;
+            u8::from_str_radix(digits, 8).ok()
+        });
+        match escaped {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &behind[3..];
+            }
+            None => {
+                bytes.push(first);
+                rest = behind;
+            }
+        }
+    }
+    OsString::from_vec(bytes)
+}
 
 /// What is mounted on a directory and below it, as lines that differ when the mounts do; none where
 /// that cannot be told.
@@ -32,7 +142,31 @@ fn mounts_in(lines: &str, directory: &Path) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
+
+    #[test]
+    fn a_line_is_read_with_its_escapes_and_optional_fields() {
+        let line = b"36 35 98:0 /mnt1 /a\\040b\\134\xff rw,noatime shared:1 master:2 \
+                     - fuse.x y\\040z rw,a";
+        let mount = mount_in(line).unwrap();
+        assert_eq!((mount.id, mount.device), (36, (98, 0)));
+        assert_eq!(mount.point.as_os_str(), OsStr::from_bytes(b"/a b\\\xff"));
+        assert_eq!(mount.options, ["rw", "noatime"]);
+        assert_eq!((mount.file_system.as_str(), mount.source.to_str()), ("fuse.x", Some("y z")));
+        assert_eq!(mount.super_options, ["rw", "a"]);
+        assert_eq!(mount_in(b""), None);
+        assert_eq!(mount_in(b"36 35 98:0 / /"), None);
+    }
+
+    #[test]
+    fn both_ways_lead_to_the_same_mount() {
+        let handle = std::fs::File::open("/proc/self").unwrap();
+        let mount = mount_of(&handle).unwrap().unwrap();
+        assert_eq!(mount.file_system, "proc");
+        assert_eq!(mount_id_of_descriptor(&handle).unwrap(), mount.id);
+    }
 
     #[test]
     fn mounts_below_a_directory_are_found_and_no_others() {

@@ -96,7 +96,8 @@ impl Mounts {
         self.mount(command)
     }
 
-    fn mount(&mut self, mut command: Command) -> PathBuf {
+    /// Mounts what a command line says that lacks only the directory, which is returned.
+    pub(crate) fn mount(&mut self, mut command: Command) -> PathBuf {
         let directory = self.sandbox.directory(format!("mount-{}", self.mounted.len()));
         succeed(command.arg(&directory));
         self.mounted.push(directory.clone());

@@ -1,0 +1,318 @@
+//! What each call promises in a place: knowledge as data, and a pure function that applies it.
+//!
+//! The promises are those of the manual pages and of the kernel's documentation, each named. What
+//! nothing documents is not promised here, whatever kernels do.
+
+mod rules;
+
+use std::path::Path;
+
+use crate::options::Quoted;
+
+use super::place::{Device, DeviceKind, Layer, Place, WriteCache};
+use rules::{Effect, OPTIONS, PROMISES, SYSTEMS};
+
+/// A way to bring bytes to the disk, or to hope for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// None, or `munmap` or `close`, which ask for nothing.
+    Nothing,
+    /// `msync` with `MS_ASYNC`.
+    MsyncAsync,
+    /// `msync` with `MS_SYNC`.
+    MsyncSync,
+    /// `fdatasync`.
+    Fdatasync,
+    /// `fsync` of the file.
+    Fsync,
+    /// `fsync` of the directory that has the file's name.
+    FsyncDirectory,
+    /// `syncfs`.
+    Syncfs,
+    /// `sync_file_range`.
+    SyncFileRange,
+    /// A write through a descriptor with `O_DSYNC`, or with `RWF_DSYNC`.
+    WriteDsync,
+    /// `rename` over an existing name.
+    Rename,
+}
+
+impl Call {
+    /// How it is written.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing, munmap, close",
+            Self::MsyncAsync => "msync(MS_ASYNC)",
+            Self::MsyncSync => "msync(MS_SYNC)",
+            Self::Fdatasync => "fdatasync",
+            Self::Fsync => "fsync",
+            Self::FsyncDirectory => "fsync of the directory",
+            Self::Syncfs => "syncfs",
+            Self::SyncFileRange => "sync_file_range",
+            Self::WriteDsync => "write with O_DSYNC",
+            Self::Rename => "rename",
+        }
+    }
+}
+
+/// Whether something survives a crash that follows the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It does, all of it.
+    Yes,
+    /// What was in the range of the call does.
+    Range,
+    /// It may be lost.
+    No,
+    /// It cannot be told from here: it depends on a server, or on what is not shown.
+    Unknown,
+    /// No flush is sent, because the kernel takes the device's cache for none, or for a safe one.
+    NotSent,
+    /// The call is not about it.
+    NotConcerned,
+}
+
+/// What a call promises when it has returned without an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Promise {
+    /// The call.
+    pub call: Call,
+    /// The bytes that were stored before.
+    pub data: Answer,
+    /// The length, and what else is needed to find the bytes.
+    pub size: Answer,
+    /// Mode, owner, times and extended attributes.
+    pub attributes: Answer,
+    /// The name, if it is new or another.
+    pub name: Answer,
+    /// Whether the device was told to empty its volatile cache.
+    pub cache: Answer,
+    /// Where that is written.
+    pub source: &'static str,
+    /// What else there is to know; empty if there is nothing.
+    pub remark: &'static str,
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// What was flushed can be lost.
+    Warning,
+    /// Good to know.
+    Note,
+}
+
+/// Something to know of a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// How bad it is.
+    pub weight: Weight,
+    /// The mount or the device that it is about.
+    pub about: String,
+    /// What was found there.
+    pub found: String,
+    /// What follows from it.
+    pub reason: &'static str,
+    /// What can be done about it; empty if nothing need be.
+    pub remedy: &'static str,
+    /// Where that is written; empty for what the kernel itself says here.
+    pub source: &'static str,
+}
+
+/// What holds in a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contract {
+    /// One for each call.
+    pub promises: Vec<Promise>,
+    /// The warnings, each layer's before those of the layers below it.
+    pub warnings: Vec<Warning>,
+}
+
+/// What all layers together do to the promises.
+#[derive(Clone, Copy, Debug, Default)]
+struct Effects {
+    /// Nothing survives.
+    lost: bool,
+    /// Whoever serves the files decides.
+    unknown: bool,
+    /// The file system sends no flush.
+    unflushed: bool,
+    /// The kernel drops flushes.
+    not_sent: bool,
+    /// The cache cannot be seen.
+    cache_unseen: bool,
+}
+
+/// What holds in `place`.
+pub(super) fn contract(place: &Place) -> Contract {
+    let mut findings = Findings::default();
+    for layer in place.layers() {
+        findings.look(layer);
+    }
+    let effects = findings.effects;
+    let promises = PROMISES.into_iter().map(|promise| effects.applied_to(promise)).collect();
+    Contract { promises, warnings: findings.warnings }
+}
+
+impl Effects {
+    fn add(&mut self, effect: Effect) {
+        match effect {
+            Effect::None => (),
+            Effect::Lost => self.lost = true,
+            Effect::Unknown => self.unknown = true,
+            Effect::Unflushed => self.unflushed = true,
+            Effect::NotSent => self.not_sent = true,
+            Effect::CacheUnseen => self.cache_unseen = true,
+        }
+    }
+
+    fn applied_to(self, promise: Promise) -> Promise {
+        let answer = |answer| match answer {
+            Answer::Yes | Answer::Range if self.lost => Answer::No,
+            Answer::Yes | Answer::Range if self.unknown => Answer::Unknown,
+            other => other,
+        };
+        let cache = match answer(promise.cache) {
+            Answer::Yes if self.unflushed => Answer::No,
+            Answer::Yes if self.not_sent => Answer::NotSent,
+            Answer::Yes if self.cache_unseen => Answer::Unknown,
+            other => other,
+        };
+        Promise {
+            data: answer(promise.data),
+            size: answer(promise.size),
+            attributes: answer(promise.attributes),
+            name: answer(promise.name),
+            cache,
+            ..promise
+        }
+    }
+}
+
+/// Collects what is known of each layer.
+#[derive(Default)]
+struct Findings {
+    effects: Effects,
+    warnings: Vec<Warning>,
+}
+
+impl Findings {
+    fn look(&mut self, place: &Place) {
+        let system = place.mount.file_system.as_str();
+        let about = Quoted(&place.mount.point).to_string();
+        let is_one_of = |systems: &[&str]| systems.iter().any(|other| is_system(system, other));
+        let mut is_known = is_one_of(rules::ON_DEVICES);
+        for rule in SYSTEMS.iter().filter(|rule| is_one_of(rule.systems)) {
+            is_known = true;
+            self.effects.add(rule.effect);
+            self.warn(rule.warning(&about, format!("it is {system}")));
+        }
+        if !is_known {
+            self.warn(rules::UNHEARD_OF.warning(&about, format!("it is {system}")));
+        }
+        if place.journal == Some(false) {
+            self.warn(rules::NO_JOURNAL.warning(&about, format!("{system} without a journal")));
+        }
+        for rule in OPTIONS.iter().filter(|rule| rule.is_for(system)) {
+            if let Some(option) = rule.options.iter().find(|option| place.has_option(option)) {
+                self.effects.add(rule.effect);
+                self.warn(rule.warning(&about, format!("the mount option {option}")));
+            }
+        }
+        if let Some(below) = &place.below {
+            self.look_below(&about, below);
+        } else if place.devices.is_empty() && is_one_of(rules::ON_DEVICES) {
+            self.effects.add(Effect::CacheUnseen);
+            self.warn(rules::NO_DEVICE.warning(&about, "no block device is found".to_owned()));
+        }
+        for device in place.own_devices() {
+            self.look_at(device);
+        }
+    }
+
+    fn look_at(&mut self, device: &Device) {
+        let about = &device.name;
+        let what = |what: &str| match &device.model {
+            Some(model) => format!("{what}: {model}"),
+            None => what.to_owned(),
+        };
+        match &device.kind {
+            DeviceKind::Memory => {
+                self.effects.add(Effect::Lost);
+                self.warn(rules::MEMORY.warning(about, "it is memory".to_owned()));
+            }
+            DeviceKind::Network => {
+                self.effects.add(Effect::Unknown);
+                self.warn(rules::NETWORK.warning(about, "it is of another machine".to_owned()));
+            }
+            DeviceKind::Unseen => {
+                self.effects.add(Effect::CacheUnseen);
+                self.warn(rules::NO_DEVICE.warning(about, "it is not in /sys".to_owned()));
+            }
+            DeviceKind::Loop { backing, direct_io } => {
+                let path = Quoted(&backing.path);
+                let way = if *direct_io { "with" } else { "without" };
+                let found = format!("it is the file {path}, {way} direct I/O");
+                self.warn(rules::LOOP.warning(about, found));
+                self.look_below(about, backing);
+            }
+            DeviceKind::Disk if device.is_virtual() => {
+                self.warn(rules::VIRTUAL.warning(about, what("it is a virtual disk")));
+            }
+            DeviceKind::Disk
+            | DeviceKind::Partition
+            | DeviceKind::Mapper(_)
+            | DeviceKind::Raid(_) => {}
+        }
+        // What is said of memory is worse, and a part has the cache of its whole.
+        if matches!(device.kind, DeviceKind::Memory | DeviceKind::Partition | DeviceKind::Unseen) {
+            return;
+        }
+        match device.write_cache {
+            Some(WriteCache::Back) => (),
+            Some(WriteCache::Through) => {
+                self.effects.add(Effect::NotSent);
+                let found = what("its cache counts as \"write through\"");
+                let known = match device.is_virtual() {
+                    true => rules::WRITE_THROUGH_VIRTUAL,
+                    false => rules::WRITE_THROUGH,
+                };
+                self.warn(known.warning(about, found));
+            }
+            None => {
+                self.effects.add(Effect::CacheUnseen);
+                let found = "the kernel does not tell how its cache works".to_owned();
+                self.warn(rules::NO_DEVICE.warning(about, found));
+            }
+        }
+    }
+
+    fn look_below(&mut self, about: &str, layer: &Layer) {
+        if let Err(error) = &layer.place {
+            self.effects.add(Effect::Unknown);
+            let path: &Path = &layer.path;
+            let found = format!("{} cannot be looked at: {}", Quoted(path), error.cause);
+            self.warn(rules::UNSEEN_LAYER.warning(about, found));
+        }
+    }
+
+    fn warn(&mut self, warning: Warning) {
+        // Several devices below may lead to the same layer.
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+}
+
+/// Whether a file system is of this kind: FUSE appends the name of the server's program.
+fn is_system(system: &str, kind: &str) -> bool {
+    system
+        .strip_prefix(kind)
+        .is_some_and(|rest| rest.is_empty() || (kind == "fuse" && rest.starts_with('.')))
+}
+
+#[cfg(test)]
+pub(super) mod samples;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,17 @@
+//! What survives a crash.
+//!
+//! [`explain()`] finds out what a path is on, down to the devices, and [`Place::contract`] says
+//! what each call promises there. [`probe()`] measures how long these calls take.
+
+mod contract;
+mod place;
+mod probe;
+pub(crate) mod sector;
+pub mod simulated;
+mod statistics;
+pub(crate) mod witness;
+
+pub use contract::{Answer, Call, Contract, Promise, Warning, Weight};
+pub use place::{Device, DeviceKind, Layer, Mount, Place, WriteCache, explain};
+pub use probe::{Doubt, Extent, Measured, Method, Probe, ProbeOptions, probe};
+pub use statistics::{Bucket, Statistics};

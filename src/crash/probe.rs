@@ -1,0 +1,414 @@
+//! How long the calls take that bring mapped bytes to the disk.
+//!
+//! A flush that is too fast to be true is evidence that something on the way does not do it. That
+//! is all that times can show: a slow flush may lie as well.
+
+mod doubts;
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::error::{Cause, Context, Error, Operation, Result};
+use crate::options::Endpoint;
+use crate::report::Flow;
+use crate::sys::map::{Access, Mapping, Msync, cause_of_fault};
+use crate::sys::names::{self, Follow, Spot};
+use crate::sys::{file, platform};
+use crate::units::ByteRange;
+
+use super::place::{Place, explain};
+use super::statistics::Statistics;
+
+pub use doubts::Doubt;
+
+/// How many pages are stored to for a call over many.
+const PAGES: usize = 256;
+/// How many pages there are for each of them, so that the device gets them one by one.
+const SPREAD: usize = 16;
+
+/// How to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProbeOptions {
+    /// How often each call is made.
+    pub rounds: u32,
+}
+
+impl Default for ProbeOptions {
+    fn default() -> Self {
+        Self { rounds: 100 }
+    }
+}
+
+/// What is measured: some stores, then this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Nothing: the time of the stores alone.
+    Nothing,
+    /// `msync(MS_ASYNC)` of what was stored.
+    MsyncAsync,
+    /// `msync(MS_SYNC)` of what was stored.
+    MsyncSync,
+    /// `fdatasync`.
+    Fdatasync,
+    /// `fsync`.
+    Fsync,
+    /// `sync_file_range` with all of its three flags, which waits for the device to take the pages.
+    SyncFileRange,
+    /// A `pwritev2` with `RWF_DSYNC` instead of the store.
+    WriteDsync,
+    /// A new file with one page, `fsync` of it, and `fsync` of its directory.
+    NewName,
+}
+
+/// How much is stored before a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// One page.
+    Page,
+    /// 256 pages, of which no two are neighbours.
+    Spread,
+}
+
+/// The times of one call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measured {
+    /// What was done.
+    pub method: Method,
+    /// To how much.
+    pub extent: Extent,
+    /// How long it took, the stores included.
+    pub times: Statistics,
+}
+
+/// What was measured in a directory.
+#[derive(Debug)]
+pub struct Probe {
+    /// Where that is.
+    pub place: Place,
+    /// The times of all calls.
+    pub measured: Vec<Measured>,
+    /// What makes them hard to believe.
+    pub doubts: Vec<Doubt>,
+}
+
+/// Each call that is measured. One with `RWF_DSYNC` covers what it writes and nothing else, so that
+/// there is none for many pages.
+const CASES: [(Method, Extent); 14] = [
+    (Method::Nothing, Extent::Page),
+    (Method::MsyncAsync, Extent::Page),
+    (Method::MsyncSync, Extent::Page),
+    (Method::Fdatasync, Extent::Page),
+    (Method::Fsync, Extent::Page),
+    (Method::SyncFileRange, Extent::Page),
+    (Method::WriteDsync, Extent::Page),
+    (Method::NewName, Extent::Page),
+    (Method::Nothing, Extent::Spread),
+    (Method::MsyncAsync, Extent::Spread),
+    (Method::MsyncSync, Extent::Spread),
+    (Method::Fdatasync, Extent::Spread),
+    (Method::Fsync, Extent::Spread),
+    (Method::SyncFileRange, Extent::Spread),
+];
+
+impl Method {
+    /// How it is written.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::MsyncAsync => "msync(MS_ASYNC)",
+            Self::MsyncSync => "msync(MS_SYNC)",
+            Self::Fdatasync => "fdatasync",
+            Self::Fsync => "fsync",
+            Self::SyncFileRange => "sync_file_range",
+            Self::WriteDsync => "write with RWF_DSYNC",
+            Self::NewName => "new name, both fsyncs",
+        }
+    }
+
+    /// Whether the file may have dirty pages, or the device be unaware of some, when it is done.
+    const fn leaves_dirt(self) -> bool {
+        matches!(self, Self::Nothing | Self::MsyncAsync | Self::SyncFileRange)
+    }
+}
+
+/// Measures how long each call takes in `directory`, and asks `go_on` between two of them.
+///
+/// The calls alternate from round to round, each round beginning with another, so that none has
+/// the quiet moments. `syncfs` is left out: it would flush what others have written. The file has
+/// 4096 pages and no name; the case of a new name makes one, `.mycp-probe-PROCESS-NUMBER`, and
+/// removes it at once.
+///
+/// # Errors
+///
+/// What the calls return; [`Cause::Stopped`] when `go_on` says so.
+pub fn probe(
+    directory: impl AsRef<Path>,
+    options: &ProbeOptions,
+    go_on: &mut dyn FnMut() -> Flow,
+) -> Result<Probe> {
+    let place = explain(&directory)?;
+    let mut bench = Bench::new(directory.as_ref())?;
+    let mut times: Vec<Vec<Duration>> = vec![Vec::new(); CASES.len()];
+    for round in 0..options.rounds.max(1) {
+        for index in order_of(round) {
+            let (method, extent) = CASES[index];
+            if go_on() == Flow::Stop {
+                return Err(Error::new(Operation::Flush, &bench.endpoint, Cause::Stopped));
+            }
+            times[index].push(bench.time(method, extent)?);
+        }
+    }
+    let measured: Vec<Measured> = CASES
+        .iter()
+        .zip(&times)
+        .filter_map(|((method, extent), times)| {
+            let times = Statistics::of(times)?;
+            Some(Measured { method: *method, extent: *extent, times })
+        })
+        .collect();
+    let doubts = doubts::doubts(&place, &measured);
+    Ok(Probe { place, measured, doubts })
+}
+
+/// The order of the cases in a round: each round begins one further.
+fn order_of(round: u32) -> impl Iterator<Item = usize> {
+    (0..CASES.len()).map(move |turn| (turn + round as usize) % CASES.len())
+}
+
+/// The file, mapped, and what else is needed to measure.
+struct Bench {
+    // Unmapped before the file is closed.
+    mapping: Mapping,
+    file: File,
+    directory: OwnedFd,
+    endpoint: Endpoint,
+    /// The bytes that are stored, different each time, so that nothing below can find them equal.
+    page: Vec<u8>,
+    stores: u64,
+    /// How many names were made.
+    names: u32,
+}
+
+impl Bench {
+    fn new(path: &Path) -> Result<Self> {
+        let endpoint = Endpoint::from(path);
+        let directory =
+            Spot::of_path(path).open_listable(Follow::Yes).context(Operation::Open, &endpoint)?;
+        let mut names = 0;
+        let file = unnamed(platform::unnamed_file(&directory), &directory, &mut names)
+            .context(Operation::Create, &endpoint)?;
+        let page_bytes = rustix::param::page_size();
+        let len = PAGES * SPREAD * page_bytes;
+        fill(&file, len, page_bytes).context(Operation::Write, &endpoint)?;
+        // What is measured are stores to blocks that exist, as most are in the life of a file.
+        platform::sync_all(&file).context(Operation::Flush, &endpoint)?;
+        let mapping =
+            Mapping::file(&file, 0, len, Access::ReadWrite).context(Operation::Map, &endpoint)?;
+        let page = vec![0; page_bytes];
+        Ok(Self { mapping, file, directory, endpoint, page, stores: 0, names })
+    }
+
+    /// Makes the stores and the call, and returns how long that took.
+    fn time(&mut self, method: Method, extent: Extent) -> Result<Duration> {
+        self.stores += 1;
+        self.page.fill(self.stores.to_le_bytes()[0]);
+        self.page[..8].copy_from_slice(&self.stores.to_le_bytes());
+        let started = match method {
+            Method::NewName => return self.time_new_name(),
+            Method::WriteDsync => self.write_through()?,
+            _ => {
+                let started = Instant::now();
+                self.store(extent)?;
+                self.flush(method, extent).context(Operation::Flush, &self.endpoint)?;
+                started
+            }
+        };
+        let elapsed = started.elapsed();
+        if method.leaves_dirt() {
+            // Else the next call would have to do what this one did not.
+            platform::sync_all(&self.file).context(Operation::Flush, &self.endpoint)?;
+        }
+        Ok(elapsed)
+    }
+
+    fn store(&self, extent: Extent) -> Result<()> {
+        let pages = match extent {
+            Extent::Page => 1,
+            Extent::Spread => PAGES,
+        };
+        for page in 0..pages {
+            let at = page * SPREAD * self.page.len();
+            self.mapping.write_at(at, &self.page).map_err(|fault| {
+                let cause = cause_of_fault(&self.file, at as u64, &fault);
+                Error::new(Operation::Write, &self.endpoint, cause)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn flush(&self, method: Method, extent: Extent) -> io::Result<()> {
+        let len = match extent {
+            Extent::Page => self.page.len(),
+            Extent::Spread => self.mapping.len(),
+        };
+        match method {
+            Method::MsyncAsync => self.mapping.flush(0, len, Msync::Async),
+            Method::MsyncSync => self.mapping.flush(0, len, Msync::Sync),
+            Method::Fdatasync => platform::sync_data(&self.file),
+            Method::Fsync => platform::sync_all(&self.file),
+            Method::SyncFileRange => {
+                platform::wait_write_out(&self.file, ByteRange::first(len as u64))
+            }
+            Method::Nothing | Method::WriteDsync | Method::NewName => Ok(()),
+        }
+    }
+
+    fn write_through(&self) -> Result<Instant> {
+        let started = Instant::now();
+        let count = platform::write_through(&self.file, 0, &self.page)
+            .context(Operation::Write, &self.endpoint)?;
+        if count < self.page.len() {
+            let cause = io::Error::from(io::ErrorKind::WriteZero);
+            return Err(Error::new(Operation::Write, &self.endpoint, cause));
+        }
+        Ok(started)
+    }
+
+    fn time_new_name(&mut self) -> Result<Duration> {
+        let started = Instant::now();
+        let (file, name) =
+            named(&self.directory, &mut self.names).context(Operation::Create, &self.endpoint)?;
+        let flushed = file::write_at(&file, 0, &self.page)
+            .and_then(|_| platform::sync_all(&file))
+            .and_then(|()| platform::sync_all(&self.directory));
+        let elapsed = started.elapsed();
+        // First, so that no error leaves it there.
+        let removed = names::unlink_at(&self.directory, &name);
+        flushed.context(Operation::Flush, &self.endpoint)?;
+        removed.context(Operation::Remove, &self.endpoint)?;
+        Ok(elapsed)
+    }
+}
+
+/// Writes `len` bytes, none of them zero.
+fn fill(file: &File, len: usize, page_bytes: usize) -> io::Result<()> {
+    let block = vec![0x5a; page_bytes * SPREAD];
+    let mut at = 0;
+    while at < len {
+        let part = block.len().min(len - at);
+        match file::write_at(file, at as u64, &block[..part])? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            count => at += count,
+        }
+    }
+    Ok(())
+}
+
+/// The file without a name that was made, or one whose name is gone already, where there can be no
+/// such file.
+fn unnamed(made: io::Result<File>, directory: &OwnedFd, names: &mut u32) -> io::Result<File> {
+    made.or_else(|_| {
+        let (file, name) = named(directory, names)?;
+        names::unlink_at(directory, &name)?;
+        Ok(file)
+    })
+}
+
+/// A new file under a name that says whose it is.
+fn named(directory: &OwnedFd, names: &mut u32) -> io::Result<(File, OsString)> {
+    const TRIES: u32 = 1000;
+    for _ in 0..TRIES {
+        // Of two runs in one directory each has its own.
+        let name = OsString::from(format!(".mycp-probe-{}-{names}", std::process::id()));
+        *names = names.wrapping_add(1);
+        match names::create_new_at(directory, &name, 0o600) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => (),
+            made => return Ok((made?, name)),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+fn times_of(measured: &[Measured], method: Method, extent: Extent) -> Option<&Statistics> {
+    let found = measured.iter().find(|one| one.method == method && one.extent == extent);
+    found.map(|one| &one.times)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_taken_is_passed_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let handle = Spot::of_path(directory.path()).open_listable(Follow::Yes).unwrap();
+        let (_, first) = named(&handle, &mut 0).unwrap();
+        let (_, second) = named(&handle, &mut 0).unwrap();
+        assert_ne!(first, second);
+        assert!(first.to_str().unwrap().starts_with(".mycp-probe-"));
+    }
+
+    #[test]
+    fn the_file_has_no_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let handle = Spot::of_path(directory.path()).open_listable(Follow::Yes).unwrap();
+        let unsupported = Err(io::ErrorKind::Unsupported.into());
+        for made in [platform::unnamed_file(&handle), unsupported] {
+            let file = unnamed(made, &handle, &mut 0).unwrap();
+            assert_eq!(file::write_at(&file, 0, b"x").unwrap(), 1);
+            assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+        }
+    }
+
+    #[test]
+    fn each_case_comes_once_at_each_place_of_a_round() {
+        let count = CASES.len();
+        let rounds: Vec<Vec<_>> = (0..14).map(|round| order_of(round).collect()).collect();
+        for place in 0..count {
+            let mut at_place: Vec<_> = rounds.iter().map(|round| round[place]).collect();
+            at_place.sort_unstable();
+            assert_eq!(at_place, (0..count).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn each_call_follows_stores_of_new_bytes() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut bench = Bench::new(directory.path()).unwrap();
+        let stride = SPREAD * bench.page.len();
+        for (method, extent) in CASES.into_iter().filter(|case| case.0 != Method::NewName) {
+            let read = |bench: &Bench| {
+                let mut pages = vec![vec![0; bench.page.len()]; PAGES];
+                for (index, page) in pages.iter_mut().enumerate() {
+                    file::read_at(&bench.file, (index * stride) as u64, page).unwrap();
+                }
+                pages
+            };
+            let before = read(&bench);
+            bench.time(method, extent).unwrap();
+            let after = read(&bench);
+            let changed = before.iter().zip(&after).filter(|(before, after)| before != after);
+            let expected = if extent == Extent::Page { 1 } else { PAGES };
+            assert_eq!(changed.count(), expected, "{method:?} {extent:?}");
+            assert_eq!(after[0], bench.page);
+        }
+    }
+
+    #[test]
+    fn a_probe_stops_when_it_is_told_to() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut left = 20;
+        let stopped = probe(directory.path(), &ProbeOptions { rounds: 1000 }, &mut || {
+            left -= 1;
+            if left == 0 { Flow::Stop } else { Flow::Continue }
+        });
+        assert!(matches!(stopped.unwrap_err().cause, Cause::Stopped));
+        assert_eq!(left, 0);
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,59 @@
+//! What fails in a laboratory. That something does not survive is no error but a finding.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::crash::simulated::system::FileSystem;
+
+/// What this module's functions return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An experiment that could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A system call failed.
+    #[error("cannot {0}")]
+    System(&'static str, #[source] io::Error),
+    /// The same of a file.
+    #[error("cannot {what} '{}'", .path.display())]
+    File {
+        /// The verb.
+        what: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// A program that makes or repairs file systems failed.
+    #[error("'{line}' failed: {said}")]
+    Tool {
+        /// Its command line.
+        line: String,
+        /// What it said.
+        said: String,
+    },
+    /// A file system could not be mounted.
+    #[error("cannot mount {system} with the options '{options}'")]
+    Mount {
+        /// Which.
+        system: FileSystem,
+        /// With what.
+        options: String,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// The simulated disk does not do what it must; no finding would mean anything.
+    #[error("the simulated disk is not to be trusted: {0}")]
+    Untrusted(String),
+    /// The command of a workload failed, or could not be started.
+    #[error("the command '{line}' {how}")]
+    Command {
+        /// Its command line.
+        line: String,
+        /// How it ended.
+        how: String,
+    },
+}

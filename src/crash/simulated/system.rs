@@ -1,0 +1,176 @@
+//! The file systems that are crashed: made, mounted and unmounted.
+
+use std::ffi::CString;
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::process::Command;
+use std::str::FromStr;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, UnmountFlags};
+use serde::{Deserialize, Serialize};
+
+use crate::crash::simulated::error::{Error, Result};
+
+/// A file system that a laboratory can crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum FileSystem {
+    /// ext4, with its journal of metadata.
+    Ext4,
+    /// XFS, with reflinks.
+    Xfs,
+    /// btrfs.
+    Btrfs,
+    /// ext2, which has no journal; `e2fsck` repairs it before it is mounted.
+    Ext2,
+}
+
+impl FileSystem {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Ext4, Self::Xfs, Self::Btrfs, Self::Ext2];
+
+    /// Its name, as mount(8) has it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ext4 => "ext4",
+            Self::Xfs => "xfs",
+            Self::Btrfs => "btrfs",
+            Self::Ext2 => "ext2",
+        }
+    }
+
+    /// Bytes of the smallest disk that it does well on.
+    pub(crate) const fn len(self) -> u64 {
+        match self {
+            Self::Ext4 | Self::Ext2 => 64 << 20,
+            Self::Xfs => 320 << 20,
+            Self::Btrfs => 256 << 20,
+        }
+    }
+
+    /// Makes an empty one. Nothing is left to be written in the background after the first mount,
+    /// and nothing is discarded.
+    pub(crate) fn make(self, device: &Path) -> Result<()> {
+        let line = match self {
+            Self::Ext4 => {
+                "mkfs.ext4 -q -F -b 4096 -m 0 -E nodiscard,lazy_itable_init=0,lazy_journal_init=0"
+            }
+            Self::Ext2 => "mkfs.ext2 -q -F -b 4096 -m 0 -E nodiscard,lazy_itable_init=0",
+            Self::Xfs => "mkfs.xfs -q -f -K -m reflink=1",
+            Self::Btrfs => "mkfs.btrfs -q -f -K",
+        };
+        run(line, device)
+    }
+
+    /// Mounts it, which replays its journal.
+    pub(crate) fn mount(self, device: &Path, directory: &Path, options: &str) -> Result<()> {
+        let own = match self {
+            // Another state of the same file system may be mounted now.
+            Self::Xfs => "nouuid",
+            Self::Ext4 | Self::Btrfs | Self::Ext2 => "",
+        };
+        let (flags, data) = split(own, options);
+        let failed = |error| Error::Mount { system: self, options: options.to_owned(), error };
+        let data = CString::new(data).map_err(|error| failed(error.into()))?;
+        rustix::mount::mount(device, directory, self.as_str(), flags, data.as_c_str())
+            .map_err(|error| failed(error.into()))
+    }
+
+    /// Repairs what has no journal, as an administrator would before it is mounted.
+    pub(crate) fn repair(self, device: &Path) -> Result<()> {
+        let line = "e2fsck -y -f";
+        match self {
+            Self::Ext4 | Self::Xfs | Self::Btrfs => Ok(()),
+            Self::Ext2 => match start(line, device)? {
+                // 1 and 2: what was wrong has been put right (e2fsck(8)).
+                (Some(0..=2), _) => Ok(()),
+                (_, said) => Err(Error::Tool { line: line.to_owned(), said }),
+            },
+        }
+    }
+
+    /// Unmounts what is mounted there.
+    pub(crate) fn unmount(directory: &Path) -> Result<()> {
+        let mut attempts = 0..BUSY_ATTEMPTS;
+        loop {
+            match rustix::mount::unmount(directory, UnmountFlags::empty()) {
+                // A process that another thread starts has all open files until it is another
+                // program.
+                Err(Errno::BUSY) if attempts.next().is_some() => {
+                    std::thread::sleep(BUSY_PAUSE);
+                }
+                ended => {
+                    return ended
+                        .map_err(|error| Error::System("unmount the file system", error.into()));
+                }
+            }
+        }
+    }
+}
+
+/// How often, and after which pause, it is tried again to unmount a busy file system.
+const BUSY_ATTEMPTS: u32 = 400;
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
+
+/// What mount(2) takes as flags, and what it takes as text.
+fn split(own: &str, options: &str) -> (MountFlags, String) {
+    let mut flags = MountFlags::empty();
+    let mut data: Vec<&str> = Vec::new();
+    for option in own.split(',').chain(options.split(',')).filter(|option| !option.is_empty()) {
+        match option {
+            "noatime" => flags |= MountFlags::NOATIME,
+            "relatime" => flags |= MountFlags::RELATIME,
+            "strictatime" => flags |= MountFlags::STRICTATIME,
+            "lazytime" => flags |= MountFlags::LAZYTIME,
+            "sync" => flags |= MountFlags::SYNCHRONOUS,
+            "dirsync" => flags |= MountFlags::DIRSYNC,
+            other => data.push(other),
+        }
+    }
+    (flags, data.join(","))
+}
+
+fn run(line: &str, device: &Path) -> Result<()> {
+    let (status, said) = start(line, device)?;
+    match status {
+        Some(0) => Ok(()),
+        _ => Err(Error::Tool { line: line.to_owned(), said }),
+    }
+}
+
+fn start(line: &str, device: &Path) -> Result<(Option<i32>, String)> {
+    let mut words = line.split(' ');
+    let mut command = Command::new(words.next().unwrap_or_default());
+    let output = command.args(words).arg(device).output();
+    let output = output.map_err(|error| Error::Tool {
+        line: line.to_owned(),
+        said: match error.kind() {
+            io::ErrorKind::NotFound => "it is not installed".to_owned(),
+            _ => error.to_string(),
+        },
+    })?;
+    Ok((output.status.code(), String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+}
+
+impl fmt::Display for FileSystem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for FileSystem {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|system| system.as_str() == name);
+        found.ok_or_else(|| {
+            let names = Self::ALL.map(Self::as_str).join(", ");
+            format!("there is no file system '{name}' to crash; there are {names}")
+        })
+    }
+}

@@ -1,0 +1,54 @@
+//! What was typed.
+
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand};
+
+use super::explain::ExplainArgs;
+use super::probe::ProbeArgs;
+use super::verify::VerifyArgs;
+use super::witness::WitnessArgs;
+use super::write::WriteArgs;
+
+const ABOUT: &str = "\
+Finds out what survives a crash after msync, fsync or nothing: on simulated disks, and on real \
+ones.";
+
+const AFTER: &str = "\
+Exit status: 0 what was promised holds, 1 it is violated, 2 nothing can be said: a control found \
+nothing, something failed, or the command line is wrong.";
+
+/// The command line as it was typed.
+#[derive(Debug, Parser)]
+#[command(name = "mycp-crash", version, about = ABOUT, after_help = AFTER)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) experiment: Experiment,
+}
+
+/// What can be found out.
+#[derive(Debug, Subcommand)]
+pub(super) enum Experiment {
+    /// Find out, on simulated disks, which promises hold in every crash state
+    Explore(super::explore::Explore),
+    /// Mount one crash state, to look inside
+    Replay(super::replay::ReplayArgs),
+    #[command(hide = true)]
+    Work(super::work::Work),
+    /// Say what a crash may take away under a path, and why
+    Explain(ExplainArgs),
+    /// Measure how long each call takes that flushes mapped pages to a directory's disk
+    Probe(ProbeArgs),
+    /// On another machine: note what a writer acknowledges
+    Witness(WitnessArgs),
+    /// On the machine whose power is to be cut: store in all ways, and tell the witness
+    Write(WriteArgs),
+    /// After the cut: compare what was acknowledged with what is there
+    Verify(VerifyArgs),
+}
+
+impl Args {
+    pub(super) fn read(line: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
+        Self::try_parse_from(line)
+    }
+}

@@ -1,0 +1,318 @@
+//! `mycp-crash explain`: what a crash may take away under a path.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::say::print;
+use super::table::{paragraph, table};
+use crate::crash::{
+    Answer, Contract, Device, DeviceKind, Layer, Place, Promise, Warning, Weight, WriteCache,
+    explain,
+};
+use crate::options::Quoted;
+
+/// What was typed after `explain`.
+#[derive(Debug, clap::Args)]
+pub(super) struct ExplainArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    /// A file or directory of the file system that is meant
+    path: PathBuf,
+}
+
+/// Prints what is known of a path.
+pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
+    let place = explain(&args.path)?;
+    let contract = place.contract();
+    match args.json {
+        true => print(format!("{}\n", as_json(&place, &contract)))?,
+        false => print(as_text(&place, &contract))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn as_text(place: &Place, contract: &Contract) -> String {
+    let mut text = described(place);
+    text += "\nWhat survives a crash after the call has returned without an error:\n\n";
+    text += &promises(&contract.promises);
+    text += &warnings(&contract.warnings);
+    text
+}
+
+/// What a path is on, down to the devices.
+pub(super) fn described(place: &Place) -> String {
+    let mut text = String::new();
+    describe(&mut text, place, "");
+    text
+}
+
+fn describe(text: &mut String, place: &Place, indent: &str) {
+    let mount = &place.mount;
+    let (path, point, source) = (Quoted(&place.path), Quoted(&mount.point), Quoted(&mount.source));
+    let hanging = format!("{indent}             ");
+    let mut entry = |key: &str, words: &str| {
+        *text += &paragraph(&format!("{indent}{key:<13}"), &hanging, words);
+    };
+    entry("path", &path.to_string());
+    entry("mounted on", &format!("{point}, from {source}"));
+    let journal = match place.journal {
+        Some(true) => ", with a journal",
+        Some(false) => ", without a journal",
+        None => "",
+    };
+    entry("file system", &format!("{}{journal}", mount.file_system));
+    let options: Vec<_> = mount.options.iter().map(|option| printable(option)).collect();
+    entry("options", &options.join(", "));
+    if let Some(below) = &place.below {
+        describe_layer(text, "stored in", below, indent);
+    }
+    for device in &place.devices {
+        describe_device(text, "device", device, indent);
+    }
+}
+
+fn describe_layer(text: &mut String, key: &str, layer: &Layer, indent: &str) {
+    match &layer.place {
+        Ok(place) => {
+            writeln!(text, "{indent}{key}:").ok();
+            describe(text, place, &format!("{indent}  "));
+        }
+        Err(error) => {
+            writeln!(text, "{indent}{key:<13}{error}: {}", error.cause).ok();
+        }
+    }
+}
+
+fn describe_device(text: &mut String, key: &str, device: &Device, indent: &str) {
+    let mut words = vec![format!("{}, {}", device.name, kind(device))];
+    words.extend(device.model.as_deref().map(printable));
+    words.extend(device.write_cache.map(|cache| format!("cache: {}", cache_words(cache))));
+    words.extend(device.fua.map(|fua| (if fua { "FUA" } else { "no FUA" }).to_owned()));
+    words.extend(
+        device
+            .rotational
+            .map(|it| (if it { "says that it turns" } else { "does not turn" }).to_owned()),
+    );
+    let lead = format!("{indent}{key:<13}");
+    *text += &paragraph(&lead, &format!("{indent}             "), &words.join(", "));
+    let indent = format!("{indent}  ");
+    if let Some(backing) = device.backing() {
+        describe_layer(text, "stored in", backing, &indent);
+    }
+    for member in &device.members {
+        describe_device(text, "on", member, &indent);
+    }
+}
+
+fn kind(device: &Device) -> String {
+    match &device.kind {
+        DeviceKind::Disk if device.is_virtual() => "a virtual disk".into(),
+        DeviceKind::Disk => "a disk".into(),
+        DeviceKind::Partition => "a partition".into(),
+        DeviceKind::Loop { backing, direct_io } => {
+            let way = if *direct_io { "with" } else { "without" };
+            format!("the file {} {way} direct I/O", Quoted(&backing.path))
+        }
+        DeviceKind::Mapper(name) => format!("made by the device mapper as {}", printable(name)),
+        DeviceKind::Raid(level) => printable(level),
+        DeviceKind::Memory => "memory".into(),
+        DeviceKind::Network => "a device of another machine".into(),
+        DeviceKind::Unseen => "of which the kernel says nothing".into(),
+    }
+}
+
+/// Text of the kernel's without what could move a terminal's cursor.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+const fn cache_words(cache: WriteCache) -> &'static str {
+    match cache {
+        WriteCache::Back => "write back",
+        WriteCache::Through => "write through",
+    }
+}
+
+const fn answer(answer: Answer) -> &'static str {
+    match answer {
+        Answer::Yes => "yes",
+        Answer::Range => "range",
+        Answer::No => "no",
+        Answer::Unknown => "?",
+        Answer::NotSent => "not sent",
+        Answer::NotConcerned => "-",
+    }
+}
+
+/// What it takes for a yes to hold.
+const OF_YES: &str = "\"Yes\" holds for a crash of the system. For a loss of power it takes a \
+                      \"yes\" at \"flushes the cache\", too, or devices whose caches keep their \
+                      content.";
+
+/// What the words of the table mean that do not say it themselves.
+const LEGEND: [(Answer, &str); 4] = [
+    (Answer::Range, "what was in the range of the call"),
+    (Answer::NotConcerned, "the call is not about it"),
+    (Answer::Unknown, "cannot be told from here, see below"),
+    (Answer::NotSent, "the kernel sends the device no flush, see below"),
+];
+
+const fn answers(promise: &Promise) -> [Answer; 5] {
+    [promise.data, promise.size, promise.attributes, promise.name, promise.cache]
+}
+
+fn promises(promises: &[Promise]) -> String {
+    let heads = ["call", "data", "size", "attributes", "name", "flushes the cache", "source"];
+    let mut rows = vec![heads.map(str::to_owned)];
+    for promise in promises {
+        let [data, size, attributes, name, cache] = answers(promise).map(answer);
+        let call = promise.call.words();
+        let row = [call, data, size, attributes, name, cache, promise.source];
+        rows.push(row.map(str::to_owned));
+    }
+    let mut text = table(&rows);
+    text.push('\n');
+    let is_there = |one| promises.iter().any(|promise| answers(promise).contains(&one));
+    if is_there(Answer::Yes) {
+        text += &paragraph("", "", OF_YES);
+    }
+    for (one, meaning) in LEGEND {
+        if is_there(one) {
+            writeln!(text, "{}: {meaning}.", answer(one)).ok();
+        }
+    }
+    text.push('\n');
+    for promise in promises.iter().filter(|promise| !promise.remark.is_empty()) {
+        text += &paragraph("", "  ", &format!("{}: {}.", promise.call.words(), promise.remark));
+    }
+    text
+}
+
+fn warnings(warnings: &[Warning]) -> String {
+    let mut text = String::new();
+    for weight in [Weight::Warning, Weight::Note] {
+        for warning in warnings.iter().filter(|warning| warning.weight == weight) {
+            let lead = match weight {
+                Weight::Warning => "warning: ",
+                Weight::Note => "note: ",
+            };
+            let Warning { about, found, reason, .. } = warning;
+            let sentence = printable(&format!("{lead}{about}: {found}: {reason}."));
+            text.push('\n');
+            text += &paragraph("", "  ", &sentence);
+            for (key, words) in [("remedy", warning.remedy), ("source", warning.source)] {
+                if !words.is_empty() {
+                    text += &paragraph("  ", "    ", &format!("{key}: {words}"));
+                }
+            }
+        }
+    }
+    text
+}
+
+fn as_json(place: &Place, contract: &Contract) -> Value {
+    let promise = |promise: &Promise| {
+        json!({
+            "call": promise.call.words(),
+            "data": answer_name(promise.data),
+            "size": answer_name(promise.size),
+            "attributes": answer_name(promise.attributes),
+            "name": answer_name(promise.name),
+            "flushes_cache": answer_name(promise.cache),
+            "source": promise.source,
+            "remark": promise.remark,
+        })
+    };
+    let warning = |warning: &Warning| {
+        json!({
+            "weight": match warning.weight {
+                Weight::Warning => "warning",
+                Weight::Note => "note",
+            },
+            "about": warning.about,
+            "found": warning.found,
+            "reason": warning.reason,
+            "remedy": warning.remedy,
+            "source": warning.source,
+        })
+    };
+    json!({
+        "place": place_as_json(place),
+        "promises": contract.promises.iter().map(promise).collect::<Vec<_>>(),
+        "warnings": contract.warnings.iter().map(warning).collect::<Vec<_>>(),
+    })
+}
+
+const fn answer_name(answer: Answer) -> &'static str {
+    match answer {
+        Answer::Yes => "yes",
+        Answer::Range => "range",
+        Answer::No => "no",
+        Answer::Unknown => "unknown",
+        Answer::NotSent => "not_sent",
+        Answer::NotConcerned => "not_concerned",
+    }
+}
+
+/// A place as JSON; bytes of names that are not UTF-8 are replaced.
+pub(super) fn place_as_json(place: &Place) -> Value {
+    json!({
+        "path": place.path.to_string_lossy(),
+        "mount": {
+            "id": place.mount.id,
+            "point": place.mount.point.to_string_lossy(),
+            "file_system": place.mount.file_system,
+            "source": place.mount.source.to_string_lossy(),
+            "options": place.mount.options,
+        },
+        "journal": place.journal,
+        "devices": place.devices.iter().map(device_as_json).collect::<Vec<_>>(),
+        "below": place.below.as_ref().map(layer_as_json),
+    })
+}
+
+fn layer_as_json(layer: &Layer) -> Value {
+    match &layer.place {
+        Ok(place) => place_as_json(place),
+        Err(error) => json!({
+            "path": layer.path.to_string_lossy(),
+            "error": format!("{error}: {}", error.cause),
+        }),
+    }
+}
+
+fn device_as_json(device: &Device) -> Value {
+    let (name, level, direct_io) = match &device.kind {
+        DeviceKind::Mapper(name) => (Some(name), None, None),
+        DeviceKind::Raid(level) => (None, Some(level), None),
+        DeviceKind::Loop { direct_io, .. } => (None, None, Some(*direct_io)),
+        _ => (None, None, None),
+    };
+    json!({
+        "name": device.name,
+        "kind": match &device.kind {
+            DeviceKind::Disk => "disk",
+            DeviceKind::Partition => "partition",
+            DeviceKind::Loop { .. } => "loop",
+            DeviceKind::Mapper(_) => "mapper",
+            DeviceKind::Raid(_) => "raid",
+            DeviceKind::Memory => "memory",
+            DeviceKind::Network => "network",
+            DeviceKind::Unseen => "unseen",
+        },
+        "virtual": device.is_virtual(),
+        "mapper_name": name,
+        "raid_level": level,
+        "write_cache": device.write_cache.map(cache_words),
+        "fua": device.fua,
+        "rotational": device.rotational,
+        "model": device.model,
+        "direct_io": direct_io,
+        "backing": device.backing().map(layer_as_json),
+        "members": device.members.iter().map(device_as_json).collect::<Vec<_>>(),
+    })
+}

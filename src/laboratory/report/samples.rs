@@ -1,0 +1,110 @@
+//! Findings that nobody has found, for tests.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Outcome, Settled, Setup};
+use crate::crash::simulated::{
+    Aftermath, Breach, Cripple, Example, Exposure, FileSystem, Findings, Kept, Page, Point,
+    Promise, Property, Stores, Survived, SyncMode, Workload,
+};
+use crate::laboratory::explore::{Subject, Trial};
+
+pub(super) fn setup() -> Setup {
+    Setup { kernel: "Linux 6.1.2".to_owned(), mount_options: String::new(), seed: 5 }
+}
+
+/// 60 of many states, in which nothing is wrong.
+fn findings() -> Findings {
+    Findings {
+        states: 60,
+        ended: 20,
+        is_exhaustive: false,
+        legal_log2: 31.4,
+        changes: 9,
+        flushes: 4,
+        breaches: HashMap::new(),
+        examples: HashMap::new(),
+        survived: Survived::default(),
+        stores: Stores::default(),
+        flushes_took: Vec::new(),
+        unmountable: 0,
+        unmountable_because: None,
+        elapsed: Duration::from_secs(2),
+    }
+}
+
+fn outcome(workload: Workload, subject: Subject, findings: Findings) -> Outcome {
+    let trial = Trial { system: FileSystem::Ext4, workload, subject };
+    Outcome { verdict: trial.verdict(&findings), trial, findings, recording: None }
+}
+
+/// Of a mode, data and size survive in so many of 100 cases, attributes in all of none, the name in
+/// 30.
+pub(super) fn mode(name: &str, kept: u64) -> Outcome {
+    let mode: SyncMode = name.parse().unwrap();
+    let mut findings = findings();
+    let mut keep = |property, kept, of| {
+        let entry: &mut Kept = findings.stores.kept.entry(property).or_default();
+        (entry.kept, entry.of) = (kept, of);
+    };
+    keep(Property::Data, kept, 100);
+    keep(Property::Size, kept, 100);
+    keep(Property::Name, 30, 100);
+    findings.flushes_took = [30, 10, 20].map(Duration::from_micros).into();
+    outcome(Workload::of_stores(Path::new("mycp-crash"), mode), Subject::Mode(mode), findings)
+}
+
+/// A command in which nothing is wrong.
+pub(super) fn command(words: &[&str]) -> Outcome {
+    let words = words.iter().map(OsString::from).collect();
+    outcome(Workload::of_command(words), Subject::Command, findings())
+}
+
+/// One that breaks what it promises in 4 states, and what it does not promise in 7.
+pub(super) fn broken_command() -> Outcome {
+    let mut workload = Workload::of_command(vec!["copy".into(), "a".into()]);
+    workload.promises = vec![Promise::Bystanders, Promise::Whole];
+    outcome(workload, Subject::Command, broken())
+}
+
+fn broken() -> Findings {
+    let mut findings = findings();
+    let name = OsString::from_vec(b"target/m\xfe".to_vec());
+    let what = "it is gone".to_owned();
+    let breach = Breach { promise: Promise::Whole, path: name.into(), what };
+    let example = Example { state: 17, breach, lost: vec![1, 2], pending: 3, has_ended: true };
+    findings.breaches = HashMap::from([(Promise::Whole, 4), (Promise::Done, 7)]);
+    findings.examples = HashMap::from([(Promise::Whole, example)]);
+    findings
+}
+
+/// A crippled copier, and whether something is found wrong with it.
+pub(super) fn control(cripple: Cripple, is_found: bool) -> Outcome {
+    let workload = Workload::of_cripple(Path::new("mycp-crash"), cripple);
+    let findings = if is_found { broken() } else { findings() };
+    outcome(workload, Subject::Cripple(cripple), findings)
+}
+
+/// Six stores that are lost at once, of which nothing is known after a second, and that are there
+/// after two.
+pub(super) fn settled(mode: &str) -> Settled {
+    let exposure = [Some(6), None, Some(0)].into_iter().zip(0..);
+    let point = |milliseconds, returned, second| Point {
+        time: Duration::from_millis(milliseconds),
+        returned,
+        pages: vec![Page::Unchanged, second],
+    };
+    Settled {
+        system: FileSystem::Ext4,
+        mode: mode.parse().unwrap(),
+        aftermath: Aftermath {
+            acknowledged: 6,
+            exposure: exposure.map(|(lost, seconds)| Exposure { seconds, lost }).collect(),
+            points: vec![point(5, 1, Page::Old), point(2000, 6, Page::Torn)],
+        },
+    }
+}

@@ -1,0 +1,500 @@
+//! The findings as text: a section for each file system, with a table for each kind of trial.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Outcome, Settled, Setup, broken_share_max, replay};
+use crate::crash::Statistics;
+use crate::crash::simulated::{
+    Example, FileSystem, Findings, Kept, Promise, Property, SECTOR, SyncMode, Verdict,
+};
+use crate::laboratory::explore::{Subject, Trial};
+use crate::laboratory::table::{paragraph, short, table};
+use crate::options::Quoted;
+
+/// What is tried, on what, and of what nothing is said.
+pub(super) fn head(setup: &Setup) -> String {
+    let words = format!(
+        "mycp-crash {} on {}: what survives a crash, in the crash states of simulated disks. The \
+         file systems are this kernel's. A simulated disk writes sectors of {SECTOR} bytes whole \
+         and may tear what is longer between them; its cache is volatile, and only a flush empties \
+         it. Of real disks this says nothing.",
+        env!("CARGO_PKG_VERSION"),
+        setup.kernel
+    );
+    paragraph("", "", &words)
+}
+
+/// All of a file system.
+pub(super) fn section(
+    setup: &Setup,
+    system: FileSystem,
+    outcomes: &[Outcome],
+    settled: &[Settled],
+) -> String {
+    let options = match setup.mount_options.as_str() {
+        "" => "with its default options".to_owned(),
+        options => format!("with the options {}", Quoted(Path::new(options))),
+    };
+    let mut text = format!("\n== {system}, mounted {options}\n");
+    text += &modes(outcomes);
+    text += &commands(setup, outcomes);
+    text += &controls(setup, outcomes);
+    text += &notes(outcomes);
+    text += &exposures(settled);
+    text
+}
+
+/// The verdict on all.
+pub(super) fn end(setup: &Setup, verdict: Verdict, states: u64, elapsed: Duration) -> String {
+    let seconds = elapsed.as_secs_f64();
+    format!("\n{verdict}: {states} states in {seconds:.1} s, seed {}\n", setup.seed)
+}
+
+fn modes(outcomes: &[Outcome]) -> String {
+    let heads = [
+        "mode",
+        "promises",
+        "states",
+        "legal",
+        "data",
+        "size",
+        "attributes",
+        "name",
+        "torn",
+        "median",
+        "verdict",
+    ];
+    let mut rows = vec![heads.map(str::to_owned)];
+    for outcome in outcomes {
+        let Subject::Mode(mode) = outcome.trial.subject else { continue };
+        let findings = &outcome.findings;
+        let [data, size, attributes, name] = Property::ALL.map(|property| {
+            share(findings.stores.kept.get(&property).copied().unwrap_or_default())
+        });
+        let times = Statistics::of(&findings.flushes_took);
+        rows.push([
+            mode.to_string(),
+            promised_by(mode),
+            findings.states.to_string(),
+            legal(findings),
+            data,
+            size,
+            attributes,
+            name,
+            findings.stores.torn.to_string(),
+            times.map_or("-".to_owned(), |times| short(times.percentile(50))),
+            verdict_on_mode(mode, outcome),
+        ]);
+    }
+    if rows.len() == 1 {
+        return String::new();
+    }
+    let words = "Stores through maps, by what flushed them: how much of what had been acknowledged \
+                 survived, summed over the states. What has no name is only looked for by name. \
+                 The medians are those of the calls that flush, on the simulated disk.";
+    format!("\n{}\n{}", paragraph("", "", words), table(&rows))
+}
+
+fn promised_by(mode: SyncMode) -> String {
+    match mode.promises() {
+        [] => "nothing".to_owned(),
+        all if all.len() == Property::ALL.len() => "all".to_owned(),
+        some => some.iter().map(|property| property.as_str()).collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn verdict_on_mode(mode: SyncMode, outcome: &Outcome) -> String {
+    match outcome.verdict {
+        Verdict::Holds if mode.promises().is_empty() => "promises nothing".to_owned(),
+        Verdict::Inconclusive if outcome.findings.judged() > 0 => {
+            let is_control = mode.promises().is_empty();
+            let why = if is_control { "lost nothing" } else { "nothing was acknowledged" };
+            format!("{}: {why}", Verdict::Inconclusive)
+        }
+        _ => verdict_with_bound(outcome),
+    }
+}
+
+/// The verdict, and where it holds how far.
+fn verdict_with_bound(outcome: &Outcome) -> String {
+    match (outcome.verdict, broken_share_max(&outcome.findings)) {
+        (Verdict::Holds, Some(share)) => format!("{} (< {:.1} %)", Verdict::Holds, share * 100.0),
+        (Verdict::Inconclusive, _) => format!("{}: too few states", Verdict::Inconclusive),
+        (verdict, _) => verdict.to_string(),
+    }
+}
+
+/// A share in percent, which is 100 only for all; with the numbers where it is not.
+fn share(kept: Kept) -> String {
+    let Kept { kept, of, .. } = kept;
+    match of {
+        0 => "-".to_owned(),
+        of if kept == of => "100 %".to_owned(),
+        of => format!("{} % ({kept}/{of})", kept * 100 / of),
+    }
+}
+
+/// How many states there may be.
+fn legal(findings: &Findings) -> String {
+    let extent = if findings.is_exhaustive { ", all" } else { "" };
+    format!("2^{:.0}{extent}", findings.legal_log2)
+}
+
+fn commands(setup: &Setup, outcomes: &[Outcome]) -> String {
+    let of_commands = || outcomes.iter().filter(|it| it.trial.subject == Subject::Command);
+    let promises = Promise::ALL.map(|promise| promise.to_string());
+    let [a, b, c, d, e] = promises;
+    let word = str::to_owned;
+    let mut rows =
+        vec![[word("verdict"), word("states"), word("legal"), a, b, c, d, e, word("command")]];
+    for outcome in of_commands() {
+        let [a, b, c, d, e] =
+            Promise::ALL.map(|promise| broken(promise, &outcome.trial, &outcome.findings));
+        let findings = &outcome.findings;
+        let verdict = verdict_with_bound(outcome);
+        let states = findings.states.to_string();
+        rows.push([verdict, states, legal(findings), a, b, c, d, e, name(&outcome.trial)]);
+    }
+    if rows.len() == 1 {
+        return String::new();
+    }
+    let words = "Commands: states that break a promise; in parentheses, where it was not made.";
+    let mut text = format!("\n{words}\n\n{}", table(&rows));
+    for outcome in of_commands() {
+        text += &counterexamples(setup, outcome);
+    }
+    text
+}
+
+/// How many states break a promise.
+fn broken(promise: Promise, trial: &Trial, findings: &Findings) -> String {
+    let count = findings.breaches.get(&promise).copied().unwrap_or(0);
+    match trial.workload.promises.contains(&promise) {
+        true => count.to_string(),
+        false => format!("({count})"),
+    }
+}
+
+/// An example of each promise that was made and is broken.
+fn counterexamples(setup: &Setup, outcome: &Outcome) -> String {
+    let mut text = String::new();
+    let made = Promise::ALL.iter().filter(|it| outcome.trial.workload.promises.contains(it));
+    for (promise, example) in made.filter_map(|it| Some((it, outcome.findings.examples.get(it)?))) {
+        if text.is_empty() {
+            writeln!(text, "\ncounterexamples to {}:", name(&outcome.trial)).ok();
+        }
+        text += &paragraph(&format!("  {promise}: "), "    ", &counterexample(example));
+        let recording = outcome.recording.as_deref();
+        let replay = recording.and_then(|it| replay::line(it, setup.seed, example.state));
+        if let Some(line) = replay {
+            writeln!(text, "    {line}").ok();
+        }
+    }
+    if !text.is_empty() && outcome.recording.is_none() {
+        text += "  (with --report, `mycp-crash replay` shows such a state)\n";
+    }
+    text
+}
+
+fn counterexample(example: &Example) -> String {
+    let when = if example.has_ended { "after the command's end" } else { "while it ran" };
+    format!(
+        "state {}, {when}: {}: {}; {} of {} pending changes of the disk are lost",
+        example.state,
+        Quoted(&example.breach.path),
+        example.breach.what,
+        example.lost.len(),
+        example.pending
+    )
+}
+
+fn controls(setup: &Setup, outcomes: &[Outcome]) -> String {
+    let mut rows = vec![["control", "states", "breaks", "verdict"].map(str::to_owned)];
+    let mut examples = String::new();
+    for outcome in outcomes.iter().filter(|outcome| outcome.trial.is_control()) {
+        let Outcome { trial, findings, verdict, .. } = outcome;
+        let is_sound = trial.is_sound();
+        let broken: Vec<_> = Promise::ALL
+            .into_iter()
+            .filter(|it| findings.breaches.get(it).is_some_and(|count| *count > 0))
+            .map(Promise::as_str)
+            .collect();
+        let broken = if broken.is_empty() { "nothing".to_owned() } else { broken.join(", ") };
+        let said = match (is_sound, *verdict) {
+            (true, Verdict::Holds) => "found sound",
+            (true, _) => "NOT FOUND SOUND",
+            (false, Verdict::Holds) => "found out",
+            (false, _) => "NOT FOUND OUT",
+        };
+        rows.push([name(trial), findings.states.to_string(), broken, said.to_owned()]);
+        if is_sound {
+            examples += &counterexamples(setup, outcome);
+        }
+    }
+    match rows.len() {
+        1 => String::new(),
+        _ => {
+            format!("\nControls: does the laboratory find what is wrong?\n\n{}", table(&rows))
+                + &examples
+        }
+    }
+}
+
+/// What the tables do not say.
+fn notes(outcomes: &[Outcome]) -> String {
+    let mut text = String::from("\n");
+    let is_bounded = |outcome: &Outcome| {
+        let Outcome { trial, findings, verdict, .. } = outcome;
+        let promises = match trial.subject {
+            Subject::Mode(mode) => !mode.promises().is_empty(),
+            Subject::Command => true,
+            Subject::Cripple(_) | Subject::Liar => false,
+        };
+        promises && *verdict == Verdict::Holds && !findings.is_exhaustive
+    };
+    text += &paragraph(
+        "",
+        "  ",
+        "legal: the subsets of the changes that were pending at the crash points; \"all\" where \
+         each of them was looked at, which are fewer states where some are alike, and more with \
+         those that tear a change.",
+    );
+    if outcomes.iter().any(is_bounded) {
+        text += &paragraph(
+            "",
+            "  ",
+            "(< %): 0 of n sampled states break a promise, and at 95 % less than 3/n of all, if \
+             the sample is as good as a random one.",
+        );
+    }
+    text + &unmountable(outcomes)
+}
+
+/// States that nothing can be said of.
+fn unmountable(outcomes: &[Outcome]) -> String {
+    let with = || outcomes.iter().filter(|outcome| outcome.findings.unmountable > 0);
+    let Some(because) = with().find_map(|it| it.findings.unmountable_because.as_deref()) else {
+        return String::new();
+    };
+    let counts = with().map(|Outcome { trial, findings, .. }| {
+        format!("{} of {} of {}", findings.unmountable, findings.states, name(trial))
+    });
+    let counts: Vec<_> = counts.collect();
+    let words = format!(
+        "states that the file system cannot mount, which is its own affair, and where nothing is \
+         judged: {}. One of the reasons: {because}",
+        counts.join(", ")
+    );
+    paragraph("", "  ", &words)
+}
+
+/// When what was not flushed was on the disk.
+fn exposures(settled: &[Settled]) -> String {
+    let mut rows = vec![["mode", "lost at once", "lost later"].map(str::to_owned)];
+    for Settled { mode, aftermath, .. } in settled {
+        let of = aftermath.acknowledged;
+        let words = |lost: Option<u64>| match lost {
+            Some(lost) => format!("{lost} of {of}"),
+            None => "cannot be mounted".to_owned(),
+        };
+        let mut exposure = aftermath.exposure.iter();
+        let Some(first) = exposure.next() else { continue };
+        let mut before = first.lost;
+        let mut later = Vec::new();
+        for at in exposure.filter(|at| std::mem::replace(&mut before, at.lost) != at.lost) {
+            later.push(format!("{} from {} s on", words(at.lost), at.seconds));
+        }
+        if later.is_empty() {
+            let seconds = aftermath.exposure.last().map_or(0, |last| last.seconds);
+            later.push(format!("the same after {seconds} s"));
+        }
+        rows.push([mode.to_string(), words(first.lost), later.join(", ")]);
+    }
+    match rows.len() {
+        1 => String::new(),
+        _ => {
+            let words = "Stores lost some seconds after the last call had returned, when nobody \
+                         asks for a flush and nothing that is pending survives:";
+            format!("\n{}\n{}", paragraph("", "", words), table(&rows))
+        }
+    }
+}
+
+/// What a trial is called, without what could move a terminal's cursor.
+fn name(trial: &Trial) -> String {
+    let quoted = Quoted(Path::new(&trial.workload.name)).to_string();
+    quoted.trim_matches('\'').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+    use crate::crash::simulated::Cripple;
+
+    fn all(outcomes: &[Outcome]) -> String {
+        section(&samples::setup(), FileSystem::Ext4, outcomes, &[])
+    }
+
+    /// The line that has these words, its columns parted by one space.
+    fn line(text: &str, words: &str) -> String {
+        let line = text.lines().find(|line| line.contains(words));
+        let line = line.unwrap_or_else(|| panic!("{words:?} is not in\n{text}"));
+        line.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn the_head_names_the_layers_and_the_end_the_bound() {
+        let setup = samples::setup();
+        let text = head(&setup).replace('\n', " ");
+        for expected in ["on Linux 6.1.2", "sectors of 512 bytes", "Of real disks", "volatile"] {
+            assert!(text.contains(expected), "{text}");
+        }
+        let text = end(&setup, Verdict::Violated, 7, Duration::from_millis(2500));
+        assert_eq!(text, "\nVIOLATED: 7 states in 2.5 s, seed 5\n");
+        let setup = Setup { mount_options: "data=journal".to_owned(), ..setup };
+        let text = section(&setup, FileSystem::Ext4, &[], &[]);
+        assert!(text.starts_with("\n== ext4, mounted with the options 'data=journal'\n"), "{text}");
+    }
+
+    #[test]
+    fn a_mode_has_a_row_with_what_survived_and_its_promise() {
+        let text = all(&[samples::mode("none", 20), samples::mode("ms-sync", 100)]);
+        assert_eq!(
+            line(&text, "none  "),
+            "none nothing 60 2^31 20 % (20/100) 20 % (20/100) - 30 % (30/100) 0 20.0 us promises \
+             nothing"
+        );
+        assert_eq!(
+            line(&text, "ms-sync"),
+            "ms-sync data, size 60 2^31 100 % 100 % - 30 % (30/100) 0 20.0 us HOLDS (< 5.0 %)"
+        );
+        assert!(text.contains("less than 3/n of all"), "{text}");
+        assert!(!text.contains("Commands") && !text.contains("Controls"), "{text}");
+    }
+
+    #[test]
+    fn a_mode_that_should_lose_and_does_not_makes_all_inconclusive() {
+        let mut outcome = samples::mode("ms-async", 100);
+        outcome.findings.stores.kept.remove(&Property::Name);
+        outcome.verdict = outcome.trial.verdict(&outcome.findings);
+        assert_eq!(outcome.verdict, Verdict::Inconclusive);
+        assert!(line(&all(&[outcome]), "ms-async").ends_with("INCONCLUSIVE: lost nothing"));
+    }
+
+    /// Of a few states, all may be before anything was promised.
+    #[test]
+    fn what_was_not_tried_does_not_hold() {
+        let mut mode = samples::mode("ms-sync", 100);
+        mode.findings.stores.kept.clear();
+        mode.verdict = mode.trial.verdict(&mode.findings);
+        let text = all(&[mode]);
+        assert!(line(&text, "ms-sync").ends_with("INCONCLUSIVE: nothing was acknowledged"));
+        let mut command = samples::command(&["copy"]);
+        command.findings.ended = 0;
+        assert_eq!(command.trial.verdict(&command.findings), Verdict::Inconclusive);
+        command.trial.workload.promises.retain(|promise| *promise != Promise::Done);
+        assert_eq!(command.trial.verdict(&command.findings), Verdict::Holds);
+    }
+
+    #[test]
+    fn a_mode_that_loses_what_it_promises_is_violated() {
+        let text = all(&[samples::mode("fsync", 99)]);
+        assert!(line(&text, "fsync").contains("99 % (99/100)"), "{text}");
+        assert!(line(&text, "fsync").ends_with("VIOLATED"), "{text}");
+        assert!(!text.contains("3/n"), "{text}");
+    }
+
+    #[test]
+    fn where_all_states_were_looked_at_there_is_no_bound() {
+        let mut outcome = samples::mode("ms-sync", 100);
+        outcome.findings.is_exhaustive = true;
+        let text = all(&[outcome]);
+        assert!(line(&text, "ms-sync").ends_with("HOLDS"), "{text}");
+        assert!(line(&text, "ms-sync").contains("2^31, all"), "{text}");
+        assert!(!text.contains("3/n"), "{text}");
+    }
+
+    #[test]
+    fn a_share_is_100_percent_for_all_only() {
+        let share = |kept, of| {
+            let mut all = Kept::default();
+            (all.kept, all.of) = (kept, of);
+            super::share(all)
+        };
+        assert_eq!(share(999, 1000), "99 % (999/1000)");
+        assert_eq!((share(7, 7), share(0, 0)), ("100 %".to_owned(), "-".to_owned()));
+    }
+
+    #[test]
+    fn a_command_has_its_broken_promises_counted_and_shown() {
+        let mut fine = samples::command(&["fi\x1bne"]);
+        fine.findings.breaches.insert(Promise::Whole, 3);
+        let text = all(&[fine, samples::broken_command()]);
+        assert_eq!(line(&text, "fi\\u{1b}ne"), "HOLDS (< 5.0 %) 60 2^31 0 0 (3) (0) 0 fi\\u{1b}ne");
+        assert_eq!(line(&text, "(7)"), "VIOLATED 60 2^31 0 (0) 4 (0) (7) copy a");
+        let example = text.split_once("counterexamples to copy a:\n  whole: ").unwrap().1;
+        let example = example.replace("\n   ", "");
+        assert!(
+            example.starts_with(
+                "state 17, after the command's end: 'target/m\\xfe': it is gone; 2 of 3 pending \
+                 changes of the disk are lost"
+            ),
+            "{text}"
+        );
+        assert!(!text.contains("counterexamples to fi"), "{text}");
+        assert!(text.contains("(with --report, "), "{text}");
+        let mut kept = samples::broken_command();
+        kept.recording = Some("kept/x.recording".into());
+        let text = all(&[kept]);
+        let replay = "\n    mycp-crash replay --seed 5 --state 17 --mount /mnt kept/x.recording\n";
+        assert!(text.contains(replay) && !text.contains("(with --report"), "{text}");
+    }
+
+    #[test]
+    fn controls_are_found_out_or_not() {
+        let text = all(&[
+            samples::control(Cripple::Nothing, false),
+            samples::control(Cripple::PageShort, true),
+            samples::control(Cripple::RenameFirst, false),
+        ]);
+        assert_eq!(line(&text, "d: nothing"), "crippled: nothing 60 nothing found sound");
+        assert_eq!(line(&text, "page-short"), "crippled: page-short 60 whole, done found out");
+        assert!(line(&text, "rename-first").ends_with(" nothing NOT FOUND OUT"), "{text}");
+        assert!(!text.contains("counterexamples"), "{text}");
+        let text = all(&[samples::control(Cripple::Nothing, true)]);
+        assert!(line(&text, "d: nothing").ends_with("NOT FOUND SOUND"), "{text}");
+        assert!(text.contains("counterexamples to crippled: nothing"), "{text}");
+    }
+
+    #[test]
+    fn states_that_cannot_be_mounted_are_told_apart() {
+        let mut outcome = samples::command(&["copy"]);
+        outcome.findings.unmountable = 2;
+        outcome.findings.unmountable_because = Some("Bad message".to_owned());
+        let judge = |outcome: &mut Outcome| outcome.trial.verdict(&outcome.findings);
+        assert_eq!(judge(&mut outcome), Verdict::Holds);
+        let text = all(std::slice::from_ref(&outcome)).replace("\n  ", " ");
+        assert!(text.contains("which is its own affair"), "{text}");
+        assert!(text.contains("2 of 60 of copy. One of the reasons: Bad message"), "{text}");
+        // 3 of 58.
+        assert!(text.contains("HOLDS (< 5.2 %)"), "{text}");
+        outcome.findings.unmountable = 60;
+        outcome.verdict = judge(&mut outcome);
+        assert!(line(&all(&[outcome]), "(0)").starts_with("INCONCLUSIVE: too few states 60 "));
+    }
+
+    #[test]
+    fn what_is_lost_later_is_told_where_it_changes() {
+        let text = exposures(&[samples::settled("none")]);
+        assert_eq!(
+            line(&text, "none"),
+            "none 6 of 6 cannot be mounted from 1 s on, 0 of 6 from 2 s on"
+        );
+        let mut same = samples::settled("ms-async");
+        same.aftermath.exposure.truncate(1);
+        assert_eq!(line(&exposures(&[same]), "ms-async"), "ms-async 6 of 6 the same after 0 s");
+    }
+}

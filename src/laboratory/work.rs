@@ -1,0 +1,40 @@
+//! What `explore` runs on its disks besides mycp, in processes of their own: a process that serves
+//! a disk and maps its files would wait for itself.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+
+use crate::crash::simulated::{Cripple, SyncMode, store};
+
+/// What was typed behind `work`.
+#[derive(Debug, Args)]
+pub(super) struct Work {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Store into the files of a directory, and tell each flush
+    Stores { mode: SyncMode, directory: PathBuf },
+    /// Copy a file, badly
+    Cripple { how: Cripple, source: PathBuf, target: PathBuf },
+}
+
+/// Does it.
+pub(super) fn run(args: &Work) -> anyhow::Result<ExitCode> {
+    match &args.what {
+        What::Stores { mode, directory } => {
+            store(*mode, directory, std::io::stdout(), std::io::stdin())
+                .with_context(|| format!("cannot store in '{}'", directory.display()))?;
+        }
+        What::Cripple { how, source, target } => {
+            how.copy(source, target)
+                .with_context(|| format!("cannot copy '{}'", source.display()))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

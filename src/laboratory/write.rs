@@ -1,0 +1,124 @@
+//! `mycp-crash write`: stores in all modes by turns, and tells a witness.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use super::live::Live;
+use super::say::{print, say};
+use crate::crash::witness::PAGE_LEN;
+use crate::crash::witness::event::Layout;
+use crate::crash::witness::mode::Mode;
+use crate::crash::witness::store::Skipped;
+use crate::crash::witness::writer::{self, Plan, Watch, unused_number};
+use crate::options::Quoted;
+use crate::sys::signals;
+
+/// What was typed behind `write`.
+#[derive(Debug, Args)]
+pub(super) struct WriteArgs {
+    /// Where the witness listens, on another machine
+    #[arg(long, value_name = "ADDR:PORT")]
+    witness: String,
+
+    /// Stop by itself after N seconds; else at a signal, or when the power is cut
+    #[arg(long, value_name = "N")]
+    seconds: Option<u64>,
+
+    /// Size of all pages together
+    #[arg(long, value_name = "MIB", default_value_t = 64)]
+    size: u64,
+
+    /// Ways to store, by turns [default: all]. They empty the disk's cache for each other: to judge
+    /// one of them alone, name it and none
+    #[arg(long, value_name = "LIST", value_delimiter = ',',
+        value_parser = PossibleValuesParser::new(Mode::ALL.map(Mode::name))
+            .try_map(|word| word.parse::<Mode>()))]
+    modes: Vec<Mode>,
+
+    /// Number from which the order of pages follows
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+
+    /// Directory for the files, on the file system under test; one that is empty or not there yet
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+}
+
+/// Writes until the time is over, a signal comes, or something fails.
+pub(super) fn run(args: &WriteArgs) -> anyhow::Result<ExitCode> {
+    signals::catch_stop()?;
+    let plan = Plan {
+        modes: modes(&args.modes),
+        size_mib: args.size,
+        seed: args.seed.unwrap_or_else(unused_number),
+        limit: args.seconds.map(Duration::from_secs),
+    };
+    let watcher = Watcher { args, seed: plan.seed, live: RefCell::new(Live::new()) };
+    let written = writer::write(&args.directory, &args.witness, &plan, &watcher);
+    watcher.live.borrow_mut().clear();
+    let acknowledged = written?;
+    print(format_args!("{acknowledged} acknowledged; stopped before any crash\n"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Each mode that was named, once; all when none was.
+fn modes(named: &[Mode]) -> Vec<Mode> {
+    let is_named = |mode: &Mode| named.is_empty() || named.contains(mode);
+    Mode::ALL.into_iter().filter(is_named).collect()
+}
+
+/// Prints what happens.
+struct Watcher<'a> {
+    args: &'a WriteArgs,
+    seed: u64,
+    live: RefCell<Live>,
+}
+
+impl Watch for Watcher<'_> {
+    fn is_stopped(&self) -> bool {
+        signals::stop_signal().is_some()
+    }
+
+    fn skipped(&self, skipped: &Skipped) {
+        say(format_args!(
+            "mode {} is left out, because the file system refuses it: {}",
+            skipped.mode, skipped.reason
+        ));
+    }
+
+    fn began(&self, layout: &Layout) {
+        let Layout { run, pages, modes } = layout;
+        let kib = pages * PAGE_LEN / 1024;
+        let count = modes.len();
+        // The record counts, not what is said of it.
+        print(format_args!(
+            "run {run}, seed {}: {count} modes with {kib} KiB each; cut the power when you like\n\
+             afterwards: mycp-crash verify --witness {} {}\n",
+            self.seed,
+            self.args.witness,
+            Quoted(&self.args.directory)
+        ))
+        .ok();
+    }
+
+    fn noted(&self, acknowledged: u64) {
+        let mut live = self.live.borrow_mut();
+        live.show(acknowledged, "acknowledged", Duration::from_secs(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_are_taken_once_and_all_when_none_is_named() {
+        assert_eq!(modes(&[]), Mode::ALL);
+        assert_eq!(modes(&[Mode::Fsync, Mode::None, Mode::Fsync]), [Mode::None, Mode::Fsync]);
+    }
+}
