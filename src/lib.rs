@@ -112,7 +112,10 @@
 //!
 //! # The way of a crash
 //!
-//! The program `mycp-crash` (`laboratory`, over [`crash`]) finds out what a crash takes.
+//! The program `mycp-crash` (`laboratory`, over [`crash`]) finds out what a crash takes. On real
+//! disks it asks (`crash::place`, `crash::contract`), measures (`crash::probe`) and has a second
+//! machine be the witness of power cuts (`crash::witness`). On simulated ones
+//! ([`crash::simulated`]):
 //!
 //! 1. [`crash::simulated::Room`] is a mount namespace of its own, in which a FUSE server
 //!    (`simulated::disk`) has files in memory, each behind a loop device. A process beside it ends
@@ -128,7 +131,7 @@
 //! 5. What a copier with a step left out (`simulated::cripple`) or a disk that ignores flushes
 //!    must lose is looked for in every run; if it is not found, nothing can be said.
 //!
-//! What is done on a served disk is done by processes of their own: one that serves a disk and maps
+//! Who stores through maps on a served disk is a process of its own: one that serves a disk and maps
 //! its files would wait for itself.
 //!
 //! # Floors

@@ -182,7 +182,7 @@ fn attached_loops() -> Vec<String> {
 #[test]
 #[ignore = "needs root, loop devices and FUSE"]
 fn nothing_is_left_of_one_that_is_killed() {
-    for signal in [rustix::process::Signal::INT, rustix::process::Signal::KILL] {
+    for signal in [rustix::process::Signal::TERM, rustix::process::Signal::KILL] {
         let mut child = program()
             .args(["explore", "--fs", "ext4", "--workload", "copy"])
             .stdout(Stdio::null())

@@ -1,7 +1,8 @@
 //! What survives a crash.
 //!
 //! [`explain()`] finds out what a path is on, down to the devices, and [`Place::contract`] says
-//! what each call promises there. [`probe()`] measures how long these calls take.
+//! what each call promises there. [`probe()`] measures how long these calls take. [`simulated`]
+//! crashes file systems on simulated disks. `witness` finds out what a real power cut took.
 
 mod contract;
 mod place;

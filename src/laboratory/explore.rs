@@ -14,8 +14,8 @@ use super::live::Live;
 use super::recordings;
 use super::report::{Directory, Outcome, Report, Settled, Setup};
 use crate::crash::simulated::{
-    Bound, Cripple, Experiment, FileSystem, Findings, Laboratory, OVERWRITTEN, Room, SyncMode,
-    Verdict, Workload, WorkloadKind,
+    Bound, Cripple, Experiment, FileSystem, Findings, Laboratory, OVERWRITTEN, Promise, Room,
+    SyncMode, Verdict, Workload, WorkloadKind,
 };
 use crate::sys::platform;
 
@@ -30,13 +30,15 @@ pub(super) struct Explore {
     mount_options: String,
     /// What is tried: stores through maps, or mycp itself
     #[arg(
+        conflicts_with = "command",
         long,
         value_name = "LIST",
         value_delimiter = ',',
         default_value = "msync,copy,delta,mirror"
     )]
     workload: Vec<WorkloadName>,
-    /// How the stores of `--workload msync` are flushed, besides not at all [default: in all ways]
+    /// How the stores of `--workload msync` are flushed: none, ms-async (these two always),
+    /// sync-file-range, dsync, ms-sync, fdatasync, fsync, fsync-directory [default: all]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     sync: Vec<SyncMode>,
     /// The most states to look at, for each command on each file system
@@ -46,7 +48,7 @@ pub(super) struct Explore {
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
     /// Look at the states of recordings that are in DIR, instead of recording anew
-    #[arg(long, value_name = "DIR", conflicts_with = "report")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["report", "mount_options"])]
     again: Option<PathBuf>,
     /// One JSON object a line
     #[arg(long)]
@@ -106,10 +108,22 @@ impl Trial {
             }
             Subject::Mode(mode) => Verdict::on_mode(mode, findings),
             Subject::Cripple(Cripple::Nothing) => broken,
-            Subject::Cripple(_) | Subject::Liar => match broken {
-                Verdict::Violated => Verdict::Holds,
-                Verdict::Holds | Verdict::Inconclusive => Verdict::Inconclusive,
-            },
+            Subject::Cripple(_) | Subject::Liar => {
+                let must_break = self.must_break();
+                match findings.breaches.get(&must_break) {
+                    Some(1..) => Verdict::Holds,
+                    _ => Verdict::Inconclusive,
+                }
+            }
+        }
+    }
+
+    /// The promise that a control has to break.
+    fn must_break(&self) -> Promise {
+        match self.subject {
+            Subject::Cripple(Cripple::TimesFirst) => Promise::Fresh,
+            Subject::Cripple(Cripple::NoFileFlush | Cripple::RenameFirst) => Promise::Whole,
+            _ => Promise::Done,
         }
     }
 
@@ -147,6 +161,7 @@ pub(super) fn run(args: &Explore) -> anyhow::Result<ExitCode> {
     let own = std::env::current_exe().context("cannot find this program")?;
     let is_stored = args.command.is_empty() && args.workload.contains(&WorkloadName::Msync);
     anyhow::ensure!(args.settle.is_none() || is_stored, "--settle is for --workload msync");
+    anyhow::ensure!(args.sync.is_empty() || is_stored, "--sync is for --workload msync");
     // Its name may be hidden in the room.
     let files = Files {
         report: args.report.as_deref().map(Directory::make).transpose()?,
@@ -157,7 +172,7 @@ pub(super) fn run(args: &Explore) -> anyhow::Result<ExitCode> {
     let laboratory = Laboratory::new(&room, workers);
     let setup = Setup {
         kernel: platform::kernel(),
-        mount_options: args.mount_options.clone(),
+        mount_options: mount_options(args, &files, &own)?,
         seed: args.seed,
     };
     let mut report = Report::begin(setup, args.json)?;
@@ -182,6 +197,16 @@ pub(super) fn run(args: &Explore) -> anyhow::Result<ExitCode> {
         Verdict::Violated => ExitCode::FAILURE,
         Verdict::Inconclusive => ExitCode::from(INCONCLUSIVE),
     })
+}
+
+/// The mount options, which are those of the recordings if there are some.
+fn mount_options(args: &Explore, files: &Files, own: &Path) -> anyhow::Result<String> {
+    let first = args.fs.first().and_then(|system| trials(args, own, *system).into_iter().next());
+    let (Some(directory), Some(first)) = (&files.again, first) else {
+        return Ok(args.mount_options.clone());
+    };
+    let name = recordings::name(0, &first);
+    Ok(recordings::load(&name, directory.existing(&name)?)?.mount_options)
 }
 
 fn write(report: &Report, directory: Option<&Directory>) -> anyhow::Result<()> {

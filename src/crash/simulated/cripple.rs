@@ -127,7 +127,11 @@ impl Stamp {
 /// Reserves blocks and stores through a map, as the fastest copier would.
 fn fill(file: &File, bytes: &[u8]) -> io::Result<Mapping> {
     file.set_len(bytes.len() as u64)?;
-    platform::reserve(file, ByteRange::first(bytes.len() as u64))?;
+    match platform::reserve(file, ByteRange::first(bytes.len() as u64)) {
+        // As on ext2.
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+        reserved => reserved?,
+    }
     let map = Mapping::file(file, 0, bytes.len(), Access::ReadWrite)?;
     map.write_at(0, bytes).map_err(|_| io::Error::other("a page of the map is not there"))?;
     Ok(map)

@@ -46,13 +46,15 @@ pub(crate) struct Disk(Mutex<Content>);
 struct Content {
     image: Image,
     record: Option<Record>,
-    /// Whether flushes fail, as of a disk that is gone.
+    /// How often its cache was flushed.
     flushes: u64,
+    /// Writes of what has these bytes fail.
+    refused: Option<Vec<u8>>,
 }
 
 impl Disk {
     fn new(image: Image) -> Self {
-        Self(Mutex::new(Content { image, record: None, flushes: 0 }))
+        Self(Mutex::new(Content { image, record: None, flushes: 0, refused: None }))
     }
 
     /// Puts another content on it. To be done while nothing has the disk open.
@@ -68,6 +70,18 @@ impl Disk {
     /// How often its cache was flushed.
     pub(crate) fn flushes(&self) -> u64 {
         lock(&self.0).flushes
+    }
+
+    /// Lets every write fail that has these bytes anywhere, as of bad sectors; none, again.
+    #[cfg(test)]
+    pub(crate) fn refuse(&self, bytes: Option<&[u8]>) {
+        lock(&self.0).refused = bytes.map(<[u8]>::to_vec);
+    }
+
+    fn is_refused(&self, data: &[u8]) -> bool {
+        let content = lock(&self.0);
+        let refused = content.refused.as_ref().filter(|bytes| !bytes.is_empty());
+        refused.is_some_and(|bytes| data.windows(bytes.len()).any(|window| window == bytes))
     }
 
     /// Begins to record.
@@ -239,6 +253,9 @@ impl Filesystem for Server {
         reply: ReplyWrite,
     ) {
         let Some(disk) = self.disk(ino) else { return reply.error(Errno::ENOENT) };
+        if disk.is_refused(data) {
+            return reply.error(Errno::EIO);
+        }
         let issued = disk.issue();
         disk.change(Change::Write { offset, data: data.into() }, issued);
         reply.written(u32::try_from(data.len()).unwrap_or(u32::MAX));

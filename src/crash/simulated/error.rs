@@ -34,6 +34,15 @@ pub enum Error {
         /// What it said.
         said: String,
     },
+    /// Such a program could not be started.
+    #[error("cannot start '{line}'")]
+    NoTool {
+        /// Its command line.
+        line: String,
+        /// Why; that it is not there, most likely.
+        #[source]
+        error: io::Error,
+    },
     /// A file system could not be mounted.
     #[error("cannot mount {system} with the options '{options}'")]
     Mount {
@@ -56,4 +65,28 @@ pub enum Error {
         /// How it ended.
         how: String,
     },
+}
+
+impl Error {
+    /// Whether it says that a file system is damaged, and not that something is missing here.
+    pub(crate) fn is_damage(&self) -> bool {
+        const HERE: [i32; 9] = [
+            libc::EPERM,
+            libc::EACCES,
+            libc::EBUSY,
+            libc::ENOMEM,
+            libc::ENODEV,
+            libc::ENXIO,
+            libc::EMFILE,
+            libc::ENFILE,
+            libc::ENOTBLK,
+        ];
+        match self {
+            Self::Mount { error, .. } => {
+                error.raw_os_error().is_none_or(|code| !HERE.contains(&code))
+            }
+            Self::Tool { .. } => true,
+            _ => false,
+        }
+    }
 }

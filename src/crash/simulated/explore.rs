@@ -12,7 +12,7 @@ use crate::crash::simulated::disk::Shelf;
 use crate::crash::simulated::error::{Error, Result};
 use crate::crash::simulated::image::Image;
 use crate::crash::simulated::observe::Observed;
-use crate::crash::simulated::oracle::{Breach, Oracle, Promise, Survived};
+use crate::crash::simulated::oracle::{Breach, Oracle, Promise};
 use crate::crash::simulated::recording::Recording;
 use crate::crash::simulated::room::{Drive, Room};
 use crate::crash::simulated::states::{Bound, Choice, State, choose};
@@ -54,8 +54,6 @@ pub struct Findings {
     pub breaches: HashMap<Promise, u64>,
     /// An example for each broken promise.
     pub examples: HashMap<Promise, Example>,
-    /// What had survived, summed over the states after the command's end.
-    pub survived: Survived,
     /// What was there of the stores that the command told of, summed over all states.
     pub stores: Stores,
     /// How long the calls took that flushed these stores, on the simulated disk.
@@ -63,6 +61,8 @@ pub struct Findings {
     /// States that the file system cannot mount, which is its own affair: nothing else is judged
     /// there.
     pub unmountable: u64,
+    /// Those of them in which no change is torn, which a file system has to survive.
+    pub unmountable_whole: u64,
     /// Why one of them cannot be mounted.
     pub unmountable_because: Option<String>,
     /// How long the looking took.
@@ -95,13 +95,19 @@ pub struct Laboratory<'r> {
 /// What a state holds, or why it cannot be mounted.
 pub(super) type Look = Result<Observed, String>;
 
+/// A state that cannot be mounted.
+struct Unmountable {
+    number: u64,
+    is_torn: bool,
+    why: String,
+}
+
 /// What was seen of a state.
 struct Seen {
     number: u64,
     has_ended: bool,
     choice: Choice,
     breaches: Vec<Breach>,
-    survived: Survived,
     stores: Stores,
 }
 
@@ -133,23 +139,24 @@ impl<'r> Laboratory<'r> {
             flushes,
             breaches: HashMap::new(),
             examples: HashMap::new(),
-            survived: Survived::default(),
             stores: Stores::default(),
             flushes_took: recorded.acknowledged.iter().filter_map(|it| it.claim.flush).collect(),
             unmountable: 0,
+            unmountable_whole: 0,
             unmountable_because: None,
             elapsed: Duration::ZERO,
         };
         // In the order of their numbers, whoever looked at them.
         seen.sort_by_key(|seen| match seen {
             Ok(seen) => seen.number,
-            Err((number, _)) => *number,
+            Err(unmountable) => unmountable.number,
         });
         for seen in seen {
             match seen {
                 Ok(seen) => findings.add(seen),
-                Err((_, why)) => {
+                Err(Unmountable { is_torn, why, .. }) => {
                     findings.unmountable += 1;
+                    findings.unmountable_whole += u64::from(!is_torn);
                     findings.unmountable_because.get_or_insert(why);
                 }
             }
@@ -221,7 +228,7 @@ impl<'r> Laboratory<'r> {
         shelf: &Shelf,
         recorded: &Recording,
         states: &[State],
-    ) -> Result<Vec<Result<Seen, (u64, String)>>> {
+    ) -> Result<Vec<Result<Seen, Unmountable>>> {
         let on = (recorded.system, recorded.mount_options.as_str());
         let next = AtomicUsize::new(0);
         // An image that comes after several marks need not be mounted again.
@@ -242,7 +249,11 @@ impl<'r> Laboratory<'r> {
                 }
                 lock(&seen).push(match &*observed {
                     Ok(observed) => Ok(judge(recorded, state, observed)),
-                    Err(why) => Err((state.number, why.clone())),
+                    Err(why) => Err(Unmountable {
+                        number: state.number,
+                        is_torn: state.is_torn(),
+                        why: why.clone(),
+                    }),
                 });
             }
             Ok(())
@@ -270,11 +281,10 @@ impl Findings {
     }
 
     fn add(&mut self, seen: Seen) {
-        let Seen { number, has_ended, choice, breaches, survived, stores } = seen;
+        let Seen { number, has_ended, choice, breaches, stores } = seen;
         self.stores.join(stores);
         if has_ended {
             self.ended += 1;
-            self.survived.add(survived);
         }
         let mut counted = Vec::new();
         for breach in breaches {
@@ -304,7 +314,6 @@ fn judge(recorded: &Recording, state: &State, observed: &Observed) -> Seen {
         has_ended,
         choice: state.choice.clone(),
         breaches: recorded.oracle.judge(observed, has_ended, &Promise::ALL),
-        survived: recorded.oracle.survived(observed),
         stores: Stores::judge(recorded.oracle.versions(), acknowledged, observed),
     }
 }
@@ -316,9 +325,12 @@ pub(super) fn look_at(
     (system, mount_options): (FileSystem, &str),
     image: &Image,
 ) -> Result<Look> {
-    drive.disk.replace(image.clone());
+    drive.insert(image.clone())?;
     let mounted = drive.repair(system).and_then(|()| drive.mount(system, mount_options));
     if let Err(error) = mounted {
+        if !error.is_damage() {
+            return Err(error);
+        }
         let cause = std::error::Error::source(&error);
         let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
         return Ok(Err(format!("{error}{cause}")));

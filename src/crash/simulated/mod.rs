@@ -31,7 +31,7 @@ pub use cripple::Cripple;
 pub use error::{Error, Result};
 pub use explore::{Example, Experiment, Findings, Laboratory};
 pub use image::{Image, PAGE};
-pub use oracle::{Breach, Promise, Survived};
+pub use oracle::{Breach, Promise};
 pub use record::{Change, Crash, Moment, Record, SECTOR};
 pub use recording::Recording;
 pub use room::Room;
@@ -41,3 +41,6 @@ pub use stores::{OVERWRITTEN, Property, SyncMode, run as store};
 pub use system::FileSystem;
 pub use verdict::Verdict;
 pub use workload::{Kind as WorkloadKind, MOUNT_POINT, SOURCE, TARGET, Workload};
+
+#[cfg(test)]
+mod write_errors;

@@ -83,23 +83,26 @@ pub(crate) mod by_path {
     }
 }
 
+/// [`SECTOR`], as memory is measured.
+const SECTOR_BYTES: usize = 512;
+const _: () = assert!(SECTOR_BYTES as u64 == SECTOR);
+
 impl Content {
     fn of(bytes: &[u8]) -> Self {
-        const LEN: usize = 512;
-        const { assert!(LEN as u64 == SECTOR) };
-        let sectors = bytes.chunks(LEN).map(mark).collect();
+        let sectors = bytes.chunks(SECTOR_BYTES).map(mark).collect();
         Self { len: bytes.len() as u64, sectors }
     }
 }
 
-/// What tells a sector from others; 0 for zeros, also for those of a sector that the file's end
-/// cuts.
-fn mark(sector: &[u8]) -> u64 {
-    if sector.iter().all(|byte| *byte == 0) {
+/// What tells a sector from others; 0 for zeros. What the file's end cuts off is zero.
+fn mark(part: &[u8]) -> u64 {
+    if part.iter().all(|byte| *byte == 0) {
         return 0;
     }
+    let mut sector = part.to_vec();
+    sector.resize(SECTOR_BYTES, 0);
     let mut first = [0; 8];
-    first.copy_from_slice(&blake3::hash(sector).as_bytes()[..8]);
+    first.copy_from_slice(&blake3::hash(&sector).as_bytes()[..8]);
     u64::from_le_bytes(first) | 1
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::copy::is_temporary_name;
 use crate::crash::simulated::observe::{Content, Kind, Object, Observed, by_path};
+use crate::crash::simulated::record::SECTOR;
 
 /// Something that a program may promise of every crash state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -61,35 +62,6 @@ pub struct Breach {
     pub what: String,
 }
 
-/// How much of what the program changed is there in a state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Survived {
-    /// Objects that the program made or changed.
-    pub objects: u64,
-    /// Those whose names lead to something, or to nothing if they were removed.
-    pub names: u64,
-    /// Those that have the new length.
-    pub lengths: u64,
-    /// Those that have the new content.
-    pub contents: u64,
-    /// Those that have the new mode, owner, times and extended attributes.
-    pub attributes: u64,
-    /// Those whose sectors are neither all old nor all new.
-    pub torn: u64,
-}
-
-impl Survived {
-    pub(crate) fn add(&mut self, other: Self) {
-        self.objects += other.objects;
-        self.names += other.names;
-        self.lengths += other.lengths;
-        self.contents += other.contents;
-        self.attributes += other.attributes;
-        self.torn += other.torn;
-    }
-}
-
 /// What there was before a program ran and what there is after it, without a crash.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Oracle {
@@ -101,7 +73,7 @@ pub(crate) struct Oracle {
 }
 
 impl Oracle {
-    /// Below `target` is what is copied from the same names below `source`.
+    /// `target` is a copy of `source`, and so is what is below of the same names there.
     pub(crate) fn new(before: Observed, after: Observed, (source, target): (&Path, &Path)) -> Self {
         let mut copies = BTreeMap::new();
         for name in after.objects.keys() {
@@ -196,10 +168,11 @@ impl Oracle {
                 mark == 0
                     || versions.iter().flatten().any(|it| it.content.sectors.get(at) == Some(&mark))
             };
-            let marks = object.content.sectors.iter().enumerate();
+            // One that the file's end cuts cannot be compared with one that is whole.
+            let whole = usize::try_from(object.content.len / SECTOR).unwrap_or(usize::MAX);
+            let marks = object.content.sectors.iter().take(whole).enumerate();
             let foreign = marks.filter(|(at, mark)| !has(*at, **mark)).count();
-            // The last sector may be cut where another length ends.
-            if foreign > 1 {
+            if foreign > 0 {
                 found.push((path, format!("{foreign} sectors are neither old nor new nor zero")));
             }
         }
@@ -253,6 +226,28 @@ impl Oracle {
             };
             found.push((path, what));
         }
+        found.extend(self.undone_directories(state));
+        found
+    }
+
+    /// Directories that have not the attributes that they are to have; of times, those that are
+    /// their sources'.
+    fn undone_directories<'s>(&'s self, state: &'s Observed) -> Vec<(&'s Path, String)> {
+        let mut found = Vec::new();
+        for (path, new) in &self.after.objects {
+            let Some(there) = state.objects.get(path).filter(|_| new.kind == Kind::Directory)
+            else {
+                continue;
+            };
+            let source = self.copies.get(path).and_then(|source| self.after.objects.get(source));
+            let is_stamped =
+                source.is_some_and(|it| it.attributes.modified == new.attributes.modified);
+            match attributes_missing(there, new) {
+                Some("time") if !is_stamped => {}
+                Some(which) => found.push((path.as_path(), format!("it has not the new {which}"))),
+                None => {}
+            }
+        }
         found
     }
 
@@ -271,32 +266,6 @@ impl Oracle {
             counts.then_some((name.as_path(), old, new))
         })
     }
-
-    /// How much of what the program changes is there.
-    pub(crate) fn survived(&self, state: &Observed) -> Survived {
-        let mut survived = Survived::default();
-        for (path, old, new) in self.changed() {
-            let there = state.objects.get(path);
-            survived.objects += 1;
-            let has = |holds: bool| u64::from(holds);
-            let both = there.zip(new);
-            survived.names += has(there.is_some() == new.is_some());
-            let absent = there.is_none() && new.is_none();
-            survived.lengths +=
-                has(absent || both.is_some_and(|(it, new)| it.content.len == new.content.len));
-            survived.contents +=
-                has(absent || both.is_some_and(|(it, new)| it.content == new.content));
-            survived.attributes +=
-                has(absent || both.is_some_and(|(it, new)| attributes_missing(it, new).is_none()));
-            let is_version = there.is_none()
-                || [old, new]
-                    .iter()
-                    .flatten()
-                    .any(|it| Some(&it.content) == there.map(|it| &it.content));
-            survived.torn += has(!is_version);
-        }
-        survived
-    }
 }
 
 fn files(state: &Observed) -> impl Iterator<Item = (&Path, &Object)> {
@@ -313,8 +282,8 @@ fn attributes_missing(there: &Object, new: &Object) -> Option<&'static str> {
     [
         (there.mode != new.mode, "mode"),
         (there.owner != new.owner, "owner"),
-        (there.modified != new.modified, "time"),
         (there.extended != new.extended, "extended attributes"),
+        (there.modified != new.modified, "time"),
     ]
     .into_iter()
     .find_map(|(differs, which)| differs.then_some(which))

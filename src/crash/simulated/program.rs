@@ -90,8 +90,9 @@ fn listen(child: &mut Child, drive: &Drive) -> Result<Vec<Acknowledged>> {
     for line in BufReader::new(told).lines() {
         let claim: Claim =
             serde_json::from_str(&line.map_err(deaf)?).map_err(|error| deaf(error.into()))?;
+        let at = drive.disk.mark();
+        let at = at.ok_or_else(|| Error::Untrusted("it did not record".to_owned()))?;
         let object = Object::of(&drive.directory.join(&claim.path)).map_err(deaf)?;
-        let Some(at) = drive.disk.mark() else { continue };
         acknowledged.push(Acknowledged { at, claim, attributes: object.attributes });
         noted.write_all(b"\n").map_err(deaf)?;
     }

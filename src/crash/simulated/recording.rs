@@ -38,27 +38,35 @@ impl Recording {
     /// Those of writing.
     pub fn save(&self, mut into: impl Write) -> io::Result<()> {
         let head = serde_json::to_vec(self)?;
-        into.write_all(MAGIC)?;
-        into.write_all(&(head.len() as u64).to_le_bytes())?;
-        into.write_all(&head)?;
-        self.record.write_bytes(&mut into)
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend((head.len() as u64).to_le_bytes());
+        bytes.extend(head);
+        self.record.write_bytes(&mut bytes)?;
+        let hash = blake3::hash(&bytes);
+        into.write_all(&bytes)?;
+        into.write_all(hash.as_bytes())
     }
 
     /// Reads one that was saved.
     ///
     /// # Errors
     ///
-    /// Those of reading; `InvalidData` for what is no recording, or is one in part.
+    /// Those of reading; `InvalidData` for what is no recording, or is not as it was written.
     pub fn load(mut from: impl Read) -> io::Result<Self> {
-        let mut start = [0; 24];
-        from.read_exact(&mut start)?;
-        let (magic, len) = start.split_at(MAGIC.len());
-        if magic != MAGIC {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no recording"));
+        let mut bytes = Vec::new();
+        from.read_to_end(&mut bytes)?;
+        let invalid = |what| io::Error::new(io::ErrorKind::InvalidData, what);
+        let rest = bytes.strip_prefix(MAGIC).ok_or_else(|| invalid("it is no recording"))?;
+        let damaged = || invalid("it is damaged");
+        let (_, hash) = rest.split_last_chunk::<{ blake3::OUT_LEN }>().ok_or_else(damaged)?;
+        if blake3::hash(&bytes[..bytes.len() - blake3::OUT_LEN]) != *hash {
+            return Err(damaged());
         }
-        let len = len.iter().rev().fold(0, |len, byte| len << 8 | u64::from(*byte));
-        let mut recording: Self = serde_json::from_reader(from.by_ref().take(len))?;
-        recording.record.read_bytes(&mut from)?;
+        let (len, rest) = rest.split_first_chunk().ok_or_else(damaged)?;
+        let len = usize::try_from(u64::from_le_bytes(*len)).unwrap_or(usize::MAX);
+        let (head, mut rest) = rest.split_at_checked(len).ok_or_else(damaged)?;
+        let mut recording: Self = serde_json::from_slice(head)?;
+        recording.record.read_bytes(&mut rest)?;
         Ok(recording)
     }
 }

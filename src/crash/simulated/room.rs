@@ -2,14 +2,16 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 
 use crate::crash::simulated::disk::{Disk, NAME, Shelf};
 use crate::crash::simulated::error::{Error, Result};
+use crate::crash::simulated::image::Image;
 use crate::crash::simulated::system::FileSystem;
+use crate::sync::lock;
 use crate::sys::loopback::{self, LoopDevice};
 use crate::sys::undertaker::Undertaker;
 use crate::sys::{mounts, platform};
@@ -71,6 +73,9 @@ impl Room {
     }
 }
 
+/// Held by whoever mounts btrfs.
+static MOUNTING: Mutex<()> = Mutex::new(());
+
 /// A simulated disk behind a loop device, with a directory to mount it on.
 #[derive(Debug)]
 pub(crate) struct Drive {
@@ -126,10 +131,33 @@ impl Drive {
         self.device.path()
     }
 
+    /// Puts another content on the disk, of which nothing is mounted.
+    pub(crate) fn insert(&self, image: Image) -> Result<()> {
+        self.disk.replace(image);
+        self.forget_cached()
+    }
+
+    fn forget_cached(&self) -> Result<()> {
+        self.device
+            .forget_cached()
+            .map_err(|error| Error::System("empty the loop device's cache", error))
+    }
+
     pub(crate) fn mount(&mut self, system: FileSystem, options: &str) -> Result<()> {
+        // btrfs looks for the other devices of a file system by its identity, which is that of
+        // every other state.
+        let _one_at_a_time = (system == FileSystem::Btrfs).then(|| lock(&MOUNTING));
         system.mount(&self.device.path(), &self.directory, options)?;
         self.is_mounted = true;
-        Ok(())
+        let mounted = File::open(&self.directory)
+            .and_then(mounts::mount_of)
+            .map_err(|error| Error::System("see what is mounted", error))?;
+        match mounted {
+            Some(mount) if Path::new(&mount.source) == self.device.path() => Ok(()),
+            _ => {
+                Err(Error::Untrusted(format!("not '{}' is mounted", self.device.path().display())))
+            }
+        }
     }
 
     /// Repairs the file system, which is not mounted.
@@ -140,9 +168,7 @@ impl Drive {
     pub(crate) fn unmount(&mut self) -> Result<()> {
         FileSystem::unmount(&self.directory)?;
         self.is_mounted = false;
-        self.device
-            .forget_cached()
-            .map_err(|error| Error::System("empty the loop device's cache", error))
+        self.forget_cached()
     }
 }
 

@@ -43,7 +43,7 @@ impl Shown {
         let Some(state) = states.chosen.get(number) else { return Ok(None) };
         let len = recorded.record.disk_len();
         let (keeper, mut drive) = Keeper::attach(directory.to_owned(), len)?;
-        drive.disk.replace(state.image());
+        drive.insert(state.image())?;
         drive.repair(recorded.system)?;
         drive.mount(recorded.system, &recorded.mount_options)?;
         let (arrived, pending) = state.choice.counts();

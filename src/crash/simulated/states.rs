@@ -37,6 +37,12 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// Whether a change arrived in part.
+    pub(crate) fn is_torn(&self) -> bool {
+        let parts = self.choice.0.iter().zip(&self.crash.pending);
+        parts.into_iter().any(|(part, change)| !part.is_empty() && *part != change.range())
+    }
+
     /// What the disk holds.
     pub(crate) fn image(&self) -> Image {
         self.choice.image(&self.crash)
@@ -102,15 +108,24 @@ pub(crate) fn choose(record: &Record, honest: bool, bound: Bound) -> States {
     let mut seen = HashSet::new();
     let is_small = crashes.iter().all(|(_, crash)| crash.pending.len() <= EXHAUSTIVE_MAX);
     for round in 0.. {
-        let mut any = false;
-        for (number, (at, crash)) in crashes.iter().enumerate() {
+        let choices = |number: usize, crash: &Crash| {
             let random = Random::new(seed ^ (number as u64) << 32 ^ round);
-            for choice in choices(crash, round, random) {
-                any = true;
+            choices(crash, round, random).into_iter()
+        };
+        let crashes = crashes.iter().enumerate();
+        let mut of_points: Vec<_> =
+            crashes.map(|(number, (at, crash))| (at, crash, choices(number, crash))).collect();
+        let mut any = false;
+        // One of each point in turn, so that a bound takes from all of them.
+        loop {
+            let mut is_over = true;
+            for (at, crash, choices) in &mut of_points {
+                let Some(choice) = choices.next() else { continue };
+                (any, is_over) = (true, false);
                 let digest = choice.image(crash).digest();
                 // A point is known by the marks before it; between two marks equal images are one
                 // state.
-                if !seen.insert((record.marks_before(*at), digest)) {
+                if !seen.insert((record.marks_before(**at), digest)) {
                     continue;
                 }
                 if states.chosen.len() == max {
@@ -119,7 +134,10 @@ pub(crate) fn choose(record: &Record, honest: bool, bound: Bound) -> States {
                 }
                 let number = states.chosen.len() as u64;
                 let crash = Arc::clone(crash);
-                states.chosen.push(State { number, at: *at, choice, digest, crash });
+                states.chosen.push(State { number, at: **at, choice, digest, crash });
+            }
+            if is_over {
+                break;
             }
         }
         if !any {

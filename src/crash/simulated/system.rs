@@ -2,7 +2,6 @@
 
 use std::ffi::CString;
 use std::fmt;
-use std::io;
 use std::path::Path;
 use std::process::Command;
 use std::str::FromStr;
@@ -147,13 +146,7 @@ fn start(line: &str, device: &Path) -> Result<(Option<i32>, String)> {
     let mut words = line.split(' ');
     let mut command = Command::new(words.next().unwrap_or_default());
     let output = command.args(words).arg(device).output();
-    let output = output.map_err(|error| Error::Tool {
-        line: line.to_owned(),
-        said: match error.kind() {
-            io::ErrorKind::NotFound => "it is not installed".to_owned(),
-            _ => error.to_string(),
-        },
-    })?;
+    let output = output.map_err(|error| Error::NoTool { line: line.to_owned(), error })?;
     Ok((output.status.code(), String::from_utf8_lossy(&output.stderr).trim().to_owned()))
 }
 

@@ -53,6 +53,8 @@ impl Verdict {
         match findings.judged() {
             0 => Self::Inconclusive,
             _ if is_violated => Self::Violated,
+            // Nobody knows what is there.
+            _ if findings.unmountable_whole > 0 => Self::Inconclusive,
             _ if is_tried => Self::Holds,
             _ => Self::Inconclusive,
         }

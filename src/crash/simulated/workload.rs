@@ -35,7 +35,7 @@ pub struct Workload {
     pub command: Vec<OsString>,
     /// Whether the command is [`stores::run`], which tells what it was told.
     pub tells: bool,
-    /// Names below the second are copies of the same names below the first.
+    /// The second is a copy of the first, and so are the names below it of those there.
     pub copies: (PathBuf, PathBuf),
     /// What the command promises of every crash state.
     pub promises: Vec<Promise>,
@@ -88,12 +88,25 @@ impl Workload {
         };
         let (source, target) = (format!("{SOURCE}/{source}"), format!("{TARGET}/{target}"));
         let command = line(laboratory, ["work", "cripple", cripple.as_str(), &source, &target]);
-        Self::copying(format!("crippled: {cripple}"), command, Promise::ALL.to_vec())
+        let mut workload =
+            Self::copying(format!("crippled: {cripple}"), command, Promise::ALL.to_vec());
+        workload.copies = (source.into(), target.into());
+        workload
     }
 
     /// mycp with some options, which decide what is promised.
     fn of_mycp(mycp: &Path, words: &str, promises: &[Promise]) -> Self {
-        Self::copying(format!("mycp {words}"), line(mycp, words.split(' ')), promises.to_vec())
+        let name = format!("mycp {words}");
+        let mut workload = Self::copying(name, line(mycp, words.split(' ')), promises.to_vec());
+        let mut operands = words.split(' ').filter(|word| !word.starts_with('-'));
+        if let (Some(source), Some(target)) = (operands.next(), operands.next()) {
+            // cp's rule: a directory that is there takes the source in.
+            let goes_into = target == TARGET && words.contains(" -a ");
+            let target = Path::new(target);
+            let target = if goes_into { target.join(source) } else { target.to_owned() };
+            workload.copies = (source.into(), target);
+        }
+        workload
     }
 
     fn copying(name: String, command: Vec<OsString>, promises: Vec<Promise>) -> Self {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{Outcome, Settled, Setup};
 use crate::crash::simulated::{
     Aftermath, Breach, Cripple, Example, Exposure, FileSystem, Findings, Kept, Page, Point,
-    Promise, Property, Stores, Survived, SyncMode, Workload,
+    Promise, Property, Stores, SyncMode, Workload,
 };
 use crate::laboratory::explore::{Subject, Trial};
 
@@ -28,10 +28,10 @@ fn findings() -> Findings {
         flushes: 4,
         breaches: HashMap::new(),
         examples: HashMap::new(),
-        survived: Survived::default(),
         stores: Stores::default(),
         flushes_took: Vec::new(),
         unmountable: 0,
+        unmountable_whole: 0,
         unmountable_because: None,
         elapsed: Duration::from_secs(2),
     }
