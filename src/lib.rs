@@ -131,8 +131,8 @@
 //! 5. What a copier with a step left out (`simulated::cripple`) or a disk that ignores flushes
 //!    must lose is looked for in every run; if it is not found, nothing can be said.
 //!
-//! Who stores through maps on a served disk is a process of its own: one that serves a disk and maps
-//! its files would wait for itself.
+//! Who stores through maps on a served disk is a process of its own: one that serves a disk and
+//! maps its files would wait for itself.
 //!
 //! # Floors
 //!

@@ -35,14 +35,14 @@ pub(crate) fn mount_of(handle: impl AsFd) -> io::Result<Option<MountLine>> {
         Some(id) => id,
         None => mount_id_of_descriptor(handle)?,
     };
-    let lines = std::fs::read("/proc/self/mountinfo")?;
+    let lines = std::fs::read("/proc/thread-self/mountinfo")?;
     Ok(lines.split(|byte| *byte == b'\n').filter_map(mount_in).find(|mount| mount.id == id))
 }
 
 /// The loop devices that file systems are mounted from, each with the directory that it is mounted
 /// on; none where that cannot be told.
 pub(crate) fn on_loop_devices() -> Vec<(PathBuf, PathBuf)> {
-    let lines = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+    let lines = std::fs::read("/proc/thread-self/mountinfo").unwrap_or_default();
     let mounts = lines.split(|byte| *byte == b'\n').filter_map(mount_in);
     let on_loops = mounts.filter_map(|mount| {
         let source = PathBuf::from(mount.source);
@@ -119,7 +119,7 @@ fn unescaped(field: &[u8]) -> OsString {
 pub(crate) fn mounts_below(directory: &Path) -> Vec<String> {
     let Ok(directory) = names::canonical(directory) else { return Vec::new() };
     // A name may be anything.
-    let lines = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+    let lines = std::fs::read("/proc/thread-self/mountinfo").unwrap_or_default();
     mounts_in(&String::from_utf8_lossy(&lines), &directory)
 }
 
