@@ -39,10 +39,9 @@ fn each_call_is_measured_in_each_round_and_nothing_is_left() {
         let of = measured.iter().filter(move |one| one["pages"] == pages);
         of.map(|one| one["call"].as_str().unwrap()).collect::<Vec<_>>()
     };
-    let many =
-        ["nothing", "msync(MS_ASYNC)", "msync(MS_SYNC)", "fdatasync", "fsync", "sync_file_range"];
+    let many = ["none", "msync-async", "msync", "fdatasync", "fsync", "sync_file_range"];
     assert_eq!(calls(256), many);
-    let one = [&many[..], &["write with RWF_DSYNC", "new name, both fsyncs"]].concat();
+    let one = [&many[..], &["O_DSYNC", "fsync+directory"]].concat();
     assert_eq!(calls(1), one);
     for call in measured {
         assert_eq!(call["rounds"], 3, "{call}");
@@ -62,7 +61,7 @@ fn a_person_gets_the_place_the_times_and_the_doubts() {
     let text = String::from_utf8(output.stdout).unwrap();
     for expected in [
         "\nfile system  tmpfs\n",
-        "\nOne page stored to, then:\n\ncall                   p50",
+        "\nOne page stored to, then:\n\ncall                       p50",
         "\n256 pages stored to, no two of them neighbours, then:\n\n",
         "\n2 rounds. ",
         "\ndoubt: nothing there survives a crash, ",

@@ -28,7 +28,7 @@ fn a_report_has_text_json_and_pictures() {
     // The laboratory hides what is there.
     let place = tempfile::tempdir_in("/mnt").unwrap();
     let directory = place.path().join("report");
-    let words = ["--workload=msync", "--sync=ms-sync", "--settle=1", "--report"].map(OsStr::new);
+    let words = ["--workload=msync", "--sync=msync", "--settle=1", "--report"].map(OsStr::new);
     let output = explore(&[&words[..], &[directory.as_os_str()]].concat());
     let printed = text(output.stdout);
     assert_eq!(output.status.code(), Some(0), "{printed}{}", text(output.stderr));
@@ -37,9 +37,9 @@ fn a_report_has_text_json_and_pictures() {
     for expected in [
         "Of real disks this says nothing.",
         "\n== ext4, mounted with its default options\n",
-        "\nms-sync   data, size  8 ",
+        "\nmsync        data, size  8 ",
         "\ncrippled: nothing             8 ",
-        "\nms-async  6 of 6        the same after 1 s\n",
+        "\nmsync-async  6 of 6        the same after 1 s\n",
         "\nHOLDS: 8",
     ] {
         assert!(printed.contains(expected), "{expected:?} is not in\n{printed}");
@@ -47,7 +47,7 @@ fn a_report_has_text_json_and_pictures() {
     let lines = lines(&read("report.json"));
     let of = |event: &str| lines.iter().filter(|line| line["event"] == event).count();
     assert_eq!((of("trial"), of("settled"), of("end")), (7 + 3, 3, 1));
-    let mode = lines.iter().find(|line| line["name"] == "ms-sync").unwrap();
+    let mode = lines.iter().find(|line| line["name"] == "msync").unwrap();
     assert_eq!(mode["verdict"], "holds");
     assert_eq!(mode["flush_calls"], 6);
     assert!(mode["flush_median_us"].as_f64() > Some(0.0), "{mode}");
@@ -59,7 +59,7 @@ fn a_report_has_text_json_and_pictures() {
         lines.iter().find(is_it).unwrap()
     };
     assert_eq!(settled("none")["lost"], serde_json::json!([6, 6]));
-    assert_eq!(settled("ms-sync")["points"].as_array().unwrap().last().unwrap()["pages"][1], "new");
+    assert_eq!(settled("msync")["points"].as_array().unwrap().last().unwrap()["pages"][1], "new");
     assert_eq!(settled("none")["points"].as_array().unwrap().last().unwrap()["pages"][1], "old");
     for picture in ["survival-ext4.svg", "pages-ext4.svg", "exposure-ext4.svg"] {
         let picture = read(picture);

@@ -189,7 +189,7 @@ fn what_was_acknowledged_and_is_not_there_is_a_violation() {
     let whole = std::fs::read_to_string(&record).unwrap();
     let (run, time) = last(&record);
     for (mode, status, verdict) in
-        [("ms-sync", 1, "violated"), ("o-dsync", 1, "violated"), ("none", 0, "holds")]
+        [("msync", 1, "violated"), ("O_DSYNC", 1, "violated"), ("none", 0, "holds")]
     {
         let claim = format!("{time} {run} pre {mode} 0 999\n{time} {run} ack {mode} 0 999 1\n");
         append(&record, &claim);
@@ -206,7 +206,7 @@ fn what_was_acknowledged_and_is_not_there_is_a_violation() {
     };
     std::fs::remove_file(name_of("rename")).unwrap();
     std::fs::remove_file(name_of("new-file")).unwrap();
-    std::fs::write(name_of("new-file-dir"), "").unwrap();
+    std::fs::write(name_of("new-file+directory"), "").unwrap();
     let fsync = directory.join("fsync");
     let bytes = std::fs::read(&fsync).unwrap();
     std::fs::write(&fsync, vec![0xa5; bytes.len()]).unwrap();
@@ -214,7 +214,7 @@ fn what_was_acknowledged_and_is_not_there_is_a_violation() {
     std::fs::write(&fdatasync, vec![0; bytes.len()]).unwrap();
     let (status, report) = verify("--record", &record, &directory);
     assert_eq!((status, report.verdict()), (1, "violated"));
-    for mode in ["rename", "new-file-dir", "fsync", "fdatasync"] {
+    for mode in ["rename", "new-file+directory", "fsync", "fdatasync"] {
         assert_eq!(report.of_mode(mode)["verdict"], "violated", "{mode}");
     }
     assert_eq!(report.count("rename", "names_missing"), 1);
@@ -444,7 +444,7 @@ fn a_cut_loses_what_was_not_synced_and_nothing_else() {
             for mode in report.modes() {
                 // Names that are replaced are not claimed any more.
                 assert!(mode["acknowledged"].as_u64().unwrap() >= 30, "{mode}");
-                let may_lose = matches!(mode["mode"].as_str(), Some("none" | "ms-async"));
+                let may_lose = matches!(mode["mode"].as_str(), Some("none" | "msync-async"));
                 assert_eq!(mode["lost"].as_u64().unwrap() > 0, may_lose, "{mode}");
             }
         }
@@ -456,10 +456,10 @@ fn a_cut_loses_what_was_not_synced_and_nothing_else() {
 #[ignore = "needs root"]
 fn a_system_that_lies_about_one_call_is_found_out() {
     let strace = "strace -f -qq -o /dev/null -e trace=msync,fdatasync -e";
-    for (call, mode) in [("msync", "ms-sync"), ("fdatasync", "fdatasync")] {
+    for (call, mode) in [("msync", "msync"), ("fdatasync", "fdatasync")] {
         let lie = format!("inject={call}:retval=0");
         let wrapper: Vec<_> = strace.split(' ').chain([&*lie]).collect();
-        let options = ["--size", "8", "--modes", "none,ms-sync,fdatasync,fsync"];
+        let options = ["--size", "8", "--modes", "none,msync,fdatasync,fsync"];
         let (status, report) = cut(Kind::Ext4, Writer::Lives, &options, &wrapper);
         let text = serde_json::to_string_pretty(&report.0).unwrap();
         assert_eq!((status, report.verdict()), (1, "violated"), "{text}");

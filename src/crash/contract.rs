@@ -9,30 +9,17 @@ use std::path::Path;
 
 use crate::options::Quoted;
 
+use super::flush::SyncMode;
 use super::place::{Device, DeviceKind, Layer, Place, WriteCache};
 use rules::{Effect, OPTIONS, PROMISES, SYSTEMS};
 
-/// A way to bring bytes to the disk, or to hope for it.
+/// A call that something is promised of, or nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// None, or `munmap` or `close`, which ask for nothing.
-    Nothing,
-    /// `msync` with `MS_ASYNC`.
-    MsyncAsync,
-    /// `msync` with `MS_SYNC`.
-    MsyncSync,
-    /// `fdatasync`.
-    Fdatasync,
-    /// `fsync` of the file.
-    Fsync,
-    /// `fsync` of the directory that has the file's name.
-    FsyncDirectory,
-    /// `syncfs`.
-    Syncfs,
-    /// `sync_file_range`.
-    SyncFileRange,
-    /// A write through a descriptor with `O_DSYNC`, or with `RWF_DSYNC`.
-    WriteDsync,
+    /// One that flushes, or none.
+    Flush(SyncMode),
+    /// `fsync` of the directory that has the file's name, and of nothing else.
+    DirectoryFsync,
     /// `rename` over an existing name.
     Rename,
 }
@@ -40,17 +27,10 @@ pub enum Call {
 impl Call {
     /// How it is written.
     #[must_use]
-    pub const fn words(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Nothing => "nothing, munmap, close",
-            Self::MsyncAsync => "msync(MS_ASYNC)",
-            Self::MsyncSync => "msync(MS_SYNC)",
-            Self::Fdatasync => "fdatasync",
-            Self::Fsync => "fsync",
-            Self::FsyncDirectory => "fsync of the directory",
-            Self::Syncfs => "syncfs",
-            Self::SyncFileRange => "sync_file_range",
-            Self::WriteDsync => "write with O_DSYNC",
+            Self::Flush(mode) => mode.as_str(),
+            Self::DirectoryFsync => "fsync of the directory",
             Self::Rename => "rename",
         }
     }

@@ -4,7 +4,9 @@
 //! what each call promises there. [`probe()`] measures how long these calls take. [`simulated`]
 //! crashes file systems on simulated disks. `witness` finds out what a real power cut took.
 
+mod by_name;
 mod contract;
+mod flush;
 mod place;
 mod probe;
 pub(crate) mod sector;
@@ -12,7 +14,9 @@ pub mod simulated;
 mod statistics;
 pub(crate) mod witness;
 
+pub use by_name::UnknownName;
 pub use contract::{Answer, Call, Contract, Promise, Warning, Weight};
+pub use flush::SyncMode;
 pub use place::{Device, DeviceKind, Layer, Mount, Place, WriteCache, explain};
-pub use probe::{Doubt, Extent, Measured, Method, Probe, ProbeOptions, probe};
+pub use probe::{Doubt, Extent, Measured, Probe, ProbeOptions, probe};
 pub use statistics::{Bucket, Statistics};

@@ -9,17 +9,18 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::Endpoint;
 use crate::report::Flow;
-use crate::sys::map::{Access, Mapping, Msync, cause_of_fault};
+use crate::sys::map::{Access, Mapping, cause_of_fault};
 use crate::sys::names::{self, Follow, Spot};
-use crate::sys::{file, platform};
-use crate::units::ByteRange;
+use crate::sys::platform;
 
+use super::flush::{Stored, SyncMode};
 use super::place::{Place, explain};
 use super::statistics::Statistics;
 
@@ -43,42 +44,34 @@ impl Default for ProbeOptions {
     }
 }
 
-/// What is measured: some stores, then this.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// Nothing: the time of the stores alone.
-    Nothing,
-    /// `msync(MS_ASYNC)` of what was stored.
-    MsyncAsync,
-    /// `msync(MS_SYNC)` of what was stored.
-    MsyncSync,
-    /// `fdatasync`.
-    Fdatasync,
-    /// `fsync`.
-    Fsync,
-    /// `sync_file_range` with all of its three flags, which waits for the device to take the pages.
-    SyncFileRange,
-    /// A `pwritev2` with `RWF_DSYNC` instead of the store.
-    WriteDsync,
-    /// A new file with one page, `fsync` of it, and `fsync` of its directory.
-    NewName,
-}
-
-/// How much is stored before a call.
+/// What is stored before a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
     /// One page.
     Page,
+    /// A new file with one page.
+    NewFile,
     /// 256 pages, of which no two are neighbours.
     Spread,
+}
+
+impl Extent {
+    /// How many pages that are.
+    #[must_use]
+    pub const fn pages(self) -> usize {
+        match self {
+            Self::Page | Self::NewFile => 1,
+            Self::Spread => PAGES,
+        }
+    }
 }
 
 /// The times of one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Measured {
-    /// What was done.
-    pub method: Method,
-    /// To how much.
+    /// How it was flushed.
+    pub mode: SyncMode,
+    /// What was stored before.
     pub extent: Extent,
     /// How long it took, the stores included.
     pub times: Statistics,
@@ -95,53 +88,31 @@ pub struct Probe {
     pub doubts: Vec<Doubt>,
 }
 
-/// Each call that is measured. One with `RWF_DSYNC` covers what it writes and nothing else, so that
-/// there is none for many pages.
-const CASES: [(Method, Extent); 14] = [
-    (Method::Nothing, Extent::Page),
-    (Method::MsyncAsync, Extent::Page),
-    (Method::MsyncSync, Extent::Page),
-    (Method::Fdatasync, Extent::Page),
-    (Method::Fsync, Extent::Page),
-    (Method::SyncFileRange, Extent::Page),
-    (Method::WriteDsync, Extent::Page),
-    (Method::NewName, Extent::Page),
-    (Method::Nothing, Extent::Spread),
-    (Method::MsyncAsync, Extent::Spread),
-    (Method::MsyncSync, Extent::Spread),
-    (Method::Fdatasync, Extent::Spread),
-    (Method::Fsync, Extent::Spread),
-    (Method::SyncFileRange, Extent::Spread),
+/// Each call that is measured. One with `O_DSYNC` covers what it writes and nothing else, so that
+/// there is none for many pages; of a directory only a new name is news; and `syncfs` would flush
+/// what others have written.
+const CASES: [(SyncMode, Extent); 14] = [
+    (SyncMode::None, Extent::Page),
+    (SyncMode::MsyncAsync, Extent::Page),
+    (SyncMode::Msync, Extent::Page),
+    (SyncMode::Fdatasync, Extent::Page),
+    (SyncMode::Fsync, Extent::Page),
+    (SyncMode::SyncFileRange, Extent::Page),
+    (SyncMode::ODsync, Extent::Page),
+    (SyncMode::FsyncDirectory, Extent::NewFile),
+    (SyncMode::None, Extent::Spread),
+    (SyncMode::MsyncAsync, Extent::Spread),
+    (SyncMode::Msync, Extent::Spread),
+    (SyncMode::Fdatasync, Extent::Spread),
+    (SyncMode::Fsync, Extent::Spread),
+    (SyncMode::SyncFileRange, Extent::Spread),
 ];
-
-impl Method {
-    /// How it is written.
-    #[must_use]
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::Nothing => "nothing",
-            Self::MsyncAsync => "msync(MS_ASYNC)",
-            Self::MsyncSync => "msync(MS_SYNC)",
-            Self::Fdatasync => "fdatasync",
-            Self::Fsync => "fsync",
-            Self::SyncFileRange => "sync_file_range",
-            Self::WriteDsync => "write with RWF_DSYNC",
-            Self::NewName => "new name, both fsyncs",
-        }
-    }
-
-    /// Whether the file may have dirty pages, or the device be unaware of some, when it is done.
-    const fn leaves_dirt(self) -> bool {
-        matches!(self, Self::Nothing | Self::MsyncAsync | Self::SyncFileRange)
-    }
-}
 
 /// Measures how long each call takes in `directory`, and asks `go_on` between two of them.
 ///
 /// The calls alternate from round to round, each round beginning with another, so that none has
-/// the quiet moments. `syncfs` is left out: it would flush what others have written. The file has
-/// 4096 pages and no name; the case of a new name makes one, `.mycp-probe-PROCESS-NUMBER`, and
-/// removes it at once.
+/// the quiet moments. The file has 4096 pages and no name; the case of a new file makes one,
+/// `.mycp-probe-PROCESS-NUMBER`, and removes it at once.
 ///
 /// # Errors
 ///
@@ -156,19 +127,19 @@ pub fn probe(
     let mut times: Vec<Vec<Duration>> = vec![Vec::new(); CASES.len()];
     for round in 0..options.rounds.max(1) {
         for index in order_of(round) {
-            let (method, extent) = CASES[index];
+            let (mode, extent) = CASES[index];
             if go_on() == Flow::Stop {
                 return Err(Error::new(Operation::Flush, &bench.endpoint, Cause::Stopped));
             }
-            times[index].push(bench.time(method, extent)?);
+            times[index].push(bench.time(mode, extent)?);
         }
     }
     let measured: Vec<Measured> = CASES
         .iter()
         .zip(&times)
-        .filter_map(|((method, extent), times)| {
+        .filter_map(|((mode, extent), times)| {
             let times = Statistics::of(times)?;
-            Some(Measured { method: *method, extent: *extent, times })
+            Some(Measured { mode: *mode, extent: *extent, times })
         })
         .collect();
     let doubts = doubts::doubts(&place, &measured);
@@ -214,22 +185,23 @@ impl Bench {
     }
 
     /// Makes the stores and the call, and returns how long that took.
-    fn time(&mut self, method: Method, extent: Extent) -> Result<Duration> {
+    fn time(&mut self, mode: SyncMode, extent: Extent) -> Result<Duration> {
         self.stores += 1;
         self.page.fill(self.stores.to_le_bytes()[0]);
         self.page[..8].copy_from_slice(&self.stores.to_le_bytes());
-        let started = match method {
-            Method::NewName => return self.time_new_name(),
-            Method::WriteDsync => self.write_through()?,
-            _ => {
-                let started = Instant::now();
-                self.store(extent)?;
-                self.flush(method, extent).context(Operation::Flush, &self.endpoint)?;
-                started
-            }
-        };
+        if extent == Extent::NewFile {
+            return self.time_new_file(mode);
+        }
+        let started = Instant::now();
+        if mode == SyncMode::ODsync {
+            platform::write_through(&self.file, 0, &self.page)
+                .context(Operation::Write, &self.endpoint)?;
+        } else {
+            self.store(extent)?;
+            self.flush(mode, extent).context(Operation::Flush, &self.endpoint)?;
+        }
         let elapsed = started.elapsed();
-        if method.leaves_dirt() {
+        if !mode.promises_data() {
             // Else the next call would have to do what this one did not.
             platform::sync_all(&self.file).context(Operation::Flush, &self.endpoint)?;
         }
@@ -237,11 +209,7 @@ impl Bench {
     }
 
     fn store(&self, extent: Extent) -> Result<()> {
-        let pages = match extent {
-            Extent::Page => 1,
-            Extent::Spread => PAGES,
-        };
-        for page in 0..pages {
+        for page in 0..extent.pages() {
             let at = page * SPREAD * self.page.len();
             self.mapping.write_at(at, &self.page).map_err(|fault| {
                 let cause = cause_of_fault(&self.file, at as u64, &fault);
@@ -251,41 +219,22 @@ impl Bench {
         Ok(())
     }
 
-    fn flush(&self, method: Method, extent: Extent) -> io::Result<()> {
+    fn flush(&self, mode: SyncMode, extent: Extent) -> io::Result<()> {
         let len = match extent {
-            Extent::Page => self.page.len(),
+            Extent::Page | Extent::NewFile => self.page.len(),
             Extent::Spread => self.mapping.len(),
         };
-        match method {
-            Method::MsyncAsync => self.mapping.flush(0, len, Msync::Async),
-            Method::MsyncSync => self.mapping.flush(0, len, Msync::Sync),
-            Method::Fdatasync => platform::sync_data(&self.file),
-            Method::Fsync => platform::sync_all(&self.file),
-            Method::SyncFileRange => {
-                platform::wait_write_out(&self.file, ByteRange::first(len as u64))
-            }
-            Method::Nothing | Method::WriteDsync | Method::NewName => Ok(()),
-        }
+        mode.flush(&Stored { file: &self.file, map: &self.mapping, at: 0, len })
     }
 
-    fn write_through(&self) -> Result<Instant> {
-        let started = Instant::now();
-        let count = platform::write_through(&self.file, 0, &self.page)
-            .context(Operation::Write, &self.endpoint)?;
-        if count < self.page.len() {
-            let cause = io::Error::from(io::ErrorKind::WriteZero);
-            return Err(Error::new(Operation::Write, &self.endpoint, cause));
-        }
-        Ok(started)
-    }
-
-    fn time_new_name(&mut self) -> Result<Duration> {
+    fn time_new_file(&mut self, mode: SyncMode) -> Result<Duration> {
         let started = Instant::now();
         let (file, name) =
             named(&self.directory, &mut self.names).context(Operation::Create, &self.endpoint)?;
-        let flushed = file::write_at(&file, 0, &self.page)
-            .and_then(|_| platform::sync_all(&file))
-            .and_then(|()| platform::sync_all(&self.directory));
+        let flushed = file
+            .write_all_at(&self.page, 0)
+            .and_then(|()| platform::sync_all(&file))
+            .and_then(|()| mode.flush_name(&self.directory));
         let elapsed = started.elapsed();
         // First, so that no error leaves it there.
         let removed = names::unlink_at(&self.directory, &name);
@@ -301,10 +250,8 @@ fn fill(file: &File, len: usize, page_bytes: usize) -> io::Result<()> {
     let mut at = 0;
     while at < len {
         let part = block.len().min(len - at);
-        match file::write_at(file, at as u64, &block[..part])? {
-            0 => return Err(io::ErrorKind::WriteZero.into()),
-            count => at += count,
-        }
+        file.write_all_at(&block[..part], at as u64)?;
+        at += part;
     }
     Ok(())
 }
@@ -334,8 +281,8 @@ fn named(directory: &OwnedFd, names: &mut u32) -> io::Result<(File, OsString)> {
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-fn times_of(measured: &[Measured], method: Method, extent: Extent) -> Option<&Statistics> {
-    let found = measured.iter().find(|one| one.method == method && one.extent == extent);
+fn times_of(measured: &[Measured], mode: SyncMode, extent: Extent) -> Option<&Statistics> {
+    let found = measured.iter().find(|one| one.mode == mode && one.extent == extent);
     found.map(|one| &one.times)
 }
 
@@ -360,7 +307,7 @@ mod tests {
         let unsupported = Err(io::ErrorKind::Unsupported.into());
         for made in [platform::unnamed_file(&handle), unsupported] {
             let file = unnamed(made, &handle, &mut 0).unwrap();
-            assert_eq!(file::write_at(&file, 0, b"x").unwrap(), 1);
+            file.write_all_at(b"x", 0).unwrap();
             assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
         }
     }
@@ -381,20 +328,19 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut bench = Bench::new(directory.path()).unwrap();
         let stride = SPREAD * bench.page.len();
-        for (method, extent) in CASES.into_iter().filter(|case| case.0 != Method::NewName) {
+        for (mode, extent) in CASES.into_iter().filter(|case| case.1 != Extent::NewFile) {
             let read = |bench: &Bench| {
                 let mut pages = vec![vec![0; bench.page.len()]; PAGES];
                 for (index, page) in pages.iter_mut().enumerate() {
-                    file::read_at(&bench.file, (index * stride) as u64, page).unwrap();
+                    bench.file.read_exact_at(page, (index * stride) as u64).unwrap();
                 }
                 pages
             };
             let before = read(&bench);
-            bench.time(method, extent).unwrap();
+            bench.time(mode, extent).unwrap();
             let after = read(&bench);
             let changed = before.iter().zip(&after).filter(|(before, after)| before != after);
-            let expected = if extent == Extent::Page { 1 } else { PAGES };
-            assert_eq!(changed.count(), expected, "{method:?} {extent:?}");
+            assert_eq!(changed.count(), extent.pages(), "{mode} {extent:?}");
             assert_eq!(after[0], bench.page);
         }
     }

@@ -1,7 +1,9 @@
 //! What was typed.
 
 use std::ffi::OsString;
+use std::str::FromStr;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 
 use super::explain::ExplainArgs;
@@ -51,4 +53,15 @@ impl Args {
     pub(super) fn read(line: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
         Self::try_parse_from(line)
     }
+}
+
+/// Takes one of these by its name.
+pub(super) fn one_of<T, const N: usize>(
+    all: [T; N],
+    as_str: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err: std::error::Error + Send + Sync + 'static> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(all.map(as_str)).try_map(|name| name.parse::<T>())
 }

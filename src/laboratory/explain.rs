@@ -170,7 +170,7 @@ fn promises(promises: &[Promise]) -> String {
     let mut rows = vec![heads.map(str::to_owned)];
     for promise in promises {
         let [data, size, attributes, name, cache] = answers(promise).map(answer);
-        let call = promise.call.words();
+        let call = promise.call.as_str();
         let row = [call, data, size, attributes, name, cache, promise.source];
         rows.push(row.map(str::to_owned));
     }
@@ -187,7 +187,7 @@ fn promises(promises: &[Promise]) -> String {
     }
     text.push('\n');
     for promise in promises.iter().filter(|promise| !promise.remark.is_empty()) {
-        text += &paragraph("", "  ", &format!("{}: {}.", promise.call.words(), promise.remark));
+        text += &paragraph("", "  ", &format!("{}: {}.", promise.call.as_str(), promise.remark));
     }
     text
 }
@@ -217,7 +217,7 @@ fn warnings(warnings: &[Warning]) -> String {
 fn as_json(place: &Place, contract: &Contract) -> Value {
     let promise = |promise: &Promise| {
         json!({
-            "call": promise.call.words(),
+            "call": promise.call.as_str(),
             "data": answer_name(promise.data),
             "size": answer_name(promise.size),
             "attributes": answer_name(promise.attributes),

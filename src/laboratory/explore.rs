@@ -10,6 +10,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 
 use super::INCONCLUSIVE;
+use super::args::one_of;
 use super::live::Live;
 use super::recordings;
 use super::report::{Directory, Outcome, Report, Settled, Setup};
@@ -22,8 +23,9 @@ use crate::sys::platform;
 /// What was typed behind `explore`.
 #[derive(Debug, Args)]
 pub(super) struct Explore {
-    /// File systems to crash: ext4, xfs, btrfs, ext2
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "ext4,xfs,btrfs")]
+    /// File systems to crash
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "ext4,xfs,btrfs",
+        value_parser = one_of(FileSystem::ALL, FileSystem::as_str))]
     fs: Vec<FileSystem>,
     /// Their mount options, as mount(8) has them
     #[arg(long, value_name = "OPTIONS", default_value = "")]
@@ -37,9 +39,10 @@ pub(super) struct Explore {
         default_value = "msync,copy,delta,mirror"
     )]
     workload: Vec<WorkloadName>,
-    /// How the stores of `--workload msync` are flushed: none, ms-async (these two always),
-    /// sync-file-range, dsync, ms-sync, fdatasync, fsync, fsync-directory [default: all]
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    /// How the stores of `--workload msync` are flushed; none and msync-async always are tried
+    /// [default: all]
+    #[arg(long, value_name = "LIST", value_delimiter = ',',
+        value_parser = one_of(SyncMode::OF_A_FILE, SyncMode::as_str))]
     sync: Vec<SyncMode>,
     /// The most states to look at, for each command on each file system
     #[arg(long, value_name = "N", default_value = "300")]
@@ -103,7 +106,7 @@ impl Trial {
         let loses_data = findings.stores.kept.values().any(|kept| kept.lost() > 0);
         match self.subject {
             Subject::Command => broken,
-            Subject::Mode(mode @ (SyncMode::None | SyncMode::MsAsync)) if !loses_data => {
+            Subject::Mode(mode @ (SyncMode::None | SyncMode::MsyncAsync)) if !loses_data => {
                 Verdict::on_mode(mode, findings).max(Verdict::Inconclusive)
             }
             Subject::Mode(mode) => Verdict::on_mode(mode, findings),
@@ -284,7 +287,7 @@ fn settle(
     own: &Path,
     system: FileSystem,
 ) -> anyhow::Result<Vec<Settled>> {
-    let modes = [SyncMode::None, SyncMode::MsAsync, SyncMode::MsSync];
+    let modes = [SyncMode::None, SyncMode::MsyncAsync, SyncMode::Msync];
     let experiments = modes.map(|mode| {
         let workload = Workload::of_stores(own, mode);
         experiment(args, &Trial { system, workload, subject: Subject::Mode(mode) })
@@ -328,9 +331,9 @@ fn modes(args: &Explore) -> impl Iterator<Item = SyncMode> {
     let is_tried = move |mode: &SyncMode| {
         asked.is_empty()
             || asked.contains(mode)
-            || matches!(mode, SyncMode::None | SyncMode::MsAsync)
+            || matches!(mode, SyncMode::None | SyncMode::MsyncAsync)
     };
-    SyncMode::ALL.into_iter().filter(is_tried)
+    SyncMode::OF_A_FILE.into_iter().filter(is_tried)
 }
 
 fn controls(own: &Path) -> impl Iterator<Item = (Workload, Subject)> {

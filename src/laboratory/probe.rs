@@ -1,5 +1,6 @@
 //! `mycp-crash probe`: how long the calls take that flush mapped pages.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -55,16 +56,15 @@ pub(super) fn run(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
 
 fn as_text(probed: &Probe) -> String {
     let mut text = described(&probed.place);
-    let of = |extent| probed.measured.iter().filter(move |measured| measured.extent == extent);
-    for extent in [Extent::Page, Extent::Spread] {
-        text.push('\n');
-        text += match extent {
-            Extent::Page => "One page stored to, then:\n\n",
-            Extent::Spread => "256 pages stored to, no two of them neighbours, then:\n\n",
-        };
+    for (extents, words) in [
+        (&[Extent::Page, Extent::NewFile][..], "One page stored to, then:"),
+        (&[Extent::Spread], "256 pages stored to, no two of them neighbours, then:"),
+    ] {
+        writeln!(text, "\n{words}\n").ok();
         let heads = ["call", "p50", "p99", "calls/s", AXIS];
         let mut rows = vec![heads.map(str::to_owned)];
-        rows.extend(of(extent).map(row));
+        let of = probed.measured.iter().filter(|it| extents.contains(&it.extent));
+        rows.extend(of.map(row));
         text += &table(&rows);
     }
     let rounds = probed.measured.first().map_or(0, |measured| measured.times.count());
@@ -91,8 +91,12 @@ const AXIS: &str = "100ns 1us   10us  100us 1ms   10ms  100ms 1s";
 
 fn row(measured: &Measured) -> [String; 5] {
     let times = &measured.times;
+    let label = match measured.extent {
+        Extent::NewFile => format!("new file, {}", measured.mode),
+        Extent::Page | Extent::Spread => measured.mode.to_string(),
+    };
     [
-        measured.method.words().to_owned(),
+        label,
         short(times.percentile(50)),
         short(times.percentile(99)),
         format!("{:.0}", times.calls_per_second()),
@@ -155,11 +159,8 @@ fn as_json(probed: &Probe) -> Value {
             .map(|bucket| json!({"from_ns": nanoseconds(bucket.from), "count": bucket.count}))
             .collect();
         json!({
-            "call": measured.method.words(),
-            "pages": match measured.extent {
-                Extent::Page => 1,
-                Extent::Spread => 256,
-            },
+            "call": measured.mode.as_str(),
+            "pages": measured.extent.pages(),
             "rounds": times.count(),
             "p50_ns": nanoseconds(times.percentile(50)),
             "p99_ns": nanoseconds(times.percentile(99)),

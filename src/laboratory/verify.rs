@@ -121,7 +121,7 @@ fn table(text: &mut String, all: &[Findings]) -> std::fmt::Result {
         writeln!(
             text,
             "{:<13}{:<14}{:>13}{:>10}{:>8}{:>6}{:>11}{:>9}{:>12}  {}",
-            mode.mode.name(),
+            mode.mode.as_str(),
             mode.mode.promise(),
             mode.acknowledged,
             mode.survived,
@@ -161,7 +161,7 @@ fn ages(text: &mut String, all: &[Findings]) -> std::fmt::Result {
     }
     writeln!(text, "{:>8}", "more")?;
     for mode in all.iter().filter(|mode| mode.lost > 0) {
-        write!(text, "{:<13}", mode.mode.name())?;
+        write!(text, "{:<13}", mode.mode.as_str())?;
         for count in mode.lost_ages {
             write!(text, "{count:>8}")?;
         }
@@ -220,7 +220,7 @@ fn reason(all: &[Findings], verdict: Verdict) -> String {
             "no mode that promises something acknowledged anything".to_owned()
         }
         Verdict::Inconclusive(Why::NoControl) => {
-            "neither mode none nor mode ms-async acknowledged anything that could be lost"
+            "neither mode none nor mode msync-async acknowledged anything that could be lost"
                 .to_owned()
         }
         Verdict::Inconclusive(Why::NothingLost) => {

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 
+use super::args::one_of;
 use crate::crash::simulated::{Cripple, SyncMode, store};
 
 /// What was typed behind `work`.
@@ -19,9 +20,18 @@ pub(super) struct Work {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Store into the files of a directory, and tell each flush
-    Stores { mode: SyncMode, directory: PathBuf },
+    Stores {
+        #[arg(value_parser = one_of(SyncMode::ALL, SyncMode::as_str))]
+        mode: SyncMode,
+        directory: PathBuf,
+    },
     /// Copy a file, badly
-    Cripple { how: Cripple, source: PathBuf, target: PathBuf },
+    Cripple {
+        #[arg(value_parser = one_of(Cripple::ALL, Cripple::as_str))]
+        how: Cripple,
+        source: PathBuf,
+        target: PathBuf,
+    },
 }
 
 /// Does it.

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+use super::args::one_of;
 use super::live::Live;
 use super::say::{print, say};
 use crate::crash::witness::PAGE_LEN;
@@ -36,8 +36,7 @@ pub(super) struct WriteArgs {
     /// Ways to store, by turns [default: all]. They empty the disk's cache for each other: to judge
     /// one of them alone, name it and none
     #[arg(long, value_name = "LIST", value_delimiter = ',',
-        value_parser = PossibleValuesParser::new(Mode::ALL.map(Mode::name))
-            .try_map(|word| word.parse::<Mode>()))]
+        value_parser = one_of(Mode::ALL, Mode::as_str))]
     modes: Vec<Mode>,
 
     /// Number from which the order of pages follows
@@ -115,10 +114,18 @@ impl Watch for Watcher<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crash::SyncMode;
 
     #[test]
     fn modes_are_taken_once_and_all_when_none_is_named() {
         assert_eq!(modes(&[]), Mode::ALL);
-        assert_eq!(modes(&[Mode::Fsync, Mode::None, Mode::Fsync]), [Mode::None, Mode::Fsync]);
+        assert_eq!(
+            modes(&[
+                Mode::InPlace(SyncMode::Fsync),
+                Mode::InPlace(SyncMode::None),
+                Mode::InPlace(SyncMode::Fsync)
+            ]),
+            [Mode::InPlace(SyncMode::None), Mode::InPlace(SyncMode::Fsync)]
+        );
     }
 }

@@ -251,12 +251,25 @@ pub(crate) fn sync_data(file: impl AsFd) -> io::Result<()> {
     Ok(rustix::fs::fdatasync(file)?)
 }
 
-/// Writes at `offset` and waits until that is on the disk, with what is needed to read it
-/// (RWF_DSYNC, pwritev2(2)); fewer bytes than given are no error.
-pub(crate) fn write_through(file: &File, offset: u64, from: &[u8]) -> io::Result<usize> {
+/// Writes all of `from` at `offset` and waits until that is on the disk, with what is needed to
+/// read it (RWF_DSYNC, pwritev2(2)).
+///
+/// # Errors
+///
+/// Those of the call; `WriteZero` when it takes no more.
+pub(crate) fn write_through(file: &File, mut offset: u64, mut from: &[u8]) -> io::Result<()> {
     use rustix::io::{ReadWriteFlags, pwritev2};
-    let from = [io::IoSlice::new(from)];
-    Ok(rustix::io::retry_on_intr(|| pwritev2(file, &from, offset, ReadWriteFlags::DSYNC))?)
+    while !from.is_empty() {
+        let rest = [io::IoSlice::new(from)];
+        let written =
+            rustix::io::retry_on_intr(|| pwritev2(file, &rest, offset, ReadWriteFlags::DSYNC))?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        offset += written as u64;
+        from = &from[written..];
+    }
+    Ok(())
 }
 
 /// Makes a file without a name on the file system of `directory` (O_TMPFILE, open(2)).

@@ -1,5 +1,6 @@
 use super::samples::{disk, layer, loop_device, on_disk, place, unseen_layer};
 use super::*;
+use crate::crash::simulated::Property;
 
 fn promise(contract: &Contract, call: Call) -> Promise {
     *contract.promises.iter().find(|promise| promise.call == call).unwrap()
@@ -7,7 +8,7 @@ fn promise(contract: &Contract, call: Call) -> Promise {
 
 /// Data and cache of `fsync`.
 fn fsync(place: &Place) -> (Answer, Answer) {
-    let promise = promise(&contract(place), Call::Fsync);
+    let promise = promise(&contract(place), Call::Flush(SyncMode::Fsync));
     (promise.data, promise.cache)
 }
 
@@ -24,20 +25,42 @@ fn a_plain_disk_keeps_what_the_manual_pages_say() {
     let plain = contract(&on_disk("ext4", &["rw", "relatime", "barrier", "auto_da_alloc"]));
     assert_eq!(plain.warnings, []);
     for (call, expected) in [
-        (Call::Nothing, [No, No, No, No, No]),
-        (Call::MsyncAsync, [No, No, No, No, No]),
-        (Call::MsyncSync, [Range, Yes, No, No, Yes]),
-        (Call::Fdatasync, [Yes, Yes, No, No, Yes]),
-        (Call::Fsync, [Yes, Yes, Yes, No, Yes]),
-        (Call::FsyncDirectory, [NotConcerned, NotConcerned, NotConcerned, Yes, Yes]),
-        (Call::Syncfs, [Yes, Yes, Yes, Yes, Yes]),
-        (Call::SyncFileRange, [No, No, No, No, No]),
-        (Call::WriteDsync, [Range, Yes, No, No, Yes]),
+        (Call::Flush(SyncMode::None), [No, No, No, No, No]),
+        (Call::Flush(SyncMode::MsyncAsync), [No, No, No, No, No]),
+        (Call::Flush(SyncMode::Msync), [Range, Yes, No, No, Yes]),
+        (Call::Flush(SyncMode::Fdatasync), [Yes, Yes, No, No, Yes]),
+        (Call::Flush(SyncMode::Fsync), [Yes, Yes, Yes, No, Yes]),
+        (Call::DirectoryFsync, [NotConcerned, NotConcerned, NotConcerned, Yes, Yes]),
+        (Call::Flush(SyncMode::Syncfs), [Yes, Yes, Yes, Yes, Yes]),
+        (Call::Flush(SyncMode::SyncFileRange), [No, No, No, No, No]),
+        (Call::Flush(SyncMode::ODsync), [Range, Yes, No, No, Yes]),
         (Call::Rename, [No, No, No, No, No]),
     ] {
         let Promise { data, size, attributes, name, cache, source, .. } = promise(&plain, call);
         assert_eq!([data, size, attributes, name, cache], expected, "{call:?}");
         assert!(!source.is_empty(), "{call:?}");
+    }
+}
+
+#[test]
+fn what_a_way_to_flush_promises_is_said_alike_wherever_it_is_said() {
+    let plain = contract(&on_disk("ext4", &["rw"]));
+    let kept = |call| {
+        let Promise { data, size, attributes, name, .. } = promise(&plain, call);
+        [data, size, attributes, name].map(|it| matches!(it, Answer::Yes | Answer::Range))
+    };
+    for mode in SyncMode::ALL {
+        let expected = match mode {
+            SyncMode::FsyncDirectory => {
+                let [file, directory] =
+                    [Call::Flush(SyncMode::Fsync), Call::DirectoryFsync].map(kept);
+                [0, 1, 2, 3].map(|property| file[property] || directory[property])
+            }
+            mode => kept(Call::Flush(mode)),
+        };
+        let said = Property::ALL.map(|property| mode.promises().contains(&property));
+        assert_eq!(said, expected, "{mode}");
+        assert_eq!(mode.promises_data(), expected[0], "{mode}");
     }
 }
 
@@ -102,8 +125,8 @@ fn file_systems_differ_in_what_they_keep() {
         assert_eq!(fsync(&place), (expected, expected), "{system}");
         assert_eq!(found(&place), [format!("it is {system}")]);
         let contract = contract(&place);
-        assert_eq!(promise(&contract, Call::Nothing).data, No, "{system}");
-        assert_eq!(promise(&contract, Call::FsyncDirectory).data, Answer::NotConcerned);
+        assert_eq!(promise(&contract, Call::Flush(SyncMode::None)).data, No, "{system}");
+        assert_eq!(promise(&contract, Call::DirectoryFsync).data, Answer::NotConcerned);
     }
     for system in ["ext2", "vfat", "someday"] {
         let place = on_disk(system, &["rw"]);

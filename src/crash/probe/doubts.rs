@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::crash::contract::{Answer, Call};
+use crate::crash::flush::SyncMode;
 use crate::crash::place::{Device, DeviceKind, Place, WriteCache};
 
-use super::{Extent, Measured, Method, times_of};
+use super::{Extent, Measured, times_of};
 
 /// No device that has to empty a cache answers sooner: the way to it and back takes as long.
 const FLUSH_MIN: Duration = Duration::from_micros(20);
@@ -46,7 +47,8 @@ pub enum Doubt {
 /// What is hard to believe of what was measured in `place`.
 pub(super) fn doubts(place: &Place, measured: &[Measured]) -> Vec<Doubt> {
     let contract = place.contract();
-    let fsync = contract.promises.iter().find(|promise| promise.call == Call::Fsync);
+    let fsync =
+        contract.promises.iter().find(|promise| promise.call == Call::Flush(SyncMode::Fsync));
     if fsync.is_some_and(|promise| promise.data == Answer::No) {
         return vec![Doubt::Volatile];
     }
@@ -62,7 +64,7 @@ pub(super) fn doubts(place: &Place, measured: &[Measured]) -> Vec<Doubt> {
             doubts.push(Doubt::WriteThrough { device: device.name.clone() });
         }
     }
-    if let Some(times) = times_of(measured, Method::Fsync, Extent::Page) {
+    if let Some(times) = times_of(measured, SyncMode::Fsync, Extent::Page) {
         let disks = devices.iter().filter(|device| matches!(device.kind, DeviceKind::Disk));
         for disk in disks {
             let device = disk.name.clone();
@@ -89,7 +91,7 @@ mod tests {
     /// The doubts when each `fsync` takes so long.
     fn of(place: &Place, fsync: Duration) -> Vec<Doubt> {
         let times = Statistics::of(&[fsync; 3]).unwrap();
-        doubts(place, &[Measured { method: Method::Fsync, extent: Extent::Page, times }])
+        doubts(place, &[Measured { mode: SyncMode::Fsync, extent: Extent::Page, times }])
     }
 
     fn on(device: Device) -> Place {

@@ -7,6 +7,7 @@ use std::io;
 use std::path::Path;
 use std::str::FromStr;
 
+use crate::crash::by_name::{UnknownName, by_name};
 use crate::sys::file::{self, Timestamp};
 use crate::sys::map::{Access, Mapping, Msync};
 use crate::sys::{attributes, platform};
@@ -99,11 +100,10 @@ impl fmt::Display for Cripple {
 }
 
 impl FromStr for Cripple {
-    type Err = String;
+    type Err = UnknownName;
 
-    fn from_str(name: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|cripple| cripple.as_str() == name);
-        found.ok_or_else(|| format!("no copier is crippled by '{name}'"))
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        by_name("crippled copier", &Self::ALL, name)
     }
 }
 

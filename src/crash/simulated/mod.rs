@@ -25,6 +25,7 @@ mod system;
 mod verdict;
 mod workload;
 
+pub use super::flush::SyncMode;
 pub use aftermath::{Aftermath, Exposure, Page, Point};
 pub use claims::{Kept, Stores};
 pub use cripple::Cripple;
@@ -37,7 +38,7 @@ pub use recording::Recording;
 pub use room::Room;
 pub use shown::Shown;
 pub use states::Bound;
-pub use stores::{OVERWRITTEN, Property, SyncMode, run as store};
+pub use stores::{OVERWRITTEN, Property, run as store};
 pub use system::FileSystem;
 pub use verdict::Verdict;
 pub use workload::{Kind as WorkloadKind, MOUNT_POINT, SOURCE, TARGET, Workload};

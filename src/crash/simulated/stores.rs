@@ -4,43 +4,20 @@
 //! file that replaces another), flushes each in one way, and says so when the call has returned.
 //! What it said is looked for in every crash state.
 
-use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::crash::flush::{Stored, SyncMode};
 use crate::crash::simulated::random::Random;
 use crate::sys::file;
-use crate::sys::map::{Access, Mapping, Msync};
+use crate::sys::map::{Access, Mapping};
 use crate::sys::platform;
 use crate::units::ByteRange;
-
-/// A way to bring stores to the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum SyncMode {
-    /// No call: what munmap, close and exit do.
-    None,
-    /// `msync(MS_ASYNC)`.
-    MsAsync,
-    /// `sync_file_range` that waits for the writes it starts.
-    SyncFileRange,
-    /// `msync(MS_SYNC)` on the range that was stored.
-    MsSync,
-    /// `fdatasync`.
-    Fdatasync,
-    /// `fsync`.
-    Fsync,
-    /// `fsync`, then `fsync` of the directory.
-    FsyncDirectory,
-    /// Not through a map: `pwritev2` with `RWF_DSYNC`, as through a descriptor with `O_DSYNC`.
-    Dsync,
-}
 
 /// What may be there after a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -73,102 +50,43 @@ impl Property {
 }
 
 impl SyncMode {
-    /// All of them, from nothing to everything.
-    pub const ALL: [Self; 8] = [
-        Self::None,
-        Self::MsAsync,
-        Self::SyncFileRange,
-        Self::Dsync,
-        Self::MsSync,
-        Self::Fdatasync,
-        Self::Fsync,
-        Self::FsyncDirectory,
-    ];
-
-    /// Its name on the command line, in tables and JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::MsAsync => "ms-async",
-            Self::SyncFileRange => "sync-file-range",
-            Self::Dsync => "dsync",
-            Self::MsSync => "ms-sync",
-            Self::Fdatasync => "fdatasync",
-            Self::Fsync => "fsync",
-            Self::FsyncDirectory => "fsync-directory",
-        }
-    }
-
     /// What the call promises when it has returned: msync(2), fsync(2), sync_file_range(2),
-    /// open(2).
+    /// open(2), sync(2).
     ///
     /// The name counts for files that are new or have been renamed; data without its name is of no
     /// use, and is not looked for where the name is not promised and not there.
     #[must_use]
     pub const fn promises(self) -> &'static [Property] {
         match self {
-            Self::None | Self::MsAsync | Self::SyncFileRange => &[],
-            Self::MsSync | Self::Fdatasync | Self::Dsync => &[Property::Data, Property::Size],
+            Self::None | Self::MsyncAsync | Self::SyncFileRange => &[],
+            Self::Msync | Self::Fdatasync | Self::ODsync => &[Property::Data, Property::Size],
             Self::Fsync => &[Property::Data, Property::Size, Property::Attributes],
-            Self::FsyncDirectory => &Property::ALL,
+            Self::FsyncDirectory | Self::Syncfs => &Property::ALL,
         }
     }
+}
 
-    /// Stores `bytes` at `offset` of a file and flushes them. The map is returned, because what
-    /// munmap(2) does is no part of the experiment; and how long the call took that flushes.
-    fn store(self, file: &File, offset: u64, bytes: &[u8]) -> io::Result<(Mapping, Duration)> {
-        let len = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-        let at = usize::try_from(offset).map_err(io::Error::other)?;
-        let map = Mapping::file(file, 0, len, Access::ReadWrite)?;
-        if self == Self::Dsync {
-            let begun = Instant::now();
-            write_through(file, offset, bytes)?;
-            return Ok((map, begun.elapsed()));
-        }
+/// Stores `bytes` at `offset` of a file and flushes them. The map is returned, because what
+/// munmap(2) does is no part of the experiment; and how long the call took that flushes.
+fn store(
+    mode: SyncMode,
+    file: &File,
+    offset: u64,
+    bytes: &[u8],
+) -> io::Result<(Mapping, Duration)> {
+    let len = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+    let at = usize::try_from(offset).map_err(io::Error::other)?;
+    let map = Mapping::file(file, 0, len, Access::ReadWrite)?;
+    let begun;
+    if mode == SyncMode::ODsync {
+        begun = Instant::now();
+        platform::write_through(file, offset, bytes)?;
+    } else {
         map.write_at(at, bytes).map_err(|_| io::Error::other("a page of the map is not there"))?;
-        let range = ByteRange::between(offset, offset + bytes.len() as u64);
-        let begun = Instant::now();
-        match self {
-            Self::None | Self::Dsync => {}
-            Self::MsAsync => map.flush(at, bytes.len(), Msync::Async)?,
-            Self::SyncFileRange => platform::wait_write_out(file, range)?,
-            Self::MsSync => map.flush(at, bytes.len(), Msync::Sync)?,
-            Self::Fdatasync => file.sync_data()?,
-            Self::Fsync | Self::FsyncDirectory => file.sync_all()?,
-        }
-        Ok((map, begun.elapsed()))
+        begun = Instant::now();
+        mode.flush(&Stored { file, map: &map, at, len: bytes.len() })?;
     }
-}
-
-fn write_through(file: &File, mut offset: u64, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        let done = platform::write_through(file, offset, bytes)?;
-        if done == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        offset += done as u64;
-        bytes = &bytes[done..];
-    }
-    Ok(())
-}
-
-impl fmt::Display for SyncMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for SyncMode {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|mode| mode.as_str() == name);
-        found.ok_or_else(|| {
-            let names = Self::ALL.map(Self::as_str).join(", ");
-            format!("there is no way to flush called '{name}'; there are {names}")
-        })
-    }
+    Ok((map, begun.elapsed()))
 }
 
 /// What the program has been told that it has: the bytes of a range of a file.
@@ -236,7 +154,7 @@ pub fn run(
         let file = open(name)?;
         file::set_len(&file, file.metadata()?.len().max(offset + len))?;
         let bytes = random.bytes(usize::try_from(len).map_err(io::Error::other)?);
-        let (map, took) = mode.store(&file, offset, &bytes)?;
+        let (map, took) = store(mode, &file, offset, &bytes)?;
         maps.push(map);
         tell(name, ByteRange::between(offset, offset + len), false, took)?;
     }
@@ -244,16 +162,14 @@ pub fn run(
         let path = root.join(temporary.unwrap_or(name));
         let file = File::options().read(true).write(true).create_new(true).open(&path)?;
         file.set_len(20_000)?;
-        let (map, mut took) = mode.store(&file, 0, &random.bytes(20_000))?;
+        let (map, mut took) = store(mode, &file, 0, &random.bytes(20_000))?;
         maps.push(map);
         if temporary.is_some() {
             fs::rename(&path, root.join(name))?;
         }
-        if mode == SyncMode::FsyncDirectory {
-            let begun = Instant::now();
-            directory.sync_all()?;
-            took += begun.elapsed();
-        }
+        let begun = Instant::now();
+        mode.flush_name(&directory)?;
+        took += begun.elapsed();
         tell(name, ByteRange::first(20_000), true, took)?;
     }
     Ok(())

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags};
 use serde::{Deserialize, Serialize};
 
+use crate::crash::by_name::{UnknownName, by_name};
 use crate::crash::simulated::error::{Error, Result};
 
 /// A file system that a laboratory can crash.
@@ -157,13 +158,9 @@ impl fmt::Display for FileSystem {
 }
 
 impl FromStr for FileSystem {
-    type Err = String;
+    type Err = UnknownName;
 
-    fn from_str(name: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|system| system.as_str() == name);
-        found.ok_or_else(|| {
-            let names = Self::ALL.map(Self::as_str).join(", ");
-            format!("there is no file system '{name}' to crash; there are {names}")
-        })
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        by_name("file system to crash", &Self::ALL, name)
     }
 }

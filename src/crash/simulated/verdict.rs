@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use crate::crash::flush::SyncMode;
 use crate::crash::simulated::explore::Findings;
 use crate::crash::simulated::oracle::Promise;
-use crate::crash::simulated::stores::SyncMode;
 
 /// What can be said of a promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,11 +7,12 @@ use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use crate::crash::flush::SyncMode;
 use crate::crash::simulated::cripple::Cripple;
 use crate::crash::simulated::oracle::Promise;
 use crate::crash::simulated::program::Program;
 use crate::crash::simulated::random::Random;
-use crate::crash::simulated::stores::{self, SyncMode};
+use crate::crash::simulated::stores;
 
 /// The directory that is copied from.
 pub const SOURCE: &str = "source";

@@ -1,9 +1,9 @@
 //! What a writer tells its witness: one line of text each, on the wire and in the record.
 //!
 //! ```text
-//! begin 0123456789abcdef 4096 none,ms-sync   run, pages of each mode, modes
-//! pre ms-sync 17 3                           about to store generation 3 of page 17
-//! ack ms-sync 17 3 412                       it is stored, and synced in 412 microseconds
+//! begin 0123456789abcdef 4096 none,msync   run, pages of each mode, modes
+//! pre msync 17 3                           about to store generation 3 of page 17
+//! ack msync 17 3 412                       it is stored, and synced in 412 microseconds
 //! end                                        the writer stops by itself
 //! ```
 
@@ -92,7 +92,7 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Begin(Layout { run, pages, modes }) => {
-                let modes: Vec<_> = modes.iter().map(|mode| mode.name()).collect();
+                let modes: Vec<_> = modes.iter().map(|mode| mode.as_str()).collect();
                 write!(f, "begin {run} {pages} {}", modes.join(","))
             }
             Self::Announced(Store { mode, page, generation }) => {
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn what_is_told_is_understood() {
-        let store = Store { mode: Mode::ODirect, page: 17, generation: 3 };
+        let store = Store { mode: Mode::Direct, page: 17, generation: 3 };
         let modes = Mode::ALL.to_vec();
         for event in [
             Event::Begin(Layout { run: RunId(0xabc), pages: 4096, modes }),

@@ -215,9 +215,11 @@ impl fmt::Display for Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crash::flush::SyncMode;
     use crate::crash::witness::event::{Event, Layout, RunId, Store};
 
-    const MODES: [Mode; 3] = [Mode::None, Mode::MsSync, Mode::NewFile];
+    const MODES: [Mode; 3] =
+        [Mode::InPlace(SyncMode::None), Mode::InPlace(SyncMode::Msync), Mode::NewFile];
 
     /// One page, of which these generations are acknowledged, a second apart, and one more may be
     /// announced.
@@ -269,16 +271,20 @@ mod tests {
             (Content::Unreadable, [0, 3, 0]),
             (Content::Misplaced, [0, 3, 0]),
         ] {
-            assert_eq!(counts(Mode::MsSync, 3, 4, content), expected, "{content:?}");
+            assert_eq!(
+                counts(Mode::InPlace(SyncMode::Msync), 3, 4, content),
+                expected,
+                "{content:?}"
+            );
         }
-        assert_eq!(counts(Mode::MsSync, 3, 3, Content::Foreign), [0, 3, 0]);
-        assert_eq!(counts(Mode::MsSync, 3, 4, Content::Foreign), [0, 0, 3]);
-        assert_eq!(counts(Mode::MsSync, 0, 1, Content::Foreign), [0, 0, 0]);
+        assert_eq!(counts(Mode::InPlace(SyncMode::Msync), 3, 3, Content::Foreign), [0, 3, 0]);
+        assert_eq!(counts(Mode::InPlace(SyncMode::Msync), 3, 4, Content::Foreign), [0, 0, 3]);
+        assert_eq!(counts(Mode::InPlace(SyncMode::Msync), 0, 1, Content::Foreign), [0, 0, 0]);
     }
 
     #[test]
     fn a_new_file_is_claimed_until_its_removal_is_announced() {
-        for mode in [Mode::NewFile, Mode::NewFileDir] {
+        for mode in [Mode::NewFile, Mode::NewFileDirectory] {
             assert_eq!(counts(mode, 3, 3, Content::Whole(3)), [1, 0, 0]);
             assert_eq!(counts(mode, 3, 3, Content::Missing), [0, 1, 0]);
             assert_eq!(counts(mode, 3, 4, Content::Missing), [0, 0, 0]);
@@ -290,22 +296,28 @@ mod tests {
     #[test]
     fn a_mode_is_judged_by_what_it_promises() {
         let verdict = |mode, content| judged(mode, 2, 2, content).verdict();
-        for mode in [Mode::None, Mode::MsAsync] {
+        for mode in [Mode::InPlace(SyncMode::None), Mode::InPlace(SyncMode::MsyncAsync)] {
             assert_eq!(verdict(mode, Content::Whole(1)), ModeVerdict::LostAsItMay);
             assert_eq!(verdict(mode, Content::Whole(2)), ModeVerdict::LostNothing);
         }
-        for mode in [Mode::MsSync, Mode::Fdatasync, Mode::Fsync, Mode::ODsync, Mode::ODirect] {
+        for mode in [
+            Mode::InPlace(SyncMode::Msync),
+            Mode::InPlace(SyncMode::Fdatasync),
+            Mode::InPlace(SyncMode::Fsync),
+            Mode::InPlace(SyncMode::ODsync),
+            Mode::Direct,
+        ] {
             assert_eq!(verdict(mode, Content::Whole(1)), ModeVerdict::Violated);
             assert_eq!(verdict(mode, Content::Whole(2)), ModeVerdict::Holds);
         }
-        for mode in [Mode::NewFileDir, Mode::Rename] {
+        for mode in [Mode::NewFileDirectory, Mode::Rename] {
             assert_eq!(verdict(mode, Content::Missing), ModeVerdict::Violated);
         }
         assert_eq!(verdict(Mode::NewFile, Content::Missing), ModeVerdict::Holds);
         assert_eq!(verdict(Mode::NewFile, Content::Zero), ModeVerdict::Violated);
-        let nothing = judged(Mode::Fsync, 0, 1, Content::Zero);
+        let nothing = judged(Mode::InPlace(SyncMode::Fsync), 0, 1, Content::Zero);
         assert_eq!(nothing.verdict(), ModeVerdict::NothingAcknowledged);
-        let undecided = judged(Mode::Fsync, 1, 2, Content::Foreign);
+        let undecided = judged(Mode::InPlace(SyncMode::Fsync), 1, 2, Content::Foreign);
         assert_eq!(undecided.verdict(), ModeVerdict::NothingAcknowledged);
     }
 
@@ -323,14 +335,17 @@ mod tests {
         assert_eq!(of([new, new, new]), Verdict::Inconclusive(Why::NothingLost));
         assert_eq!(of([old, Content::Whole(3), new]), Verdict::Inconclusive(Why::OldRecord));
         let one = |mode| verdict(&[judged(mode, 2, 2, new)]);
-        assert_eq!(one(Mode::MsSync), Verdict::Inconclusive(Why::NoControl));
-        assert_eq!(one(Mode::None), Verdict::Inconclusive(Why::NothingAcknowledged));
+        assert_eq!(one(Mode::InPlace(SyncMode::Msync)), Verdict::Inconclusive(Why::NoControl));
+        assert_eq!(
+            one(Mode::InPlace(SyncMode::None)),
+            Verdict::Inconclusive(Why::NothingAcknowledged)
+        );
         assert_eq!(verdict(&[]), Verdict::Inconclusive(Why::NothingAcknowledged));
     }
 
     #[test]
     fn the_age_of_what_is_lost_is_counted_from_the_end_of_the_record() {
-        let findings = judged(Mode::None, 7, 7, Content::Zero);
+        let findings = judged(Mode::InPlace(SyncMode::None), 7, 7, Content::Zero);
         // Seconds 6, 5 | 4, 3, 2 | 1 | 0 before the end.
         assert_eq!(findings.lost_ages[..4], [1, 1, 3, 2]);
         assert_eq!(findings.median_micros(), Some(4));
@@ -339,7 +354,7 @@ mod tests {
 
     #[test]
     fn none_lost_of_n_bounds_the_share_by_three_of_n() {
-        let mut findings = judged(Mode::MsSync, 5, 5, Content::Whole(5));
+        let mut findings = judged(Mode::InPlace(SyncMode::Msync), 5, 5, Content::Whole(5));
         assert_eq!(findings.loss_max(), Some(1.0));
         findings.pages = 300;
         assert_eq!(findings.loss_max(), Some(0.01));

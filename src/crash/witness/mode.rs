@@ -3,29 +3,22 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::crash::by_name::{UnknownName, by_name};
+use crate::crash::flush::SyncMode;
+
 /// A way to store a page, or a page in a file with a new name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Mode {
-    /// A store through a shared map, and nothing else.
-    None,
-    /// The same, then `msync(MS_ASYNC)`.
-    MsAsync,
-    /// The same, then `msync(MS_SYNC)` of the page.
-    MsSync,
-    /// A store through a shared map, then `fdatasync` of the file.
-    Fdatasync,
-    /// A store through a shared map, then `fsync` of the file.
-    Fsync,
-    /// A write that is synchronous by itself.
-    ODsync,
-    /// A synchronous write past the page cache into blocks that exist: as near to the disk itself
-    /// as a file gets. If this loses what it acknowledged, the disk is to blame.
-    ODirect,
+    /// A store into blocks that exist, flushed so.
+    InPlace(SyncMode),
+    /// A write with `O_DSYNC` past the page cache (`O_DIRECT`) into blocks that exist: as near to
+    /// the disk itself as a file gets. If this loses what it acknowledged, the disk is to blame.
+    Direct,
     /// A new file, flushed; not its directory. Whatever brings any name of the file system to the
     /// disk mostly brings this one, too: beside modes that do, little of it is lost.
     NewFile,
     /// A new file, flushed, and its directory.
-    NewFileDir,
+    NewFileDirectory,
     /// A new file, flushed, renamed over the old one; then the directory is flushed.
     Rename,
 }
@@ -46,48 +39,52 @@ pub(crate) enum Promise {
 impl Mode {
     /// All of them.
     pub(crate) const ALL: [Self; 10] = [
-        Self::None,
-        Self::MsAsync,
-        Self::MsSync,
-        Self::Fdatasync,
-        Self::Fsync,
-        Self::ODsync,
-        Self::ODirect,
+        Self::InPlace(SyncMode::None),
+        Self::InPlace(SyncMode::MsyncAsync),
+        Self::InPlace(SyncMode::Msync),
+        Self::InPlace(SyncMode::Fdatasync),
+        Self::InPlace(SyncMode::Fsync),
+        Self::InPlace(SyncMode::ODsync),
+        Self::Direct,
         Self::NewFile,
-        Self::NewFileDir,
+        Self::NewFileDirectory,
         Self::Rename,
     ];
 
     /// Its name on the command line, in records, and in the directory that is written.
-    pub(crate) const fn name(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
-            Self::None => "none",
-            Self::MsAsync => "ms-async",
-            Self::MsSync => "ms-sync",
-            Self::Fdatasync => "fdatasync",
-            Self::Fsync => "fsync",
-            Self::ODsync => "o-dsync",
-            Self::ODirect => "o-direct",
+            Self::InPlace(sync) => sync.as_str(),
+            Self::Direct => "O_DIRECT",
             Self::NewFile => "new-file",
-            Self::NewFileDir => "new-file-dir",
+            Self::NewFileDirectory => "new-file+directory",
             Self::Rename => "rename",
         }
     }
 
-    /// Its number as a file in the stamps of sectors.
-    pub(crate) const fn file(self) -> u64 {
-        self as u64
+    /// Its number as a file in the stamps of sectors: its place among all of them.
+    pub(crate) fn file(self) -> u64 {
+        (0..).zip(Self::ALL).find(|(_, mode)| *mode == self).map_or(u64::MAX, |(number, _)| number)
+    }
+
+    /// How it flushes.
+    pub(crate) const fn sync(self) -> SyncMode {
+        match self {
+            Self::InPlace(sync) => sync,
+            Self::Direct => SyncMode::ODsync,
+            Self::NewFile => SyncMode::Fsync,
+            Self::NewFileDirectory | Self::Rename => SyncMode::FsyncDirectory,
+        }
     }
 
     /// What it promises.
     pub(crate) const fn promise(self) -> Promise {
         match self {
-            Self::None | Self::MsAsync => Promise::Nothing,
-            Self::MsSync | Self::Fdatasync | Self::Fsync | Self::ODsync | Self::ODirect => {
-                Promise::Data
-            }
+            Self::InPlace(sync) if sync.promises_data() => Promise::Data,
+            Self::InPlace(_) => Promise::Nothing,
+            Self::Direct => Promise::Data,
             Self::NewFile => Promise::DataOfName,
-            Self::NewFileDir | Self::Rename => Promise::DataAndName,
+            Self::NewFileDirectory | Self::Rename => Promise::DataAndName,
         }
     }
 
@@ -99,27 +96,21 @@ impl Mode {
     /// Whether a new generation begins with the removal of the one before, so that nothing is
     /// claimed for that one any more.
     pub(crate) const fn removes_the_previous(self) -> bool {
-        matches!(self, Self::NewFile | Self::NewFileDir)
+        matches!(self, Self::NewFile | Self::NewFileDirectory)
     }
 }
 
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(self.as_str())
     }
 }
 
-/// A word that is no mode.
-#[derive(Debug, thiserror::Error)]
-#[error("there is no mode {0:?}")]
-pub(crate) struct NoMode(String);
-
 impl FromStr for Mode {
-    type Err = NoMode;
+    type Err = UnknownName;
 
-    fn from_str(word: &str) -> Result<Self, NoMode> {
-        let found = Self::ALL.into_iter().find(|mode| mode.name() == word);
-        found.ok_or_else(|| NoMode(word.to_owned()))
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        by_name("mode", &Self::ALL, name)
     }
 }
 
@@ -141,9 +132,11 @@ mod tests {
     #[test]
     fn every_mode_is_found_by_its_name_and_has_its_own_number() {
         for (number, mode) in (0..).zip(Mode::ALL) {
-            assert_eq!(mode.name().parse::<Mode>().unwrap(), mode);
+            assert_eq!(mode.as_str().parse(), Ok(mode));
             assert_eq!(mode.file(), number);
         }
         assert!("None".parse::<Mode>().is_err());
+        // One that no mode stores with.
+        assert!("syncfs".parse::<Mode>().is_err());
     }
 }

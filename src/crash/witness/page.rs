@@ -174,8 +174,9 @@ fn content(found: &[Found]) -> Content {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crash::flush::SyncMode;
 
-    const PLACE: Place = Place { run: RunId(7), mode: Mode::MsSync, page: 3 };
+    const PLACE: Place = Place { run: RunId(7), mode: Mode::InPlace(SyncMode::Msync), page: 3 };
 
     fn page(place: Place, generation: u64) -> [u8; PAGE_BYTES] {
         let mut bytes = [0; PAGE_BYTES];
@@ -193,7 +194,7 @@ mod tests {
         assert_eq!(content(&bytes), Content::Whole(4));
         for place in [
             Place { run: RunId(8), ..PLACE },
-            Place { mode: Mode::None, ..PLACE },
+            Place { mode: Mode::InPlace(SyncMode::None), ..PLACE },
             Place { page: 4, ..PLACE },
         ] {
             assert_eq!(place.classify(&bytes, None).0, Content::Misplaced);

@@ -220,6 +220,7 @@ impl Recorder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crash::flush::SyncMode;
     use crate::crash::witness::event::{Layout, Store};
     use crate::crash::witness::mode::Mode;
 
@@ -230,17 +231,20 @@ mod tests {
     }
 
     const WHOLE: &str = "mycp-crash record 1\n\
-        100 000000000000000a begin 000000000000000a 8 none,ms-sync\n\
+        100 000000000000000a begin 000000000000000a 8 none,msync\n\
         150 000000000000000b begin 000000000000000b 8 none\n\
-        200 000000000000000a pre ms-sync 3 1\n\
+        200 000000000000000a pre msync 3 1\n\
         250 000000000000000b pre none 3 1\n\
-        300 000000000000000a ack ms-sync 3 1 77\n\
+        300 000000000000000a ack msync 3 1 77\n\
         400 000000000000000a pre none 3 1\n";
 
     #[test]
     fn a_run_is_told_apart_from_others() {
         let history = read_text(WHOLE).unwrap();
-        assert_eq!(history.layout().modes, [Mode::None, Mode::MsSync]);
+        assert_eq!(
+            history.layout().modes,
+            [Mode::InPlace(SyncMode::None), Mode::InPlace(SyncMode::Msync)]
+        );
         assert_eq!(history.acknowledged(), 1);
         assert!(!history.has_ended());
         assert!(matches!(
@@ -273,11 +277,11 @@ mod tests {
     #[test]
     fn a_wrong_line_is_named() {
         for wrong in [
-            "400 000000000000000a pre ms-sync 8 1",
+            "400 000000000000000a pre msync 8 1",
             "400 000000000000000a pre fsync 1 1",
-            "400 000000000000000a ack ms-sync 3 2 1",
-            "400 000000000000000a ack ms-sync 4 1 1",
-            "400 000000000000000a pre ms-sync 3 1",
+            "400 000000000000000a ack msync 3 2 1",
+            "400 000000000000000a ack msync 4 1 1",
+            "400 000000000000000a pre msync 3 1",
             "400 000000000000000a begin 000000000000000a 8 none",
             "400 000000000000000a",
             "then 000000000000000a end",
@@ -316,7 +320,9 @@ mod tests {
     fn a_record_is_gone_on_with_and_its_unfinished_line_is_cut_off() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("record");
-        let begin = |run| Event::Begin(Layout { run, pages: 8, modes: vec![Mode::None] });
+        let begin = |run| {
+            Event::Begin(Layout { run, pages: 8, modes: vec![Mode::InPlace(SyncMode::None)] })
+        };
         Recorder::open(&path).unwrap().note(1, RUN, &[begin(RUN)]).unwrap();
         let mut file = File::options().append(true).open(&path).unwrap();
         // Longer than what comes to stand there.
@@ -324,7 +330,7 @@ mod tests {
         file.write_all(unfinished.as_bytes()).unwrap();
         let mut recorder = Recorder::open(&path).unwrap();
         assert!(recorder.knows(RUN) && !recorder.knows(RunId(3)));
-        let store = Store { mode: Mode::None, page: 1, generation: 1 };
+        let store = Store { mode: Mode::InPlace(SyncMode::None), page: 1, generation: 1 };
         recorder.note(3, RUN, &[Event::Announced(store)]).unwrap();
         let history = read_file(&path, RUN).unwrap();
         assert_eq!(history.pages().count(), 1);

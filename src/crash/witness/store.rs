@@ -8,10 +8,11 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::sys::file;
-use crate::sys::map::{Access, Mapping, Msync, cause_of_fault};
+use crate::crash::flush::{Stored, SyncMode};
+use crate::sys::map::{Access, Mapping, cause_of_fault};
 use crate::sys::names::{Follow, Spot};
 use crate::sys::platform;
 
@@ -41,7 +42,7 @@ fn open_directory(path: &Path) -> io::Result<OwnedFd> {
 
 /// The directory or file of a mode.
 pub(super) fn path_of(directory: &Path, mode: Mode) -> PathBuf {
-    directory.join(mode.name())
+    directory.join(mode.as_str())
 }
 
 /// The name of a page of a mode that makes names, at this generation.
@@ -143,15 +144,13 @@ impl Storage {
         let first = Store { mode, page: 0, generation: 0 };
         let page = self.page(first);
         match mode {
-            Mode::ODsync => {
-                let tried = write_all_at(first, &page.0, |at, rest| {
-                    platform::write_through(&file, at, rest)
-                });
+            Mode::InPlace(SyncMode::ODsync) => {
+                let tried = platform::write_through(&file, offset_of(first), &page.0);
                 unless_refused(tried.map(|()| Kept::Written(file)), &path)
             }
-            Mode::ODirect => {
+            Mode::Direct => {
                 let tried = platform::open_direct(&path).and_then(|file| {
-                    write_all_at(first, &page.0, |at, rest| file::write_at(&file, at, rest))?;
+                    file.write_all_at(&page.0, offset_of(first))?;
                     Ok(Kept::Direct(file))
                 });
                 unless_refused(tried, &path)
@@ -196,14 +195,11 @@ impl Storage {
         let page = self.page(store);
         match place {
             Kept::Mapped { file, mapping } => store_mapped(file, mapping, store, &page, &path),
-            Kept::Written(file) => {
-                write_all_at(store, &page.0, |at, rest| platform::write_through(file, at, rest))
-                    .map_err(Error::store(mode, "write", &path))
-            }
-            Kept::Direct(file) => {
-                write_all_at(store, &page.0, |at, rest| file::write_at(file, at, rest))
-                    .map_err(Error::store(mode, "write", &path))
-            }
+            Kept::Written(file) => platform::write_through(file, offset_of(store), &page.0)
+                .map_err(Error::store(mode, "write", &path)),
+            Kept::Direct(file) => file
+                .write_all_at(&page.0, offset_of(store))
+                .map_err(Error::store(mode, "write", &path)),
             Kept::Names(directory) => store_name(directory, store, &page, &path),
         }
     }
@@ -242,21 +238,9 @@ fn unless_refused(tried: io::Result<Kept>, path: &Path) -> Result<io::Result<Kep
     }
 }
 
-fn write_all_at(
-    store: Store,
-    bytes: &[u8; PAGE_BYTES],
-    mut write: impl FnMut(u64, &[u8]) -> io::Result<usize>,
-) -> io::Result<()> {
-    let (mut at, mut rest) = (store.page * PAGE_LEN, bytes.as_slice());
-    while !rest.is_empty() {
-        let count = write(at, rest)?;
-        if count == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        at += count as u64;
-        rest = &rest[count..];
-    }
-    Ok(())
+/// Where its page is among those of its mode.
+const fn offset_of(store: Store) -> u64 {
+    store.page * PAGE_LEN
 }
 
 fn store_mapped(
@@ -266,22 +250,18 @@ fn store_mapped(
     page: &PageBytes,
     path: &Path,
 ) -> Result<()> {
-    let Store { mode, page: number, .. } = store;
+    let mode = store.mode;
     // The map was made for all of them.
-    let at = usize::try_from(number * PAGE_LEN).unwrap_or(usize::MAX);
+    let at = usize::try_from(offset_of(store)).unwrap_or(usize::MAX);
     mapping.write_at(at, &page.0).map_err(|fault| {
         let cause = cause_of_fault(file, fault.at as u64, &fault);
         Error::store(mode, "store in the map of", path)(io::Error::other(cause))
     })?;
-    let flush = |how| mapping.flush(at, PAGE_BYTES, how);
-    let (operation, synced) = match mode {
-        Mode::MsAsync => ("msync", flush(Msync::Async)),
-        Mode::MsSync => ("msync", flush(Msync::Sync)),
-        Mode::Fdatasync => ("fdatasync", file.sync_data()),
-        Mode::Fsync => ("fsync", file.sync_all()),
-        _ => ("store in", Ok(())),
-    };
-    synced.map_err(Error::store(mode, operation, path))
+    mode.sync().flush(&Stored { file, map: mapping, at, len: PAGE_BYTES }).map_err(Error::store(
+        mode,
+        mode.sync().as_str(),
+        path,
+    ))
 }
 
 fn store_name(directory: &OwnedFd, store: Store, page: &PageBytes, path: &Path) -> Result<()> {
@@ -303,10 +283,7 @@ fn store_name(directory: &OwnedFd, store: Store, page: &PageBytes, path: &Path) 
     if mode == Mode::Rename {
         std::fs::rename(&new, &final_name).map_err(Error::store(mode, "rename", &new))?;
     }
-    if mode == Mode::NewFile {
-        return Ok(());
-    }
-    platform::sync_all(directory).map_err(Error::store(mode, "flush the directory", path))
+    mode.sync().flush_name(directory).map_err(Error::store(mode, "flush the directory", path))
 }
 
 #[cfg(test)]
@@ -342,7 +319,7 @@ mod tests {
     fn a_directory_with_something_in_it_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("mine"), "").unwrap();
-        let layout = Layout { run: RunId(5), pages: 3, modes: vec![Mode::None] };
+        let layout = Layout { run: RunId(5), pages: 3, modes: vec![Mode::InPlace(SyncMode::None)] };
         assert!(matches!(Storage::make(directory.path(), layout), Err(Error::NotEmpty(_))));
         assert!(matches!(run_of(directory.path()), Err(Error::NoRun(_))));
         std::fs::write(directory.path().join(RUN_FILE), b"\xff\0").unwrap();

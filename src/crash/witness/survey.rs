@@ -73,9 +73,10 @@ fn read_page(file: &File, offset: u64, into: &mut [u8; PAGE_BYTES]) -> io::Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crash::flush::SyncMode;
     use crate::crash::witness::event::RunId;
 
-    const PLACE: Place = Place { run: RunId(1), mode: Mode::Fsync, page: 1 };
+    const PLACE: Place = Place { run: RunId(1), mode: Mode::InPlace(SyncMode::Fsync), page: 1 };
 
     /// What is found at the second page of a file of these bytes.
     fn found(bytes: &[u8]) -> Content {

@@ -118,10 +118,15 @@ pub(crate) fn write(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crash::flush::SyncMode;
 
     #[test]
     fn modes_take_turns_and_the_same_seed_takes_the_same_pages() {
-        let layout = Layout { run: RunId(1), pages: 3, modes: vec![Mode::None, Mode::Fsync] };
+        let layout = Layout {
+            run: RunId(1),
+            pages: 3,
+            modes: vec![Mode::InPlace(SyncMode::None), Mode::InPlace(SyncMode::Fsync)],
+        };
         let of = |seed| Turns::new(layout.clone(), seed).take(40).collect::<Vec<_>>();
         let stores = of(1);
         assert_eq!(stores, of(1));

@@ -294,9 +294,9 @@ mod tests {
 
     #[test]
     fn a_mode_tells_what_survived_and_what_it_promises() {
-        let line = value(&trial(&samples::mode("ms-sync", 100)).unwrap());
+        let line = value(&trial(&samples::mode("msync", 100)).unwrap());
         assert_eq!(line["event"], "trial");
-        assert_eq!((&line["kind"], &line["name"]), (&"mode".into(), &"ms-sync".into()));
+        assert_eq!((&line["kind"], &line["name"]), (&"mode".into(), &"msync".into()));
         assert_eq!((&line["verdict"], &line["states"]), (&"holds".into(), &60.into()));
         assert_eq!(line["broken_share_max_95"], 0.05);
         assert_eq!(line["flush_median_us"], 20.0);

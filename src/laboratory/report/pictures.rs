@@ -113,7 +113,7 @@ fn shade(share: f64) -> (String, &'static str) {
 
 /// What is in each page of a file at each crash point, in a mode without a flush and in one with.
 fn pages(system: FileSystem, settled: &[Settled]) -> Option<Svg> {
-    let shown = [SyncMode::None, SyncMode::MsSync];
+    let shown = [SyncMode::None, SyncMode::Msync];
     let shown: Vec<_> = settled.iter().filter(|it| shown.contains(&it.mode)).collect();
     if shown.iter().all(|it| it.aftermath.points.is_empty()) {
         return None;
@@ -245,8 +245,8 @@ mod tests {
     use super::*;
 
     fn pictures() -> Vec<(String, String)> {
-        let outcomes = [samples::mode("none", 20), samples::mode("ms-sync", 100)];
-        let settled = [samples::settled("none"), samples::settled("ms-sync")];
+        let outcomes = [samples::mode("none", 20), samples::mode("msync", 100)];
+        let settled = [samples::settled("none"), samples::settled("msync")];
         of(&samples::setup(), FileSystem::Ext4, &outcomes, &settled)
     }
 
@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(svg.matches(">20 %<").count(), 2, "{svg}");
         assert_eq!(svg.matches(">30 %<").count(), 2);
         assert_eq!(svg.matches(">100 %<").count(), 2);
-        // Data and size of ms-sync.
+        // Data and size of msync.
         assert_eq!(svg.matches("class=\"frame\"").count(), 2);
         assert_ne!(shade(0.999).0, shade(1.0).0);
         assert_eq!((shade(0.0).1, shade(0.5).1, shade(1.0).1), ("white", "black", "white"));

@@ -361,15 +361,15 @@ mod tests {
 
     #[test]
     fn a_mode_has_a_row_with_what_survived_and_its_promise() {
-        let text = all(&[samples::mode("none", 20), samples::mode("ms-sync", 100)]);
+        let text = all(&[samples::mode("none", 20), samples::mode("msync", 100)]);
         assert_eq!(
             line(&text, "none  "),
             "none nothing 60 2^31 20 % (20/100) 20 % (20/100) - 30 % (30/100) 0 20.0 us promises \
              nothing"
         );
         assert_eq!(
-            line(&text, "ms-sync"),
-            "ms-sync data, size 60 2^31 100 % 100 % - 30 % (30/100) 0 20.0 us HOLDS (< 5.0 %)"
+            line(&text, "msync"),
+            "msync data, size 60 2^31 100 % 100 % - 30 % (30/100) 0 20.0 us HOLDS (< 5.0 %)"
         );
         assert!(text.contains("less than 3/n of all"), "{text}");
         assert!(!text.contains("Commands") && !text.contains("Controls"), "{text}");
@@ -377,21 +377,21 @@ mod tests {
 
     #[test]
     fn a_mode_that_should_lose_and_does_not_makes_all_inconclusive() {
-        let mut outcome = samples::mode("ms-async", 100);
+        let mut outcome = samples::mode("msync-async", 100);
         outcome.findings.stores.kept.remove(&Property::Name);
         outcome.verdict = outcome.trial.verdict(&outcome.findings);
         assert_eq!(outcome.verdict, Verdict::Inconclusive);
-        assert!(line(&all(&[outcome]), "ms-async").ends_with("INCONCLUSIVE: lost nothing"));
+        assert!(line(&all(&[outcome]), "msync-async").ends_with("INCONCLUSIVE: lost nothing"));
     }
 
     /// Of a few states, all may be before anything was promised.
     #[test]
     fn what_was_not_tried_does_not_hold() {
-        let mut mode = samples::mode("ms-sync", 100);
+        let mut mode = samples::mode("msync", 100);
         mode.findings.stores.kept.clear();
         mode.verdict = mode.trial.verdict(&mode.findings);
         let text = all(&[mode]);
-        assert!(line(&text, "ms-sync").ends_with("INCONCLUSIVE: nothing was acknowledged"));
+        assert!(line(&text, "msync").ends_with("INCONCLUSIVE: nothing was acknowledged"));
         let mut command = samples::command(&["copy"]);
         command.findings.ended = 0;
         assert_eq!(command.trial.verdict(&command.findings), Verdict::Inconclusive);
@@ -409,11 +409,11 @@ mod tests {
 
     #[test]
     fn where_all_states_were_looked_at_there_is_no_bound() {
-        let mut outcome = samples::mode("ms-sync", 100);
+        let mut outcome = samples::mode("msync", 100);
         outcome.findings.is_exhaustive = true;
         let text = all(&[outcome]);
-        assert!(line(&text, "ms-sync").ends_with("HOLDS"), "{text}");
-        assert!(line(&text, "ms-sync").contains("2^31, all"), "{text}");
+        assert!(line(&text, "msync").ends_with("HOLDS"), "{text}");
+        assert!(line(&text, "msync").contains("2^31, all"), "{text}");
         assert!(!text.contains("3/n"), "{text}");
     }
 
@@ -493,8 +493,11 @@ mod tests {
             line(&text, "none"),
             "none 6 of 6 cannot be mounted from 1 s on, 0 of 6 from 2 s on"
         );
-        let mut same = samples::settled("ms-async");
+        let mut same = samples::settled("msync-async");
         same.aftermath.exposure.truncate(1);
-        assert_eq!(line(&exposures(&[same]), "ms-async"), "ms-async 6 of 6 the same after 0 s");
+        assert_eq!(
+            line(&exposures(&[same]), "msync-async"),
+            "msync-async 6 of 6 the same after 0 s"
+        );
     }
 }

@@ -73,7 +73,7 @@ pub(super) fn line(
 
 fn mode(findings: &Findings) -> Mode {
     Mode {
-        mode: findings.mode.name(),
+        mode: findings.mode.as_str(),
         promises: match findings.mode.promise() {
             Promise::Nothing => "nothing",
             Promise::Data => "data",

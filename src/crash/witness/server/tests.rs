@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 
 use super::*;
+use crate::crash::flush::SyncMode;
 use crate::crash::witness::client::Connection;
 use crate::crash::witness::event::{Layout, Store};
 use crate::crash::witness::mode::Mode;
@@ -46,11 +47,15 @@ fn with_witness(record: &Path, act: impl FnOnce(&str)) -> Vec<String> {
 }
 
 fn begin(run: u64) -> Event {
-    Event::Begin(Layout { run: RunId(run), pages: 8, modes: vec![Mode::None, Mode::Fsync] })
+    Event::Begin(Layout {
+        run: RunId(run),
+        pages: 8,
+        modes: vec![Mode::InPlace(SyncMode::None), Mode::InPlace(SyncMode::Fsync)],
+    })
 }
 
 fn stored(page: u64) -> [Event; 2] {
-    let store = Store { mode: Mode::Fsync, page, generation: 1 };
+    let store = Store { mode: Mode::InPlace(SyncMode::Fsync), page, generation: 1 };
     [Event::Announced(store), Event::Acknowledged { store, micros: 5 }]
 }
 
