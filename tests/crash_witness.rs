@@ -94,6 +94,20 @@ fn verify(from: &str, of: impl AsRef<std::ffi::OsStr>, directory: &Path) -> (i32
     (output.status.code().unwrap(), Report::of(&output))
 }
 
+/// The same for a person.
+fn verified_as_text(record: &Path, directory: &Path) -> (Option<i32>, String) {
+    let mut command = Command::new(PROGRAM);
+    let output = command.arg("verify").arg("--record").arg(record).arg(directory).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
+
+/// The row of a table that begins so, its columns parted by one space.
+fn row(text: &str, begin: &str) -> String {
+    let row = text.lines().find(|line| line.starts_with(begin));
+    let row = row.unwrap_or_else(|| panic!("{begin:?} begins no line of\n{text}"));
+    row.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// What was found.
 struct Report(serde_json::Value);
 
@@ -173,11 +187,14 @@ fn without_a_cut_nothing_is_lost_and_nothing_can_be_said() {
         assert!(mode["acknowledged"].as_u64().unwrap() > 0, "{mode}");
         assert_eq!(mode["lost"], 0, "{mode}");
     }
-    let mut command = Command::new(PROGRAM);
-    let output = command.arg("verify").arg("--record").arg(&record).arg(&directory).output();
-    let output = output.unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    let text = String::from_utf8(output.stdout).unwrap();
+    let (status, text) = verified_as_text(&record, &directory);
+    assert_eq!(status, Some(2));
+    let heads = "mode promises acknowledged survived lost torn undecided no name median verdict";
+    assert_eq!(row(&text, "mode "), heads);
+    let acknowledged = report.count("fsync", "acknowledged");
+    let expected = format!("fsync data {acknowledged} {acknowledged} 0 0 0 - ");
+    assert!(row(&text, "fsync ").starts_with(&expected), "{text}");
+    assert!(!text.contains("lost, by the seconds"), "{text}");
     assert!(text.contains("\nINCONCLUSIVE: even what was not synced is there"), "{text}");
 }
 
@@ -197,6 +214,11 @@ fn what_was_acknowledged_and_is_not_there_is_a_violation() {
         assert_eq!((seen, report.verdict()), (status, verdict), "{mode}");
         assert!(report.count(mode, "lost") >= 1);
         assert_eq!(report.of_mode(mode)["lost_ages"][0].as_u64().unwrap(), 1);
+        let (seen, text) = verified_as_text(&record, &directory);
+        assert_eq!(seen, Some(status));
+        let (_, ages) = text.split_once("to the end of the record:\n").unwrap();
+        assert_eq!(row(ages, "mode "), "mode < 1 < 2 < 5 < 10 < 20 < 30 < 60 < 120 more");
+        assert_eq!(row(ages, mode), format!("{mode} 1 0 0 0 0 0 0 0 0"));
         std::fs::write(&record, &whole).unwrap();
     }
     // A name that is gone, one that is there without its bytes, and pages that were damaged.

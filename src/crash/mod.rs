@@ -19,4 +19,5 @@ pub use contract::{Answer, Call, Contract, Promise, Warning, Weight};
 pub use flush::SyncMode;
 pub use place::{Device, DeviceKind, Layer, Mount, Place, WriteCache, explain};
 pub use probe::{Doubt, Extent, Measured, Probe, ProbeOptions, probe};
+pub(crate) use statistics::rule_of_three;
 pub use statistics::{Bucket, Statistics};

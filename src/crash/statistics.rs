@@ -1,4 +1,4 @@
-//! Times in numbers: pure functions.
+//! What was measured or counted, in numbers: pure functions.
 
 use std::time::Duration;
 
@@ -73,6 +73,13 @@ impl Statistics {
     }
 }
 
+/// The upper bound, at 95 %, of the share that something happens in, after it has happened in none of
+/// so many trials: the rule of three (Hanley and Lippman-Hand, 1983). `None` without trials.
+#[expect(clippy::cast_precision_loss, reason = "it is printed with two digits")]
+pub(crate) fn rule_of_three(trials: u64) -> Option<f64> {
+    (trials > 0).then(|| (3.0 / trials as f64).min(1.0))
+}
+
 /// Where a bucket begins: at 1, 2.15 or 4.64 of its decade.
 fn lower_bound(index: u32) -> Duration {
     let decade = 10_u32.pow(index / BUCKETS_PER_DECADE);
@@ -101,6 +108,12 @@ mod tests {
         assert_eq!(few.percentile(0), Duration::from_nanos(10));
         assert_eq!(of([7]).percentile(50), Duration::from_nanos(7));
         assert_eq!(Statistics::of(&[]), None);
+    }
+
+    #[test]
+    fn what_happened_in_none_of_n_happens_in_three_of_n_at_most() {
+        let bounds = [0, 1, 3, 300].map(rule_of_three);
+        assert_eq!(bounds, [None, Some(1.0), Some(1.0), Some(0.01)]);
     }
 
     #[test]

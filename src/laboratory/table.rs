@@ -5,8 +5,31 @@ use std::time::Duration;
 /// How wide a paragraph is.
 const WIDTH: usize = 96;
 
-/// Rows of words, each column as wide as its widest word, the last one as it comes.
+/// Rows of words, the first one their heads; each column is as wide as its widest word, the last one
+/// as it comes.
 pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    aligned(rows, [Side::Left; N])
+}
+
+/// The same, with all numbers of a column below each other.
+pub(super) fn table_of_numbers<const N: usize>(rows: &[[String; N]]) -> String {
+    let is_number = |word: &str| word == "-" || word.starts_with(|c: char| c.is_ascii_digit());
+    let body = rows.get(1..).unwrap_or_default();
+    let sides = std::array::from_fn(|at| match body.iter().all(|row| is_number(&row[at])) {
+        true => Side::Right,
+        false => Side::Left,
+    });
+    aligned(rows, sides)
+}
+
+/// Where the words of a column stand.
+#[derive(Clone, Copy, Debug)]
+enum Side {
+    Left,
+    Right,
+}
+
+fn aligned<const N: usize>(rows: &[[String; N]], sides: [Side; N]) -> String {
     let mut widths = [0; N];
     for row in rows {
         for (width, word) in widths.iter_mut().zip(row) {
@@ -16,8 +39,11 @@ pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> String {
     let mut text = String::new();
     for row in rows {
         let mut line = String::new();
-        for (width, word) in widths.iter().zip(row) {
-            line += &format!("{word:<width$}  ");
+        for ((width, side), word) in widths.iter().zip(sides).zip(row) {
+            line += &match side {
+                Side::Left => format!("{word:<width$}  "),
+                Side::Right => format!("{word:>width$}  "),
+            };
         }
         text += line.trim_end();
         text.push('\n');
@@ -70,6 +96,13 @@ mod tests {
     fn columns_stand_below_each_other() {
         let rows = [["a", "bb", "c"], ["ddd", "", "e"]].map(|row| row.map(str::to_owned));
         assert_eq!(table(&rows), "a    bb  c\nddd      e\n");
+    }
+
+    #[test]
+    fn numbers_stand_below_each_other_and_words_do_not_move() {
+        let rows = [["of", "n", "took"], ["a", "7", "12 ms"], ["bb", "-", "3 us"]];
+        let rows = rows.map(|row| row.map(str::to_owned));
+        assert_eq!(table_of_numbers(&rows), "of  n   took\na   7  12 ms\nbb  -   3 us\n");
     }
 
     #[test]

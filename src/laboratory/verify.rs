@@ -2,6 +2,7 @@
 
 mod json;
 
+use std::array;
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,6 +11,7 @@ use clap::Args;
 
 use super::INCONCLUSIVE;
 use super::say::print;
+use super::table::{paragraph, short, table_of_numbers};
 use crate::crash::witness::client::Connection;
 use crate::crash::witness::history::History;
 use crate::crash::witness::judge::{AGES_SECONDS, Findings, ModeVerdict, Verdict, Why, verdict};
@@ -86,8 +88,8 @@ fn report(
         seconds(history.micros()),
         removed(history)
     )?;
-    table(&mut text, all)?;
-    ages(&mut text, all)?;
+    text += &outcomes(all);
+    text += &ages(all);
     notes(&mut text, history, all)?;
     writeln!(text, "\n{verdict}: {}", reason(all, verdict))?;
     Ok(text)
@@ -99,10 +101,9 @@ fn removed(history: &History) -> &'static str {
     if removes { ", without those of names that the writer removed again" } else { "" }
 }
 
-fn table(text: &mut String, all: &[Findings]) -> std::fmt::Result {
-    writeln!(
-        text,
-        "{:<13}{:<14}{:>13}{:>10}{:>8}{:>6}{:>11}{:>9}{:>12}  verdict",
+/// What became of what each mode acknowledged.
+fn outcomes(all: &[Findings]) -> String {
+    let heads = [
         "mode",
         "promises",
         "acknowledged",
@@ -111,29 +112,27 @@ fn table(text: &mut String, all: &[Findings]) -> std::fmt::Result {
         "torn",
         "undecided",
         "no name",
-        "median"
-    )?;
+        "median",
+        "verdict",
+    ];
+    let mut rows = vec![heads.map(str::to_owned)];
     for mode in all {
-        let no_name = match mode.mode.makes_names() {
-            true => mode.names_missing.to_string(),
-            false => "-".to_owned(),
-        };
-        writeln!(
-            text,
-            "{:<13}{:<14}{:>13}{:>10}{:>8}{:>6}{:>11}{:>9}{:>12}  {}",
-            mode.mode.as_str(),
-            mode.mode.promise(),
-            mode.acknowledged,
-            mode.survived,
-            mode.lost,
-            mode.torn,
-            mode.undecided,
-            no_name,
-            mode.median_micros().map_or("-".to_owned(), micros),
-            words(mode)
-        )?;
+        let no_name = mode.mode.makes_names().then(|| mode.names_missing.to_string());
+        let nothing = || "-".to_owned();
+        rows.push([
+            mode.mode.to_string(),
+            mode.mode.promise().to_string(),
+            mode.acknowledged.to_string(),
+            mode.survived.to_string(),
+            mode.lost.to_string(),
+            mode.torn.to_string(),
+            mode.undecided.to_string(),
+            no_name.unwrap_or_else(nothing),
+            mode.median().map_or_else(nothing, short),
+            words(mode),
+        ]);
     }
-    Ok(())
+    table_of_numbers(&rows)
 }
 
 /// What is said of one mode.
@@ -150,36 +149,36 @@ fn words(mode: &Findings) -> String {
 }
 
 /// How old what is lost was.
-fn ages(text: &mut String, all: &[Findings]) -> std::fmt::Result {
-    if all.iter().all(|mode| mode.lost == 0) {
-        return Ok(());
-    }
-    writeln!(text, "\nlost, by the seconds from its acknowledgement to the end of the record:")?;
-    write!(text, "{:<13}", "mode")?;
-    for end in AGES_SECONDS {
-        write!(text, "{:>8}", format!("< {end}"))?;
-    }
-    writeln!(text, "{:>8}", "more")?;
+fn ages(all: &[Findings]) -> String {
+    const COLUMNS: usize = AGES_SECONDS.len() + 2;
+    let end = |class: usize| AGES_SECONDS.get(class).map(|end| format!("< {end}"));
+    let mut rows: Vec<[String; COLUMNS]> = vec![array::from_fn(|column| match column {
+        0 => "mode".to_owned(),
+        column => end(column - 1).unwrap_or("more".to_owned()),
+    })];
     for mode in all.iter().filter(|mode| mode.lost > 0) {
-        write!(text, "{:<13}", mode.mode.as_str())?;
-        for count in mode.lost_ages {
-            write!(text, "{count:>8}")?;
-        }
-        writeln!(text)?;
+        rows.push(array::from_fn(|column| match column {
+            0 => mode.mode.to_string(),
+            column => mode.lost_ages[column - 1].to_string(),
+        }));
     }
-    Ok(())
+    match rows.len() {
+        1 => String::new(),
+        _ => format!(
+            "\nlost, by the seconds from its acknowledgement to the end of the record:\n{}",
+            table_of_numbers(&rows)
+        ),
+    }
 }
 
 /// What the table does not say.
 fn notes(text: &mut String, history: &History, all: &[Findings]) -> std::fmt::Result {
     let bounded = |mode: &Findings| mode.verdict() == ModeVerdict::Holds && mode.lost == 0;
     if all.iter().any(bounded) {
-        writeln!(
-            text,
-            "\nIn parentheses: the upper bound, at 95 %, of the share of pages that such a cut \
-             loses:\n3 / n after none of n was lost. So it is with cuts: after n clean ones, up to \
-             3 / n of\nall may still lose something."
-        )?;
+        let words = "In parentheses: the upper bound, at 95 %, of the share of pages that such a \
+                     cut loses: 3 / n after none of n was lost. So it is with cuts: after n clean \
+                     ones, up to 3 / n of all may still lose something.";
+        writeln!(text, "\n{}", paragraph("", "", words).trim_end())?;
     }
     for mode in all {
         let name = mode.mode;
@@ -235,12 +234,4 @@ fn reason(all: &[Findings], verdict: Verdict) -> String {
 
 fn seconds(micros: u64) -> String {
     format!("{}.{} s", micros / 1_000_000, micros / 100_000 % 10)
-}
-
-fn micros(micros: u64) -> String {
-    match micros {
-        0..10_000 => format!("{micros} us"),
-        10_000..10_000_000 => format!("{} ms", micros / 1000),
-        _ => seconds(micros),
-    }
 }

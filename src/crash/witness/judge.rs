@@ -1,6 +1,9 @@
 //! What was claimed against what is there: findings for each mode, and a verdict.
 
 use std::fmt;
+use std::time::Duration;
+
+use crate::crash::{Statistics, rule_of_three};
 
 use super::history::{Acknowledged, History, Page};
 use super::mode::{Mode, Promise};
@@ -40,7 +43,7 @@ pub(crate) struct Findings {
     /// How old the lost ones were at the end of the record: for each class their number.
     pub(crate) lost_ages: [u64; AGES_SECONDS.len() + 1],
     /// How long each store took.
-    took_micros: Vec<u64>,
+    took: Vec<Duration>,
 }
 
 /// What is to be said of one mode.
@@ -99,7 +102,7 @@ impl Findings {
             unannounced: 0,
             sectors: Sectors::default(),
             lost_ages: [0; AGES_SECONDS.len() + 1],
-            took_micros: Vec::new(),
+            took: Vec::new(),
         }
     }
 
@@ -124,7 +127,7 @@ impl Findings {
         self.pages += u64::from(content.reached() >= Some(claimed) || !is_excused);
         for acknowledged in &claims.acknowledged {
             self.acknowledged += 1;
-            self.took_micros.push(acknowledged.took_micros);
+            self.took.push(Duration::from_micros(acknowledged.took_micros));
             if content.reached() >= Some(acknowledged.generation) {
                 self.survived += 1;
             } else if is_excused {
@@ -149,18 +152,13 @@ impl Findings {
     }
 
     /// The median of the times that the stores took, if there were any.
-    pub(crate) fn median_micros(&self) -> Option<u64> {
-        let mut times = self.took_micros.clone();
-        times.sort_unstable();
-        times.get(times.len() / 2).copied()
+    pub(crate) fn median(&self) -> Option<Duration> {
+        Statistics::of(&self.took).map(|times| times.percentile(50))
     }
 
-    /// With a probability of 95 %, no more than this share of pages is lost: 3 / n, after none of n
-    /// was (the rule of three).
+    /// The upper bound, at 95 %, of the share of pages that is lost, if none was.
     pub(crate) fn loss_max(&self) -> Option<f64> {
-        #[expect(clippy::cast_precision_loss, reason = "it is printed with two digits")]
-        let pages = self.pages as f64;
-        (self.lost == 0 && self.pages > 0).then(|| (3.0 / pages).min(1.0))
+        rule_of_three(self.pages).filter(|_| self.lost == 0)
     }
 
     /// What is to be said of the mode.
@@ -348,7 +346,7 @@ mod tests {
         let findings = judged(Mode::InPlace(SyncMode::None), 7, 7, Content::Zero);
         // Seconds 6, 5 | 4, 3, 2 | 1 | 0 before the end.
         assert_eq!(findings.lost_ages[..4], [1, 1, 3, 2]);
-        assert_eq!(findings.median_micros(), Some(4));
+        assert_eq!(findings.median(), Some(Duration::from_micros(4)));
         assert_eq!(findings.loss_max(), None);
     }
 

@@ -14,6 +14,7 @@ pub(super) use directory::Directory;
 
 use super::explore::Trial;
 use super::say::print;
+use crate::crash::rule_of_three;
 use crate::crash::simulated::{Aftermath, FileSystem, Findings, SyncMode, Verdict};
 
 /// What all trials have in common.
@@ -122,11 +123,9 @@ impl Report {
 }
 
 /// The upper bound, at 95 %, of the share of states that break a promise, where no state that was
-/// looked at does: the rule of three (Hanley and Lippman-Hand, 1983). `None` where all were looked
-/// at.
+/// looked at does. `None` where all were looked at.
 fn broken_share_max(findings: &Findings) -> Option<f64> {
-    let judged = findings.judged();
-    (!findings.is_exhaustive && judged > 0).then(|| (3.0 / judged as f64).min(1.0))
+    rule_of_three(findings.judged()).filter(|_| !findings.is_exhaustive)
 }
 
 #[cfg(test)]

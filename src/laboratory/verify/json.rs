@@ -1,5 +1,7 @@
 //! The findings as one line of JSON.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::crash::witness::history::History;
@@ -63,12 +65,17 @@ pub(super) fn line(
         run: history.layout().run.to_string(),
         verdict,
         why,
-        seconds: std::time::Duration::from_micros(history.micros()).as_secs_f64(),
+        seconds: Duration::from_micros(history.micros()).as_secs_f64(),
         writer_stopped_by_itself: history.has_ended(),
         lost_ages_seconds: AGES_SECONDS,
         modes: all.iter().map(mode).collect(),
     };
     Ok(serde_json::to_string(&report)? + "\n")
+}
+
+/// Whole microseconds.
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn mode(findings: &Findings) -> Mode {
@@ -101,7 +108,7 @@ fn mode(findings: &Findings) -> Mode {
         sectors_zero: findings.sectors.zero,
         sectors_foreign: findings.sectors.foreign,
         lost_ages: findings.lost_ages,
-        median_us: findings.median_micros(),
+        median_us: findings.median().map(micros),
         loss_max_95: findings.loss_max(),
     }
 }
