@@ -9,7 +9,7 @@ mod contract;
 mod flush;
 mod place;
 mod probe;
-pub(crate) mod sector;
+mod sector;
 pub mod simulated;
 mod statistics;
 pub(crate) mod witness;

@@ -107,9 +107,6 @@ impl FromStr for Cripple {
     }
 }
 
-/// Bytes of a page in memory.
-const PAGE: usize = 4096;
-
 /// The time that a copy gets.
 #[derive(Clone, Copy)]
 struct Stamp(Timestamp);
@@ -156,7 +153,7 @@ fn times_first(bytes: &[u8], stamp: Stamp, target: &Path, directory: &File) -> i
 fn page_short(bytes: &[u8], stamp: Stamp, target: &Path) -> io::Result<()> {
     let file = File::options().read(true).write(true).open(target)?;
     let map = fill(&file, bytes)?;
-    map.flush(0, bytes.len().saturating_sub(PAGE), Msync::Sync)?;
+    map.flush(0, bytes.len().saturating_sub(rustix::param::page_size()), Msync::Sync)?;
     stamp.set(&file)
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::crash::simulated::record::SECTOR;
+use crate::crash::sector::SECTOR_BYTES;
 use crate::sys::attributes;
 
 /// A directory with all that is below it, by the names relative to it. The directory itself has the
@@ -82,10 +82,6 @@ pub(crate) mod by_path {
         Ok(pairs.into_iter().map(|(bytes, value)| (path(bytes), value)).collect())
     }
 }
-
-/// [`SECTOR`], as memory is measured.
-const SECTOR_BYTES: usize = 512;
-const _: () = assert!(SECTOR_BYTES as u64 == SECTOR);
 
 impl Content {
     fn of(bytes: &[u8]) -> Self {

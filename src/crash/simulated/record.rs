@@ -13,8 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::crash::simulated::image::Image;
 use crate::units::ByteRange;
 
-/// Bytes that a disk writes whole or not at all.
-pub const SECTOR: u64 = 512;
+pub use crate::crash::sector::SECTOR;
 
 /// A change of the disk's content.
 #[derive(Clone, Debug, Serialize, Deserialize)]

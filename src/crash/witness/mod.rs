@@ -5,7 +5,7 @@
 //! the cut, what was acknowledged is compared with what is there.
 //!
 //! 1. `mode` has the ways to store, and what each promises; `event` what is told of them.
-//! 2. `writer` makes the files (`store`, `page`), and tells a `server` by way of a `client`.
+//! 2. `writer` makes the files (`store`, `page`, `sector`), and tells a `server` by way of a `client`.
 //! 3. `record` keeps what was told. `history` is what it says of one run, page by page.
 //! 4. `survey` reads the pages, and `judge` compares.
 
@@ -17,6 +17,7 @@ pub(crate) mod judge;
 pub(crate) mod mode;
 mod page;
 pub(crate) mod record;
+mod sector;
 pub(crate) mod server;
 pub(crate) mod store;
 mod survey;

@@ -1,11 +1,12 @@
 //! One page: its sectors, and what they make of it.
 
-use crate::crash::sector::{self, SECTOR_BYTES, Sector, Stamp};
+use crate::crash::sector::SECTOR_BYTES;
 
 use super::event::{RunId, Store};
 use super::mode::Mode;
+use super::sector::{self, Sector, Stamp};
 
-/// Bytes in a page.
+/// Bytes of a page, the unit of stores: that of memory on most machines.
 pub(crate) const PAGE_BYTES: usize = 4096;
 
 /// The same, for offsets. (`usize` has at most 64 bits on every platform.)
