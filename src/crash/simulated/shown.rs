@@ -19,8 +19,6 @@ pub struct Shown {
     pub arrived: usize,
     /// How many were pending.
     pub pending: usize,
-    /// Which of them are lost.
-    pub lost: Vec<usize>,
     /// Whether the command had ended.
     pub has_ended: bool,
 }
@@ -48,8 +46,7 @@ impl Shown {
         drive.mount(recorded.system, &recorded.mount_options)?;
         let (arrived, pending) = state.choice.counts();
         let has_ended = recorded.ended <= state.at;
-        let lost = state.choice.lost();
-        Ok(Some(Self { drive, _keeper: keeper, arrived, pending, lost, has_ended }))
+        Ok(Some(Self { drive, _keeper: keeper, arrived, pending, has_ended }))
     }
 
     /// Unmounts it.
