@@ -25,18 +25,18 @@ nothing, something failed, or the command line is wrong.";
 #[command(name = "mycp-crash", version, about = ABOUT, after_help = AFTER)]
 pub(super) struct Args {
     #[command(subcommand)]
-    pub(super) experiment: Experiment,
+    pub(super) command: Command,
 }
 
 /// What can be found out.
 #[derive(Debug, Subcommand)]
-pub(super) enum Experiment {
+pub(super) enum Command {
     /// Find out, on simulated disks, which promises hold in every crash state
-    Explore(super::explore::Explore),
+    Explore(super::explore::ExploreArgs),
     /// Mount one crash state, to look inside
     Replay(super::replay::ReplayArgs),
     #[command(hide = true)]
-    Work(super::work::Work),
+    Work(super::work::WorkArgs),
     /// Say what a crash may take away under a path, and why
     Explain(ExplainArgs),
     /// Measure how long each call takes that flushes mapped pages to a directory's disk

@@ -22,7 +22,7 @@ use crate::sys::platform;
 
 /// What was typed behind `explore`.
 #[derive(Debug, Args)]
-pub(super) struct Explore {
+pub(super) struct ExploreArgs {
     /// File systems to crash
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "ext4,xfs,btrfs",
         value_parser = one_of(FileSystem::ALL, FileSystem::as_str))]
@@ -160,7 +160,7 @@ struct Files {
 const SETTLE_SECONDS: u64 = 65;
 
 /// Makes the experiments and prints what was found.
-pub(super) fn run(args: &Explore) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &ExploreArgs) -> anyhow::Result<ExitCode> {
     let own = std::env::current_exe().context("cannot find this program")?;
     let is_stored = args.command.is_empty() && args.workload.contains(&WorkloadName::Msync);
     anyhow::ensure!(args.settle.is_none() || is_stored, "--settle is for --workload msync");
@@ -203,7 +203,7 @@ pub(super) fn run(args: &Explore) -> anyhow::Result<ExitCode> {
 }
 
 /// The mount options, which are those of the recordings if there are some.
-fn mount_options(args: &Explore, files: &Files, own: &Path) -> anyhow::Result<String> {
+fn mount_options(args: &ExploreArgs, files: &Files, own: &Path) -> anyhow::Result<String> {
     let first = args.fs.first().and_then(|system| trials(args, own, *system).into_iter().next());
     let (Some(directory), Some(first)) = (&files.again, first) else {
         return Ok(args.mount_options.clone());
@@ -218,7 +218,7 @@ fn write(report: &Report, directory: Option<&Directory>) -> anyhow::Result<()> {
 }
 
 /// The file systems that were named, each once.
-fn systems(args: &Explore) -> Vec<FileSystem> {
+fn systems(args: &ExploreArgs) -> Vec<FileSystem> {
     let mut systems = Vec::new();
     for system in &args.fs {
         if !systems.contains(system) {
@@ -230,7 +230,7 @@ fn systems(args: &Explore) -> Vec<FileSystem> {
 
 /// Tries all that is to be tried on a file system.
 fn explore(
-    args: &Explore,
+    args: &ExploreArgs,
     laboratory: &Laboratory<'_>,
     (report, files): (&mut Report, &Files),
     trials: Vec<Trial>,
@@ -254,7 +254,7 @@ fn explore(
 
 /// Records a trial, or takes the recording that was kept, and looks at its states.
 fn look(
-    args: &Explore,
+    args: &ExploreArgs,
     laboratory: &Laboratory<'_>,
     files: &Files,
     (number, trial): (usize, &Trial),
@@ -271,7 +271,7 @@ fn look(
     Ok(laboratory.explore(&recording, bound)?)
 }
 
-fn experiment(args: &Explore, trial: &Trial) -> Experiment {
+fn experiment(args: &ExploreArgs, trial: &Trial) -> Experiment {
     Experiment {
         system: trial.system,
         mount_options: args.mount_options.clone(),
@@ -282,7 +282,7 @@ fn experiment(args: &Explore, trial: &Trial) -> Experiment {
 
 /// Lets stores settle after which nobody asks for a flush.
 fn settle(
-    args: &Explore,
+    args: &ExploreArgs,
     laboratory: &Laboratory<'_>,
     own: &Path,
     system: FileSystem,
@@ -299,7 +299,7 @@ fn settle(
 }
 
 /// All that is tried on a file system, the controls first.
-fn trials(args: &Explore, own: &Path, system: FileSystem) -> Vec<Trial> {
+fn trials(args: &ExploreArgs, own: &Path, system: FileSystem) -> Vec<Trial> {
     let mycp = own.with_file_name("mycp");
     let trial = |(workload, subject)| Trial { system, workload, subject };
     let mut trials: Vec<_> = controls(own).map(trial).collect();
@@ -326,7 +326,7 @@ fn trials(args: &Explore, own: &Path, system: FileSystem) -> Vec<Trial> {
 
 /// The ways to flush that are tried: those that were asked for, and the two that must lose
 /// something.
-fn modes(args: &Explore) -> impl Iterator<Item = SyncMode> {
+fn modes(args: &ExploreArgs) -> impl Iterator<Item = SyncMode> {
     let asked = args.sync.clone();
     let is_tried = move |mode: &SyncMode| {
         asked.is_empty()

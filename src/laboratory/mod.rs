@@ -21,7 +21,7 @@ mod write;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use args::{Args, Experiment};
+use args::{Args, Command};
 
 /// Nothing can be said of what was asked.
 const INCONCLUSIVE: u8 = 2;
@@ -33,15 +33,15 @@ pub fn run(line: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(args) => args,
         Err(error) => return say::answer(&error),
     };
-    let done = match &args.experiment {
-        Experiment::Explore(args) => explore::run(args),
-        Experiment::Replay(args) => replay::run(args),
-        Experiment::Work(args) => work::run(args),
-        Experiment::Explain(args) => explain::run(args),
-        Experiment::Probe(args) => probe::run(args),
-        Experiment::Witness(args) => witness::run(args),
-        Experiment::Write(args) => write::run(args),
-        Experiment::Verify(args) => verify::run(args),
+    let done = match &args.command {
+        Command::Explore(args) => explore::run(args),
+        Command::Replay(args) => replay::run(args),
+        Command::Work(args) => work::run(args),
+        Command::Explain(args) => explain::run(args),
+        Command::Probe(args) => probe::run(args),
+        Command::Witness(args) => witness::run(args),
+        Command::Write(args) => write::run(args),
+        Command::Verify(args) => verify::run(args),
     };
     done.unwrap_or_else(|error| {
         say::failure(&error);

@@ -12,7 +12,7 @@ use crate::crash::simulated::{Cripple, SyncMode, store};
 
 /// What was typed behind `work`.
 #[derive(Debug, Args)]
-pub(super) struct Work {
+pub(super) struct WorkArgs {
     #[command(subcommand)]
     what: What,
 }
@@ -35,7 +35,7 @@ enum What {
 }
 
 /// Does it.
-pub(super) fn run(args: &Work) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &WorkArgs) -> anyhow::Result<ExitCode> {
     match &args.what {
         What::Stores { mode, directory } => {
             store(*mode, directory, std::io::stdout(), std::io::stdin())
