@@ -73,8 +73,8 @@ impl Statistics {
     }
 }
 
-/// The upper bound, at 95 %, of the share that something happens in, after it has happened in none of
-/// so many trials: the rule of three (Hanley and Lippman-Hand, 1983). `None` without trials.
+/// The upper bound, at 95 %, of the share that something happens in, after it has happened in none
+/// of so many trials: the rule of three (Hanley and Lippman-Hand, 1983). `None` without trials.
 #[expect(clippy::cast_precision_loss, reason = "it is printed with two digits")]
 pub(crate) fn rule_of_three(trials: u64) -> Option<f64> {
     (trials > 0).then(|| (3.0 / trials as f64).min(1.0))

@@ -5,8 +5,8 @@ use std::time::Duration;
 /// How wide a paragraph is.
 const WIDTH: usize = 96;
 
-/// Rows of words, the first one their heads; each column is as wide as its widest word, the last one
-/// as it comes.
+/// Rows of words, the first one their heads; each column is as wide as its widest word, the last
+/// one as it comes.
 pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> String {
     aligned(rows, [Side::Left; N])
 }

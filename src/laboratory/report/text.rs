@@ -493,11 +493,8 @@ mod tests {
             line(&text, "none"),
             "none 6 of 6 cannot be mounted from 1 s on, 0 of 6 from 2 s on"
         );
-        let mut same = samples::settled("msync-async");
+        let mut same = samples::settled("fsync");
         same.aftermath.exposure.truncate(1);
-        assert_eq!(
-            line(&exposures(&[same]), "msync-async"),
-            "msync-async 6 of 6 the same after 0 s"
-        );
+        assert_eq!(line(&exposures(&[same]), "fsync"), "fsync 6 of 6 the same after 0 s");
     }
 }
