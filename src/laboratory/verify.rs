@@ -14,9 +14,9 @@ use super::say::print;
 use super::table::{paragraph, short, table_of_numbers};
 use crate::crash::witness::client::Connection;
 use crate::crash::witness::history::History;
-use crate::crash::witness::judge::{AGES_SECONDS, Findings, ModeVerdict, Verdict, Why, verdict};
-use crate::crash::witness::mode::Promise;
-use crate::crash::witness::record::read_file;
+use crate::crash::witness::judge::{AGES_SECONDS, Conclusion, ModeVerdict, Tally, Why, conclude};
+use crate::crash::witness::log::read_file;
+use crate::crash::witness::mode::Coverage;
 use crate::crash::witness::store::run_of;
 use crate::crash::witness::survey;
 
@@ -59,25 +59,25 @@ pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
         (None, Some(address)) => Connection::new(address)?.fetch(run)?,
         (None, None) => anyhow::bail!("neither a record nor a witness is named"),
     };
-    let findings = survey(&args.directory, &history);
-    let verdict = verdict(&findings);
+    let tallies = survey(&args.directory, &history);
+    let conclusion = conclude(&tallies);
     if args.json {
-        print(json::line(&history, &findings, verdict)?)?;
+        print(json::line(&history, &tallies, conclusion)?)?;
     } else {
-        print(report(&history, &findings, verdict)?)?;
+        print(report(&history, &tallies, conclusion)?)?;
     }
-    Ok(match verdict {
-        Verdict::Holds => ExitCode::SUCCESS,
-        Verdict::Violated => ExitCode::from(VIOLATED),
-        Verdict::Inconclusive(_) => ExitCode::from(INCONCLUSIVE),
+    Ok(match conclusion {
+        Conclusion::Holds => ExitCode::SUCCESS,
+        Conclusion::Violated => ExitCode::from(VIOLATED),
+        Conclusion::Inconclusive(_) => ExitCode::from(INCONCLUSIVE),
     })
 }
 
 /// The table, and what follows from it.
 fn report(
     history: &History,
-    all: &[Findings],
-    verdict: Verdict,
+    all: &[Tally],
+    conclusion: Conclusion,
 ) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     writeln!(
@@ -91,7 +91,7 @@ fn report(
     text += &outcomes(all);
     text += &ages(all);
     notes(&mut text, history, all)?;
-    writeln!(text, "\n{verdict}: {}", reason(all, verdict))?;
+    writeln!(text, "\n{conclusion}: {}", reason(all, conclusion))?;
     Ok(text)
 }
 
@@ -102,7 +102,7 @@ fn removed(history: &History) -> &'static str {
 }
 
 /// What became of what each mode acknowledged.
-fn outcomes(all: &[Findings]) -> String {
+fn outcomes(all: &[Tally]) -> String {
     let heads = [
         "mode",
         "promises",
@@ -121,7 +121,7 @@ fn outcomes(all: &[Findings]) -> String {
         let nothing = || "-".to_owned();
         rows.push([
             mode.mode.to_string(),
-            mode.mode.promise().to_string(),
+            mode.mode.coverage().to_string(),
             mode.acknowledged.to_string(),
             mode.survived.to_string(),
             mode.lost.to_string(),
@@ -136,7 +136,7 @@ fn outcomes(all: &[Findings]) -> String {
 }
 
 /// What is said of one mode.
-fn words(mode: &Findings) -> String {
+fn words(mode: &Tally) -> String {
     let share =
         mode.loss_max().map_or(String::new(), |share| format!(" (< {:.2} %)", share * 100.0));
     match mode.verdict() {
@@ -149,7 +149,7 @@ fn words(mode: &Findings) -> String {
 }
 
 /// How old what is lost was.
-fn ages(all: &[Findings]) -> String {
+fn ages(all: &[Tally]) -> String {
     const COLUMNS: usize = AGES_SECONDS.len() + 2;
     let end = |class: usize| AGES_SECONDS.get(class).map(|end| format!("< {end}"));
     let mut rows: Vec<[String; COLUMNS]> = vec![array::from_fn(|column| match column {
@@ -172,8 +172,8 @@ fn ages(all: &[Findings]) -> String {
 }
 
 /// What the table does not say.
-fn notes(text: &mut String, history: &History, all: &[Findings]) -> std::fmt::Result {
-    let bounded = |mode: &Findings| mode.verdict() == ModeVerdict::Holds && mode.lost == 0;
+fn notes(text: &mut String, history: &History, all: &[Tally]) -> std::fmt::Result {
+    let bounded = |mode: &Tally| mode.verdict() == ModeVerdict::Holds && mode.lost == 0;
     if all.iter().any(bounded) {
         let words = "In parentheses: the upper bound, at 95 %, of the share of pages that such a \
                      cut loses: 3 / n after none of n was lost. So it is with cuts: after n clean \
@@ -204,28 +204,28 @@ fn notes(text: &mut String, history: &History, all: &[Findings]) -> std::fmt::Re
 }
 
 /// Why the verdict is what it is.
-fn reason(all: &[Findings], verdict: Verdict) -> String {
-    let sum = |count: fn(&Findings) -> u64| all.iter().map(count).sum::<u64>();
-    let controls = |mode: &&Findings| mode.mode.promise() == Promise::Nothing;
-    match verdict {
-        Verdict::Holds => format!(
+fn reason(all: &[Tally], conclusion: Conclusion) -> String {
+    let sum = |count: fn(&Tally) -> u64| all.iter().map(count).sum::<u64>();
+    let controls = |mode: &&Tally| mode.mode.coverage() == Coverage::Nothing;
+    match conclusion {
+        Conclusion::Holds => format!(
             "nothing that was promised is lost, and {} that was not promised is: there was a crash",
             all.iter().filter(controls).map(|mode| mode.lost).sum::<u64>()
         ),
-        Verdict::Violated => {
+        Conclusion::Violated => {
             format!("{} acknowledgements were promised to last, and are lost", sum(|it| it.broken))
         }
-        Verdict::Inconclusive(Why::NothingAcknowledged) => {
+        Conclusion::Inconclusive(Why::NothingAcknowledged) => {
             "no mode that promises something acknowledged anything".to_owned()
         }
-        Verdict::Inconclusive(Why::NoControl) => {
+        Conclusion::Inconclusive(Why::NoControl) => {
             "neither mode none nor mode msync-async acknowledged anything that could be lost"
                 .to_owned()
         }
-        Verdict::Inconclusive(Why::NothingLost) => {
+        Conclusion::Inconclusive(Why::NothingLost) => {
             "even what was not synced is there: this may have been no crash at all".to_owned()
         }
-        Verdict::Inconclusive(Why::OldRecord) => format!(
+        Conclusion::Inconclusive(Why::OldRecord) => format!(
             "{} pages are newer than the record, which lacks the end of the run",
             sum(|it| it.unannounced)
         ),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::error::{Error, Result};
 use super::event::{Event, LINE_BYTES_MAX, RunId};
 use super::history::History;
-use super::record::{self, Ends};
+use super::log::{self, Ends};
 
 /// How long a witness may take to flush its record and answer.
 const ANSWER_SECONDS_MAX: u64 = 30;
@@ -64,7 +64,7 @@ impl Connection {
             return Err(self.refused(answer));
         }
         let name = format!("the record of {}", self.address);
-        record::read(self.stream, &name, run, Ends::Complete)
+        log::read(self.stream, &name, run, Ends::Complete)
     }
 
     fn answer(&mut self) -> Result<String> {

@@ -9,7 +9,7 @@ use super::mode::Mode;
 #[derive(Debug)]
 pub(crate) struct History {
     layout: Layout,
-    pages: BTreeMap<(Mode, u64), Page>,
+    pages: BTreeMap<(Mode, u64), PageClaims>,
     begin_micros: u64,
     /// The latest time of all.
     last_micros: u64,
@@ -18,16 +18,16 @@ pub(crate) struct History {
 
 /// What was claimed for one page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Page {
+pub(crate) struct PageClaims {
     /// The last generation that a store was announced of.
     pub(crate) announced: u64,
     /// What was acknowledged, the oldest first, and not taken back since.
-    pub(crate) acknowledged: Vec<Acknowledged>,
+    pub(crate) acknowledged: Vec<Acknowledgement>,
 }
 
 /// One acknowledged store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Acknowledged {
+pub(crate) struct Acknowledgement {
     /// Its generation.
     pub(crate) generation: u64,
     /// When the witness heard of it.
@@ -36,7 +36,7 @@ pub(crate) struct Acknowledged {
     pub(crate) took_micros: u64,
 }
 
-impl Page {
+impl PageClaims {
     /// The newest generation that is claimed.
     pub(crate) fn claimed(&self) -> Option<u64> {
         self.acknowledged.last().map(|last| last.generation)
@@ -83,13 +83,17 @@ impl History {
                     return Err("what is acknowledged is not what was announced".to_owned());
                 }
                 let generation = store.generation;
-                page.acknowledged.push(Acknowledged { generation, at_micros: micros, took_micros });
+                page.acknowledged.push(Acknowledgement {
+                    generation,
+                    at_micros: micros,
+                    took_micros,
+                });
             }
         }
         Ok(())
     }
 
-    fn page(&mut self, store: Store) -> Result<&mut Page, String> {
+    fn page(&mut self, store: Store) -> Result<&mut PageClaims, String> {
         let Store { mode, page, .. } = store;
         if !self.layout.modes.contains(&mode) || page >= self.layout.pages {
             return Err(format!("the run has no page {page} of mode {mode}"));
@@ -103,7 +107,7 @@ impl History {
     }
 
     /// What was claimed for each page that was announced, with its mode and number.
-    pub(crate) fn pages(&self) -> impl Iterator<Item = (Mode, u64, &Page)> {
+    pub(crate) fn pages(&self) -> impl Iterator<Item = (Mode, u64, &PageClaims)> {
         self.pages.iter().map(|((mode, page), claimed)| (*mode, *page, claimed))
     }
 
@@ -123,7 +127,7 @@ impl History {
     }
 
     /// How long before the end of the record that was.
-    pub(crate) fn age_micros(&self, acknowledged: &Acknowledged) -> u64 {
+    pub(crate) fn age_micros(&self, acknowledged: &Acknowledgement) -> u64 {
         self.last_micros.saturating_sub(acknowledged.at_micros)
     }
 }

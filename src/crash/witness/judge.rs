@@ -1,12 +1,12 @@
-//! What was claimed against what is there: findings for each mode, and a verdict.
+//! What was claimed against what is there: a tally for each mode, and a conclusion from all.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::crash::{Statistics, rule_of_three};
 
-use super::history::{Acknowledged, History, Page};
-use super::mode::{Mode, Promise};
+use super::history::{Acknowledgement, History, PageClaims};
+use super::mode::{Coverage, Mode};
 use super::page::{Content, Sectors};
 
 /// The upper ends of the classes of ages, in seconds; one more class is for all above.
@@ -14,7 +14,7 @@ pub(crate) const AGES_SECONDS: [u64; 8] = [1, 2, 5, 10, 20, 30, 60, 120];
 
 /// What became of what one mode acknowledged.
 #[derive(Clone, Debug)]
-pub(crate) struct Findings {
+pub(crate) struct Tally {
     /// The mode.
     pub(crate) mode: Mode,
     /// Stores that were acknowledged.
@@ -63,7 +63,7 @@ pub(crate) enum ModeVerdict {
 
 /// What is to be said of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Conclusion {
     /// Every promise held, and there was a crash.
     Holds,
     /// A promise was broken.
@@ -85,7 +85,7 @@ pub(crate) enum Why {
     OldRecord,
 }
 
-impl Findings {
+impl Tally {
     /// None yet.
     pub(crate) fn new(mode: Mode) -> Self {
         Self {
@@ -110,7 +110,7 @@ impl Findings {
     pub(crate) fn judge(
         &mut self,
         history: &History,
-        claims: &Page,
+        claims: &PageClaims,
         content: Content,
         sectors: Sectors,
     ) {
@@ -138,12 +138,12 @@ impl Findings {
         }
     }
 
-    fn note_lost(&mut self, history: &History, acknowledged: &Acknowledged, content: Content) {
+    fn note_lost(&mut self, history: &History, acknowledged: &Acknowledgement, content: Content) {
         self.lost += 1;
-        let is_promised = match self.mode.promise() {
-            Promise::Nothing => false,
-            Promise::DataOfName => content != Content::Missing,
-            Promise::Data | Promise::DataAndName => true,
+        let is_promised = match self.mode.coverage() {
+            Coverage::Nothing => false,
+            Coverage::DataOfName => content != Content::Missing,
+            Coverage::Data | Coverage::DataAndName => true,
         };
         self.broken += u64::from(is_promised);
         let age = history.age_micros(acknowledged) / 1_000_000;
@@ -163,7 +163,7 @@ impl Findings {
 
     /// What is to be said of the mode.
     pub(crate) fn verdict(&self) -> ModeVerdict {
-        let promises = self.mode.promise() != Promise::Nothing;
+        let promises = self.mode.coverage() != Coverage::Nothing;
         match (self.broken, self.survived + self.lost, self.lost) {
             (1.., _, _) => ModeVerdict::Violated,
             (0, 0, _) => ModeVerdict::NothingAcknowledged,
@@ -178,29 +178,29 @@ impl Findings {
 ///
 /// While the bytes of a page in memory change, it may be on its way to the disk, so that even a
 /// sector may be half new. Files that get a new name as a whole have no such state.
-fn is_excused(mode: Mode, claims: &Page, content: Content) -> bool {
+fn is_excused(mode: Mode, claims: &PageClaims, content: Content) -> bool {
     claims.is_in_flight() && !mode.makes_names() && content == Content::Foreign
 }
 
 /// What is to be said of all modes together.
-pub(crate) fn verdict(all: &[Findings]) -> Verdict {
+pub(crate) fn conclude(all: &[Tally]) -> Conclusion {
     let any = |wanted: ModeVerdict| all.iter().any(|mode| mode.verdict() == wanted);
     if any(ModeVerdict::Violated) {
-        Verdict::Violated
+        Conclusion::Violated
     } else if all.iter().any(|mode| mode.unannounced > 0) {
-        Verdict::Inconclusive(Why::OldRecord)
+        Conclusion::Inconclusive(Why::OldRecord)
     } else if !any(ModeVerdict::Holds) {
-        Verdict::Inconclusive(Why::NothingAcknowledged)
+        Conclusion::Inconclusive(Why::NothingAcknowledged)
     } else if any(ModeVerdict::LostAsItMay) {
-        Verdict::Holds
+        Conclusion::Holds
     } else if any(ModeVerdict::LostNothing) {
-        Verdict::Inconclusive(Why::NothingLost)
+        Conclusion::Inconclusive(Why::NothingLost)
     } else {
-        Verdict::Inconclusive(Why::NoControl)
+        Conclusion::Inconclusive(Why::NoControl)
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for Conclusion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Holds => "HOLDS",
@@ -235,22 +235,22 @@ mod tests {
         history
     }
 
-    fn judged(mode: Mode, acknowledged: u64, announced: u64, content: Content) -> Findings {
+    fn judged(mode: Mode, acknowledged: u64, announced: u64, content: Content) -> Tally {
         let history = history(mode, acknowledged, announced);
-        let mut findings = Findings::new(mode);
+        let mut tally = Tally::new(mode);
         for (_, _, page) in history.pages() {
-            findings.judge(&history, page, content, Sectors::default());
+            tally.judge(&history, page, content, Sectors::default());
         }
-        findings
+        tally
     }
 
     /// Acknowledgements that survived, were lost, and cannot be decided.
     fn counts(mode: Mode, acknowledged: u64, announced: u64, content: Content) -> [u64; 3] {
-        let findings = judged(mode, acknowledged, announced, content);
-        let is_sum = findings.survived + findings.lost + findings.undecided;
-        assert_eq!(findings.acknowledged, is_sum);
-        assert_eq!(findings.lost, findings.lost_ages.iter().sum::<u64>());
-        [findings.survived, findings.lost, findings.undecided]
+        let tally = judged(mode, acknowledged, announced, content);
+        let is_sum = tally.survived + tally.lost + tally.undecided;
+        assert_eq!(tally.acknowledged, is_sum);
+        assert_eq!(tally.lost, tally.lost_ages.iter().sum::<u64>());
+        [tally.survived, tally.lost, tally.undecided]
     }
 
     #[test]
@@ -324,37 +324,37 @@ mod tests {
         let of = |contents: [Content; 3]| {
             let all: Vec<_> =
                 MODES.iter().zip(contents).map(|(mode, it)| judged(*mode, 2, 2, it)).collect();
-            verdict(&all)
+            conclude(&all)
         };
         let (old, new) = (Content::Whole(1), Content::Whole(2));
-        assert_eq!(of([old, new, new]), Verdict::Holds);
-        assert_eq!(of([old, old, new]), Verdict::Violated);
-        assert_eq!(of([new, old, new]), Verdict::Violated);
-        assert_eq!(of([new, new, new]), Verdict::Inconclusive(Why::NothingLost));
-        assert_eq!(of([old, Content::Whole(3), new]), Verdict::Inconclusive(Why::OldRecord));
-        let one = |mode| verdict(&[judged(mode, 2, 2, new)]);
-        assert_eq!(one(Mode::InPlace(SyncMode::Msync)), Verdict::Inconclusive(Why::NoControl));
+        assert_eq!(of([old, new, new]), Conclusion::Holds);
+        assert_eq!(of([old, old, new]), Conclusion::Violated);
+        assert_eq!(of([new, old, new]), Conclusion::Violated);
+        assert_eq!(of([new, new, new]), Conclusion::Inconclusive(Why::NothingLost));
+        assert_eq!(of([old, Content::Whole(3), new]), Conclusion::Inconclusive(Why::OldRecord));
+        let one = |mode| conclude(&[judged(mode, 2, 2, new)]);
+        assert_eq!(one(Mode::InPlace(SyncMode::Msync)), Conclusion::Inconclusive(Why::NoControl));
         assert_eq!(
             one(Mode::InPlace(SyncMode::None)),
-            Verdict::Inconclusive(Why::NothingAcknowledged)
+            Conclusion::Inconclusive(Why::NothingAcknowledged)
         );
-        assert_eq!(verdict(&[]), Verdict::Inconclusive(Why::NothingAcknowledged));
+        assert_eq!(conclude(&[]), Conclusion::Inconclusive(Why::NothingAcknowledged));
     }
 
     #[test]
     fn the_age_of_what_is_lost_is_counted_from_the_end_of_the_record() {
-        let findings = judged(Mode::InPlace(SyncMode::None), 7, 7, Content::Zero);
+        let tally = judged(Mode::InPlace(SyncMode::None), 7, 7, Content::Zero);
         // Seconds 6, 5 | 4, 3, 2 | 1 | 0 before the end.
-        assert_eq!(findings.lost_ages[..4], [1, 1, 3, 2]);
-        assert_eq!(findings.median(), Some(Duration::from_micros(4)));
-        assert_eq!(findings.loss_max(), None);
+        assert_eq!(tally.lost_ages[..4], [1, 1, 3, 2]);
+        assert_eq!(tally.median(), Some(Duration::from_micros(4)));
+        assert_eq!(tally.loss_max(), None);
     }
 
     #[test]
     fn none_lost_of_n_bounds_the_share_by_three_of_n() {
-        let mut findings = judged(Mode::InPlace(SyncMode::Msync), 5, 5, Content::Whole(5));
-        assert_eq!(findings.loss_max(), Some(1.0));
-        findings.pages = 300;
-        assert_eq!(findings.loss_max(), Some(0.01));
+        let mut tally = judged(Mode::InPlace(SyncMode::Msync), 5, 5, Content::Whole(5));
+        assert_eq!(tally.loss_max(), Some(1.0));
+        tally.pages = 300;
+        assert_eq!(tally.loss_max(), Some(0.01));
     }
 }

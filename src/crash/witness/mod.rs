@@ -5,8 +5,9 @@
 //! the cut, what was acknowledged is compared with what is there.
 //!
 //! 1. `mode` has the ways to store, and what each promises; `event` what is told of them.
-//! 2. `writer` makes the files (`store`, `page`, `sector`), and tells a `server` by way of a `client`.
-//! 3. `record` keeps what was told. `history` is what it says of one run, page by page.
+//! 2. `writer` makes the files (`store`, `page`, `sector`), and tells a `server` by way of a
+//!    `client`.
+//! 3. `log` keeps what was told: the record. `history` is what it says of one run, page by page.
 //! 4. `survey` reads the pages, and `judge` compares.
 
 pub(crate) mod client;
@@ -14,9 +15,9 @@ pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod history;
 pub(crate) mod judge;
+pub(crate) mod log;
 pub(crate) mod mode;
 mod page;
-pub(crate) mod record;
 mod sector;
 pub(crate) mod server;
 pub(crate) mod store;

@@ -25,7 +25,7 @@ pub(crate) enum Mode {
 
 /// What is to be there after a crash, once the mode has said that it is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Promise {
+pub(crate) enum Coverage {
     /// Nothing: it is a control, which loses something if there was a crash at all.
     Nothing,
     /// The bytes of a file that has been there for long.
@@ -78,19 +78,19 @@ impl Mode {
     }
 
     /// What it promises.
-    pub(crate) const fn promise(self) -> Promise {
+    pub(crate) const fn coverage(self) -> Coverage {
         match self {
-            Self::InPlace(sync) if sync.promises_data() => Promise::Data,
-            Self::InPlace(_) => Promise::Nothing,
-            Self::Direct => Promise::Data,
-            Self::NewFile => Promise::DataOfName,
-            Self::NewFileDirectory | Self::Rename => Promise::DataAndName,
+            Self::InPlace(sync) if sync.promises_data() => Coverage::Data,
+            Self::InPlace(_) => Coverage::Nothing,
+            Self::Direct => Coverage::Data,
+            Self::NewFile => Coverage::DataOfName,
+            Self::NewFileDirectory | Self::Rename => Coverage::DataAndName,
         }
     }
 
     /// Whether it makes a file for each page, and is about their names, too.
     pub(crate) const fn makes_names(self) -> bool {
-        matches!(self.promise(), Promise::DataOfName | Promise::DataAndName)
+        matches!(self.coverage(), Coverage::DataOfName | Coverage::DataAndName)
     }
 
     /// Whether a new generation begins with the removal of the one before, so that nothing is
@@ -114,7 +114,7 @@ impl FromStr for Mode {
     }
 }
 
-impl fmt::Display for Promise {
+impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Nothing => "nothing",

@@ -18,7 +18,7 @@ pub(crate) struct PageBytes(pub(crate) [u8; PAGE_BYTES]);
 
 /// Where a page belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Slot {
     /// The run.
     pub(crate) run: RunId,
     /// How it is stored.
@@ -70,7 +70,7 @@ impl Content {
     }
 }
 
-impl Place {
+impl Slot {
     /// The place that a store is for.
     pub(crate) fn of(run: RunId, store: Store) -> Self {
         Self { run, mode: store.mode, page: store.page }
@@ -177,28 +177,28 @@ mod tests {
     use super::*;
     use crate::crash::flush::SyncMode;
 
-    const PLACE: Place = Place { run: RunId(7), mode: Mode::InPlace(SyncMode::Msync), page: 3 };
+    const SLOT: Slot = Slot { run: RunId(7), mode: Mode::InPlace(SyncMode::Msync), page: 3 };
 
-    fn page(place: Place, generation: u64) -> [u8; PAGE_BYTES] {
+    fn page(slot: Slot, generation: u64) -> [u8; PAGE_BYTES] {
         let mut bytes = [0; PAGE_BYTES];
-        place.fill(generation, &mut bytes);
+        slot.fill(generation, &mut bytes);
         bytes
     }
 
     fn content(bytes: &[u8; PAGE_BYTES]) -> Content {
-        PLACE.classify(bytes, None).0
+        SLOT.classify(bytes, None).0
     }
 
     #[test]
     fn a_page_is_whole_at_its_place_only() {
-        let bytes = page(PLACE, 4);
+        let bytes = page(SLOT, 4);
         assert_eq!(content(&bytes), Content::Whole(4));
-        for place in [
-            Place { run: RunId(8), ..PLACE },
-            Place { mode: Mode::InPlace(SyncMode::None), ..PLACE },
-            Place { page: 4, ..PLACE },
+        for slot in [
+            Slot { run: RunId(8), ..SLOT },
+            Slot { mode: Mode::InPlace(SyncMode::None), ..SLOT },
+            Slot { page: 4, ..SLOT },
         ] {
-            assert_eq!(place.classify(&bytes, None).0, Content::Misplaced);
+            assert_eq!(slot.classify(&bytes, None).0, Content::Misplaced);
         }
         let mut turned = bytes;
         turned.rotate_left(SECTOR_BYTES);
@@ -208,8 +208,8 @@ mod tests {
     #[test]
     fn a_page_of_which_some_sectors_arrived_is_torn() {
         for sectors in 1..PAGE_BYTES / SECTOR_BYTES {
-            let (mut mixed, at) = (page(PLACE, 2), sectors * SECTOR_BYTES);
-            mixed[..at].copy_from_slice(&page(PLACE, 5)[..at]);
+            let (mut mixed, at) = (page(SLOT, 2), sectors * SECTOR_BYTES);
+            mixed[..at].copy_from_slice(&page(SLOT, 5)[..at]);
             assert_eq!(content(&mixed), Content::Torn { oldest: Some(2), newest: Some(5) });
             mixed[at..].fill(0);
             assert_eq!(content(&mixed), Content::Torn { oldest: None, newest: Some(5) });
@@ -219,11 +219,11 @@ mod tests {
 
     #[test]
     fn sectors_are_counted_as_new_old_zero_and_foreign() {
-        let mut mixed = page(PLACE, 2);
-        mixed[..SECTOR_BYTES].copy_from_slice(&page(PLACE, 3)[..SECTOR_BYTES]);
+        let mut mixed = page(SLOT, 2);
+        mixed[..SECTOR_BYTES].copy_from_slice(&page(SLOT, 3)[..SECTOR_BYTES]);
         mixed[SECTOR_BYTES..2 * SECTOR_BYTES].fill(0);
         mixed[PAGE_BYTES - 1] ^= 1;
-        let (content, sectors) = PLACE.classify(&mixed, Some(3));
+        let (content, sectors) = SLOT.classify(&mixed, Some(3));
         assert_eq!(content, Content::Foreign);
         assert_eq!(sectors, Sectors { new: 1, old: 5, zero: 1, foreign: 1 });
     }
@@ -232,7 +232,7 @@ mod tests {
     fn garbage_is_foreign_and_nothing_worse() {
         let mut noise = blake3::Hasher::new().finalize_xof();
         for round in 0..500_usize {
-            let mut bytes = page(PLACE, round as u64);
+            let mut bytes = page(SLOT, round as u64);
             let at = round % PAGE_BYTES;
             let to = PAGE_BYTES.min(at + 1 + round);
             noise.fill(&mut bytes[at..to]);

@@ -12,7 +12,7 @@ use crate::sync::lock;
 use super::client::{FETCH, NOTED, REFUSED};
 use super::error::{Error, Result};
 use super::event::{Event, LINE_BYTES_MAX, RunId};
-use super::record::Recorder;
+use super::log::LogFile;
 
 /// How often it is looked whether it is time to stop.
 const TICK: Duration = Duration::from_millis(50);
@@ -64,7 +64,7 @@ pub(crate) trait Watch: Sync {
 pub(crate) struct Witness {
     listener: TcpListener,
     address: SocketAddr,
-    record: Mutex<Recorder>,
+    record: Mutex<LogFile>,
     acknowledged: AtomicU64,
     is_done: AtomicBool,
     failure: Mutex<Option<Error>>,
@@ -80,7 +80,7 @@ impl Witness {
         Ok(Self {
             listener,
             address,
-            record: Mutex::new(Recorder::open(record)?),
+            record: Mutex::new(LogFile::open(record)?),
             acknowledged: AtomicU64::new(0),
             is_done: AtomicBool::new(false),
             failure: Mutex::new(None),
@@ -293,7 +293,7 @@ impl Session<'_> {
         }
         let reader = record.reader().map_err(Trouble::Record)?;
         drop(record);
-        Recorder::send(reader, run, &mut io::BufWriter::new(&self.stream))?;
+        LogFile::send(reader, run, &mut io::BufWriter::new(&self.stream))?;
         Ok(Ended::ByItself)
     }
 

@@ -19,7 +19,7 @@ use crate::sys::platform;
 use super::error::{Error, Result};
 use super::event::{Layout, PAGES_MAX, RunId, Store};
 use super::mode::Mode;
-use super::page::{PAGE_BYTES, PAGE_LEN, PageBytes, Place};
+use super::page::{PAGE_BYTES, PAGE_LEN, PageBytes, Slot};
 
 /// The file that tells which run a directory is of.
 const RUN_FILE: &str = "run";
@@ -75,7 +75,7 @@ pub(crate) struct Skipped {
 
 /// Where one mode stores.
 #[derive(Debug)]
-enum Kept {
+enum Opened {
     Mapped { file: File, mapping: Mapping },
     Written(File),
     Direct(File),
@@ -87,7 +87,7 @@ enum Kept {
 pub(crate) struct Storage {
     directory: PathBuf,
     layout: Layout,
-    open: Vec<(Mode, Kept)>,
+    open: Vec<(Mode, Opened)>,
 }
 
 /// How many pages each of so many modes has in so much space.
@@ -133,12 +133,12 @@ impl Storage {
     }
 
     /// Makes the file or the directory of a mode; the inner error is of a mode that is not there.
-    fn make_mode(&self, mode: Mode) -> Result<io::Result<Kept>> {
+    fn make_mode(&self, mode: Mode) -> Result<io::Result<Opened>> {
         let path = path_of(&self.directory, mode);
         if mode.makes_names() {
             std::fs::create_dir(&path).map_err(Error::file("make the directory", &path))?;
             let opened = open_directory(&path).map_err(Error::file("open", &path))?;
-            return Ok(Ok(Kept::Names(opened)));
+            return Ok(Ok(Opened::Names(opened)));
         }
         let file = self.make_pages(mode, &path).map_err(Error::file("make", &path))?;
         let first = Store { mode, page: 0, generation: 0 };
@@ -146,12 +146,12 @@ impl Storage {
         match mode {
             Mode::InPlace(SyncMode::ODsync) => {
                 let tried = platform::write_through(&file, offset_of(first), &page.0);
-                unless_refused(tried.map(|()| Kept::Written(file)), &path)
+                unless_refused(tried.map(|()| Opened::Written(file)), &path)
             }
             Mode::Direct => {
                 let tried = platform::open_direct(&path).and_then(|file| {
                     file.write_all_at(&page.0, offset_of(first))?;
-                    Ok(Kept::Direct(file))
+                    Ok(Opened::Direct(file))
                 });
                 unless_refused(tried, &path)
             }
@@ -160,7 +160,7 @@ impl Storage {
                 let len = usize::try_from(self.layout.pages * PAGE_LEN).unwrap_or(usize::MAX);
                 let mapping = Mapping::file(&file, 0, len, Access::ReadWrite)
                     .map_err(Error::file("map", &path))?;
-                Ok(Ok(Kept::Mapped { file, mapping }))
+                Ok(Ok(Opened::Mapped { file, mapping }))
             }
         }
     }
@@ -180,7 +180,7 @@ impl Storage {
 
     fn page(&self, store: Store) -> PageBytes {
         let mut page = PageBytes([0; PAGE_BYTES]);
-        Place::of(self.layout.run, store).fill(store.generation, &mut page.0);
+        Slot::of(self.layout.run, store).fill(store.generation, &mut page.0);
         page
     }
 
@@ -194,13 +194,13 @@ impl Storage {
         };
         let page = self.page(store);
         match place {
-            Kept::Mapped { file, mapping } => store_mapped(file, mapping, store, &page, &path),
-            Kept::Written(file) => platform::write_through(file, offset_of(store), &page.0)
+            Opened::Mapped { file, mapping } => store_mapped(file, mapping, store, &page, &path),
+            Opened::Written(file) => platform::write_through(file, offset_of(store), &page.0)
                 .map_err(Error::store(mode, "write", &path)),
-            Kept::Direct(file) => file
+            Opened::Direct(file) => file
                 .write_all_at(&page.0, offset_of(store))
                 .map_err(Error::store(mode, "write", &path)),
-            Kept::Names(directory) => store_name(directory, store, &page, &path),
+            Opened::Names(directory) => store_name(directory, store, &page, &path),
         }
     }
 }
@@ -225,7 +225,7 @@ fn make_empty(directory: &Path) -> Result<()> {
 }
 
 /// Sorts out the errors of a mode that a file system does not have.
-fn unless_refused(tried: io::Result<Kept>, path: &Path) -> Result<io::Result<Kept>> {
+fn unless_refused(tried: io::Result<Opened>, path: &Path) -> Result<io::Result<Opened>> {
     match tried {
         Err(error)
             if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>

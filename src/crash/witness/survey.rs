@@ -6,45 +6,45 @@ use std::path::Path;
 
 use crate::sys::file::read_at;
 
-use super::history::{History, Page};
-use super::judge::Findings;
+use super::history::{History, PageClaims};
+use super::judge::Tally;
 use super::mode::Mode;
-use super::page::{Content, PAGE_BYTES, Place, Sectors};
+use super::page::{Content, PAGE_BYTES, Sectors, Slot};
 use super::store::{name_of, path_of};
 
-/// Reads every page that was acknowledged, and judges it: findings for each mode of the run.
-pub(crate) fn survey(directory: &Path, history: &History) -> Vec<Findings> {
+/// Reads every page that was acknowledged, and judges it: a tally for each mode of the run.
+pub(crate) fn survey(directory: &Path, history: &History) -> Vec<Tally> {
     let modes = history.layout().modes.iter();
     modes.map(|mode| survey_mode(directory, history, *mode)).collect()
 }
 
-fn survey_mode(directory: &Path, history: &History, mode: Mode) -> Findings {
-    let mut findings = Findings::new(mode);
+fn survey_mode(directory: &Path, history: &History, mode: Mode) -> Tally {
+    let mut tally = Tally::new(mode);
     let path = path_of(directory, mode);
     let run = history.layout().run;
     // One file for all pages, or none: then each has its own.
     let shared = (!mode.makes_names()).then(|| File::open(&path));
     for (_, page, claims) in history.pages().filter(|(of, ..)| *of == mode) {
         let Some(claimed) = claims.claimed() else { continue };
-        let place = Place { run, mode, page };
+        let slot = Slot { run, mode, page };
         let (content, sectors) = match &shared {
-            Some(file) => look(file.as_ref(), place.offset(), place, claims),
+            Some(file) => look(file.as_ref(), slot.offset(), slot, claims),
             None => {
                 let file = File::open(path.join(name_of(mode, page, claimed)));
-                look(file.as_ref(), 0, place, claims)
+                look(file.as_ref(), 0, slot, claims)
             }
         };
-        findings.judge(history, claims, content, sectors);
+        tally.judge(history, claims, content, sectors);
     }
-    findings
+    tally
 }
 
 /// What is at a place of a file, or instead of it.
 fn look(
     file: Result<&File, &io::Error>,
     offset: u64,
-    place: Place,
-    claims: &Page,
+    slot: Slot,
+    claims: &PageClaims,
 ) -> (Content, Sectors) {
     let mut bytes = [0; PAGE_BYTES];
     let read = match file {
@@ -54,7 +54,7 @@ fn look(
     match read {
         Ok(0) | Err(io::ErrorKind::NotFound) => (Content::Missing, Sectors::default()),
         // What a file that is cut within a page lacks counts as zeros.
-        Ok(_) => place.classify(&bytes, claims.claimed()),
+        Ok(_) => slot.classify(&bytes, claims.claimed()),
         Err(_) => (Content::Unreadable, Sectors::default()),
     }
 }
@@ -76,20 +76,20 @@ mod tests {
     use crate::crash::flush::SyncMode;
     use crate::crash::witness::event::RunId;
 
-    const PLACE: Place = Place { run: RunId(1), mode: Mode::InPlace(SyncMode::Fsync), page: 1 };
+    const SLOT: Slot = Slot { run: RunId(1), mode: Mode::InPlace(SyncMode::Fsync), page: 1 };
 
     /// What is found at the second page of a file of these bytes.
     fn found(bytes: &[u8]) -> Content {
         let path = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(&path, bytes).unwrap();
         let file = File::open(&path).unwrap();
-        look(Ok(&file), PLACE.offset(), PLACE, &Page::default()).0
+        look(Ok(&file), SLOT.offset(), SLOT, &PageClaims::default()).0
     }
 
     #[test]
     fn a_page_behind_the_end_is_missing_and_what_a_cut_one_lacks_is_zeros() {
         let mut page = [0; PAGE_BYTES];
-        PLACE.fill(2, &mut page);
+        SLOT.fill(2, &mut page);
         let bytes = [[0; PAGE_BYTES], page].concat();
         assert_eq!(found(&bytes), Content::Whole(2));
         assert_eq!(found(&bytes[..PAGE_BYTES]), Content::Missing);
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn a_file_that_is_not_there_is_missing_and_one_that_cannot_be_read_is_unreadable() {
         let of = |kind: io::ErrorKind| {
-            look(Err(&kind.into()), PLACE.offset(), PLACE, &Page::default()).0
+            look(Err(&kind.into()), SLOT.offset(), SLOT, &PageClaims::default()).0
         };
         assert_eq!(of(io::ErrorKind::NotFound), Content::Missing);
         assert_eq!(of(io::ErrorKind::Other), Content::Unreadable);

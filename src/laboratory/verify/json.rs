@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::crash::witness::history::History;
-use crate::crash::witness::judge::{AGES_SECONDS, Findings, ModeVerdict, Verdict, Why};
-use crate::crash::witness::mode::Promise;
+use crate::crash::witness::judge::{AGES_SECONDS, Conclusion, ModeVerdict, Tally, Why};
+use crate::crash::witness::mode::Coverage;
 
 #[derive(Serialize)]
-struct Report {
+struct Line {
     run: String,
     verdict: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -18,11 +18,11 @@ struct Report {
     writer_stopped_by_itself: bool,
     /// The upper ends of the classes of ages; the last class has none.
     lost_ages_seconds: [u64; AGES_SECONDS.len()],
-    modes: Vec<Mode>,
+    modes: Vec<ModeLine>,
 }
 
 #[derive(Serialize)]
-struct Mode {
+struct ModeLine {
     mode: &'static str,
     promises: &'static str,
     verdict: &'static str,
@@ -47,13 +47,13 @@ struct Mode {
 /// The line, with its end.
 pub(super) fn line(
     history: &History,
-    all: &[Findings],
-    verdict: Verdict,
+    all: &[Tally],
+    conclusion: Conclusion,
 ) -> anyhow::Result<String> {
-    let (verdict, why) = match verdict {
-        Verdict::Holds => ("holds", None),
-        Verdict::Violated => ("violated", None),
-        Verdict::Inconclusive(why) => ("inconclusive", Some(why)),
+    let (verdict, why) = match conclusion {
+        Conclusion::Holds => ("holds", None),
+        Conclusion::Violated => ("violated", None),
+        Conclusion::Inconclusive(why) => ("inconclusive", Some(why)),
     };
     let why = why.map(|why| match why {
         Why::NothingAcknowledged => "nothing_acknowledged",
@@ -61,7 +61,7 @@ pub(super) fn line(
         Why::NothingLost => "nothing_lost",
         Why::OldRecord => "old_record",
     });
-    let report = Report {
+    let line = Line {
         run: history.layout().run.to_string(),
         verdict,
         why,
@@ -70,7 +70,7 @@ pub(super) fn line(
         lost_ages_seconds: AGES_SECONDS,
         modes: all.iter().map(mode).collect(),
     };
-    Ok(serde_json::to_string(&report)? + "\n")
+    Ok(serde_json::to_string(&line)? + "\n")
 }
 
 /// Whole microseconds.
@@ -78,37 +78,37 @@ fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-fn mode(findings: &Findings) -> Mode {
-    Mode {
-        mode: findings.mode.as_str(),
-        promises: match findings.mode.promise() {
-            Promise::Nothing => "nothing",
-            Promise::Data => "data",
-            Promise::DataOfName => "data_of_name",
-            Promise::DataAndName => "data_and_name",
+fn mode(tally: &Tally) -> ModeLine {
+    ModeLine {
+        mode: tally.mode.as_str(),
+        promises: match tally.mode.coverage() {
+            Coverage::Nothing => "nothing",
+            Coverage::Data => "data",
+            Coverage::DataOfName => "data_of_name",
+            Coverage::DataAndName => "data_and_name",
         },
-        verdict: match findings.verdict() {
+        verdict: match tally.verdict() {
             ModeVerdict::NothingAcknowledged => "nothing_acknowledged",
             ModeVerdict::LostAsItMay => "lost_as_it_may",
             ModeVerdict::LostNothing => "lost_nothing",
             ModeVerdict::Holds => "holds",
             ModeVerdict::Violated => "violated",
         },
-        acknowledged: findings.acknowledged,
-        survived: findings.survived,
-        lost: findings.lost,
-        broken: findings.broken,
-        undecided: findings.undecided,
-        pages: findings.pages,
-        torn: findings.torn,
-        names_missing: findings.names_missing,
-        unreadable: findings.unreadable,
-        sectors_new: findings.sectors.new,
-        sectors_old: findings.sectors.old,
-        sectors_zero: findings.sectors.zero,
-        sectors_foreign: findings.sectors.foreign,
-        lost_ages: findings.lost_ages,
-        median_us: findings.median().map(micros),
-        loss_max_95: findings.loss_max(),
+        acknowledged: tally.acknowledged,
+        survived: tally.survived,
+        lost: tally.lost,
+        broken: tally.broken,
+        undecided: tally.undecided,
+        pages: tally.pages,
+        torn: tally.torn,
+        names_missing: tally.names_missing,
+        unreadable: tally.unreadable,
+        sectors_new: tally.sectors.new,
+        sectors_old: tally.sectors.old,
+        sectors_zero: tally.sectors.zero,
+        sectors_foreign: tally.sectors.foreign,
+        lost_ages: tally.lost_ages,
+        median_us: tally.median().map(micros),
+        loss_max_95: tally.loss_max(),
     }
 }

@@ -6,8 +6,8 @@ use super::*;
 use crate::crash::flush::SyncMode;
 use crate::crash::witness::client::Connection;
 use crate::crash::witness::event::{Layout, Store};
+use crate::crash::witness::log;
 use crate::crash::witness::mode::Mode;
-use crate::crash::witness::record;
 
 /// Stops the witness when it is told to, and keeps what it says.
 #[derive(Default)]
@@ -70,7 +70,7 @@ fn what_was_answered_is_in_the_record_while_the_witness_still_runs() {
         two.tell(&[begin(2)]).unwrap();
         for page in 0..4 {
             one.tell(&stored(page)).unwrap();
-            let history = record::read_file(&path, RunId(1)).unwrap();
+            let history = log::read_file(&path, RunId(1)).unwrap();
             assert_eq!(history.acknowledged(), page + 1);
         }
         two.tell(&stored(0)).unwrap();
@@ -123,7 +123,7 @@ fn garbage_is_refused_and_others_go_on() {
         }
         one.tell(&stored(0)).unwrap();
     });
-    assert_eq!(record::read_file(&path, RunId(1)).unwrap().acknowledged(), 1);
+    assert_eq!(log::read_file(&path, RunId(1)).unwrap().acknowledged(), 1);
 }
 
 #[test]

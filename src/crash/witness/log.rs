@@ -1,4 +1,4 @@
-//! The record of a witness: a file of lines, one for each thing that it was told.
+//! The log of a witness, which is its record: a file of lines, one for each thing that it was told.
 //!
 //! The first line says what the file is. Each other begins with the witness's own time, in
 //! microseconds since 1970, and the run; then comes the event as it was told. A last line without
@@ -131,13 +131,13 @@ pub(crate) fn read_file(path: &Path, run: RunId) -> Result<History> {
 
 /// A record that is written to.
 #[derive(Debug)]
-pub(super) struct Recorder {
+pub(super) struct LogFile {
     file: File,
     path: PathBuf,
     runs: BTreeSet<RunId>,
 }
 
-impl Recorder {
+impl LogFile {
     /// Opens a record to go on with it, or begins one. What is not one is left alone.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let options = || {
@@ -155,11 +155,11 @@ impl Recorder {
     }
 
     fn begin(file: File, path: &Path) -> Result<Self> {
-        let mut recorder = Self { file, path: path.to_owned(), runs: BTreeSet::new() };
-        recorder.append(&format!("{HEADER}\n"))?;
+        let mut log = Self { file, path: path.to_owned(), runs: BTreeSet::new() };
+        log.append(&format!("{HEADER}\n"))?;
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         flush_directory(parent.unwrap_or(Path::new(".")))?;
-        Ok(recorder)
+        Ok(log)
     }
 
     fn go_on(mut file: File, path: &Path) -> Result<Self> {
@@ -323,15 +323,15 @@ mod tests {
         let begin = |run| {
             Event::Begin(Layout { run, pages: 8, modes: vec![Mode::InPlace(SyncMode::None)] })
         };
-        Recorder::open(&path).unwrap().note(1, RUN, &[begin(RUN)]).unwrap();
+        LogFile::open(&path).unwrap().note(1, RUN, &[begin(RUN)]).unwrap();
         let mut file = File::options().append(true).open(&path).unwrap();
         // Longer than what comes to stand there.
         let unfinished = format!("2 000000000000000a pre {}", "n".repeat(100));
         file.write_all(unfinished.as_bytes()).unwrap();
-        let mut recorder = Recorder::open(&path).unwrap();
-        assert!(recorder.knows(RUN) && !recorder.knows(RunId(3)));
+        let mut log = LogFile::open(&path).unwrap();
+        assert!(log.knows(RUN) && !log.knows(RunId(3)));
         let store = Store { mode: Mode::InPlace(SyncMode::None), page: 1, generation: 1 };
-        recorder.note(3, RUN, &[Event::Announced(store)]).unwrap();
+        log.note(3, RUN, &[Event::Announced(store)]).unwrap();
         let history = read_file(&path, RUN).unwrap();
         assert_eq!(history.pages().count(), 1);
         assert!(std::fs::read(&path).unwrap().ends_with(b"a pre none 1 1\n"), "the rest is left");
@@ -342,7 +342,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("letter");
         std::fs::write(&path, "Dear reader\nunfinished").unwrap();
-        assert!(Recorder::open(&path).is_err());
+        assert!(LogFile::open(&path).is_err());
         assert_eq!(std::fs::read(&path).unwrap(), b"Dear reader\nunfinished");
     }
 }
