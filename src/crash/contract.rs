@@ -11,7 +11,7 @@ use crate::options::Quoted;
 
 use super::flush::SyncMode;
 use super::place::{Device, DeviceKind, Layer, Place, WriteCache};
-use rules::{Effect, OPTIONS, PROMISES, SYSTEMS};
+use rules::{Effect, GUARANTEES, OPTIONS, SYSTEMS};
 
 /// A call that something is promised of, or nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub enum Answer {
 
 /// What a call promises when it has returned without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Promise {
+pub struct Guarantee {
     /// The call.
     pub call: Call,
     /// The bytes that were stored before.
@@ -104,80 +104,54 @@ pub struct Warning {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contract {
     /// One for each call.
-    pub promises: Vec<Promise>,
+    pub guarantees: Vec<Guarantee>,
     /// The warnings, each layer's before those of the layers below it.
     pub warnings: Vec<Warning>,
 }
 
-/// What all layers together do to the promises.
-#[derive(Clone, Copy, Debug, Default)]
-struct Effects {
-    /// Nothing survives.
-    lost: bool,
-    /// Whoever serves the files decides.
-    unknown: bool,
-    /// The file system sends no flush.
-    unflushed: bool,
-    /// The kernel drops flushes.
-    not_sent: bool,
-    /// The cache cannot be seen.
-    cache_unseen: bool,
-}
-
 /// What holds in `place`.
 pub(super) fn contract(place: &Place) -> Contract {
-    let mut findings = Findings::default();
+    let mut collected = Collected::default();
     for layer in place.layers() {
-        findings.look(layer);
+        collected.look(layer);
     }
-    let effects = findings.effects;
-    let promises = PROMISES.into_iter().map(|promise| effects.applied_to(promise)).collect();
-    Contract { promises, warnings: findings.warnings }
+    let Collected { effects, warnings } = collected;
+    let guarantees = GUARANTEES.into_iter().map(|it| weakened(it, &effects)).collect();
+    Contract { guarantees, warnings }
 }
 
-impl Effects {
-    fn add(&mut self, effect: Effect) {
-        match effect {
-            Effect::None => (),
-            Effect::Lost => self.lost = true,
-            Effect::Unknown => self.unknown = true,
-            Effect::Unflushed => self.unflushed = true,
-            Effect::NotSent => self.not_sent = true,
-            Effect::CacheUnseen => self.cache_unseen = true,
-        }
-    }
-
-    fn applied_to(self, promise: Promise) -> Promise {
-        let answer = |answer| match answer {
-            Answer::Yes | Answer::Range if self.lost => Answer::No,
-            Answer::Yes | Answer::Range if self.unknown => Answer::Unknown,
-            other => other,
-        };
-        let cache = match answer(promise.cache) {
-            Answer::Yes if self.unflushed => Answer::No,
-            Answer::Yes if self.not_sent => Answer::NotSent,
-            Answer::Yes if self.cache_unseen => Answer::Unknown,
-            other => other,
-        };
-        Promise {
-            data: answer(promise.data),
-            size: answer(promise.size),
-            attributes: answer(promise.attributes),
-            name: answer(promise.name),
-            cache,
-            ..promise
-        }
+/// What is left of a guarantee when all layers have had these effects.
+fn weakened(guarantee: Guarantee, effects: &[Effect]) -> Guarantee {
+    let has = |effect| effects.contains(&effect);
+    let answer = |answer| match answer {
+        Answer::Yes | Answer::Range if has(Effect::Lost) => Answer::No,
+        Answer::Yes | Answer::Range if has(Effect::Unknown) => Answer::Unknown,
+        other => other,
+    };
+    let cache = match answer(guarantee.cache) {
+        Answer::Yes if has(Effect::Unflushed) => Answer::No,
+        Answer::Yes if has(Effect::NotSent) => Answer::NotSent,
+        Answer::Yes if has(Effect::CacheUnseen) => Answer::Unknown,
+        other => other,
+    };
+    Guarantee {
+        data: answer(guarantee.data),
+        size: answer(guarantee.size),
+        attributes: answer(guarantee.attributes),
+        name: answer(guarantee.name),
+        cache,
+        ..guarantee
     }
 }
 
 /// Collects what is known of each layer.
 #[derive(Default)]
-struct Findings {
-    effects: Effects,
+struct Collected {
+    effects: Vec<Effect>,
     warnings: Vec<Warning>,
 }
 
-impl Findings {
+impl Collected {
     fn look(&mut self, place: &Place) {
         let system = place.mount.file_system.as_str();
         let about = Quoted(&place.mount.point).to_string();
@@ -185,7 +159,7 @@ impl Findings {
         let mut is_known = is_one_of(rules::ON_DEVICES);
         for rule in SYSTEMS.iter().filter(|rule| is_one_of(rule.systems)) {
             is_known = true;
-            self.effects.add(rule.effect);
+            self.effects.push(rule.effect);
             self.warn(rule.warning(&about, format!("it is {system}")));
         }
         if !is_known {
@@ -196,14 +170,14 @@ impl Findings {
         }
         for rule in OPTIONS.iter().filter(|rule| rule.is_for(system)) {
             if let Some(option) = rule.options.iter().find(|option| place.has_option(option)) {
-                self.effects.add(rule.effect);
+                self.effects.push(rule.effect);
                 self.warn(rule.warning(&about, format!("the mount option {option}")));
             }
         }
         if let Some(below) = &place.below {
             self.look_below(&about, below);
         } else if place.devices.is_empty() && is_one_of(rules::ON_DEVICES) {
-            self.effects.add(Effect::CacheUnseen);
+            self.effects.push(Effect::CacheUnseen);
             self.warn(rules::NO_DEVICE.warning(&about, "no block device is found".to_owned()));
         }
         for device in place.own_devices() {
@@ -219,15 +193,15 @@ impl Findings {
         };
         match &device.kind {
             DeviceKind::Memory => {
-                self.effects.add(Effect::Lost);
+                self.effects.push(Effect::Lost);
                 self.warn(rules::MEMORY.warning(about, "it is memory".to_owned()));
             }
             DeviceKind::Network => {
-                self.effects.add(Effect::Unknown);
+                self.effects.push(Effect::Unknown);
                 self.warn(rules::NETWORK.warning(about, "it is of another machine".to_owned()));
             }
             DeviceKind::Unseen => {
-                self.effects.add(Effect::CacheUnseen);
+                self.effects.push(Effect::CacheUnseen);
                 self.warn(rules::NO_DEVICE.warning(about, "it is not in /sys".to_owned()));
             }
             DeviceKind::Loop { backing, direct_io } => {
@@ -252,7 +226,7 @@ impl Findings {
         match device.write_cache {
             Some(WriteCache::Back) => (),
             Some(WriteCache::Through) => {
-                self.effects.add(Effect::NotSent);
+                self.effects.push(Effect::NotSent);
                 let found = what("its cache counts as \"write through\"");
                 let known = match device.is_virtual() {
                     true => rules::WRITE_THROUGH_VIRTUAL,
@@ -261,7 +235,7 @@ impl Findings {
                 self.warn(known.warning(about, found));
             }
             None => {
-                self.effects.add(Effect::CacheUnseen);
+                self.effects.push(Effect::CacheUnseen);
                 let found = "the kernel does not tell how its cache works".to_owned();
                 self.warn(rules::NO_DEVICE.warning(about, found));
             }
@@ -270,7 +244,7 @@ impl Findings {
 
     fn look_below(&mut self, about: &str, layer: &Layer) {
         if let Err(error) = &layer.place {
-            self.effects.add(Effect::Unknown);
+            self.effects.push(Effect::Unknown);
             let path: &Path = &layer.path;
             let found = format!("{} cannot be looked at: {}", Quoted(path), error.cause);
             self.warn(rules::UNSEEN_LAYER.warning(about, found));

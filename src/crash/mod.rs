@@ -15,7 +15,7 @@ mod statistics;
 pub(crate) mod witness;
 
 pub use by_name::UnknownName;
-pub use contract::{Answer, Call, Contract, Promise, Warning, Weight};
+pub use contract::{Answer, Call, Contract, Guarantee, Warning, Weight};
 pub use flush::SyncMode;
 pub use place::{Device, DeviceKind, Layer, Mount, Place, WriteCache, explain};
 pub use probe::{Doubt, Extent, Measured, Probe, ProbeOptions, probe};

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::say::print;
 use super::table::{paragraph, table};
 use crate::crash::{
-    Answer, Contract, Device, DeviceKind, Layer, Place, Promise, Warning, Weight, WriteCache,
+    Answer, Contract, Device, DeviceKind, Guarantee, Layer, Place, Warning, Weight, WriteCache,
     explain,
 };
 use crate::options::Quoted;
@@ -38,7 +38,7 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
 fn as_text(place: &Place, contract: &Contract) -> String {
     let mut text = described(place);
     text += "\nWhat survives a crash after the call has returned without an error:\n\n";
-    text += &promises(&contract.promises);
+    text += &table_of(&contract.guarantees);
     text += &warnings(&contract.warnings);
     text
 }
@@ -161,22 +161,22 @@ const LEGEND: [(Answer, &str); 4] = [
     (Answer::NotSent, "the kernel sends the device no flush, see below"),
 ];
 
-const fn answers(promise: &Promise) -> [Answer; 5] {
-    [promise.data, promise.size, promise.attributes, promise.name, promise.cache]
+const fn answers(guarantee: &Guarantee) -> [Answer; 5] {
+    [guarantee.data, guarantee.size, guarantee.attributes, guarantee.name, guarantee.cache]
 }
 
-fn promises(promises: &[Promise]) -> String {
+fn table_of(guarantees: &[Guarantee]) -> String {
     let heads = ["call", "data", "size", "attributes", "name", "flushes the cache", "source"];
     let mut rows = vec![heads.map(str::to_owned)];
-    for promise in promises {
-        let [data, size, attributes, name, cache] = answers(promise).map(answer);
-        let call = promise.call.as_str();
-        let row = [call, data, size, attributes, name, cache, promise.source];
+    for guarantee in guarantees {
+        let [data, size, attributes, name, cache] = answers(guarantee).map(answer);
+        let call = guarantee.call.as_str();
+        let row = [call, data, size, attributes, name, cache, guarantee.source];
         rows.push(row.map(str::to_owned));
     }
     let mut text = table(&rows);
     text.push('\n');
-    let is_there = |one| promises.iter().any(|promise| answers(promise).contains(&one));
+    let is_there = |one| guarantees.iter().any(|guarantee| answers(guarantee).contains(&one));
     if is_there(Answer::Yes) {
         text += &paragraph("", "", OF_YES);
     }
@@ -186,8 +186,9 @@ fn promises(promises: &[Promise]) -> String {
         }
     }
     text.push('\n');
-    for promise in promises.iter().filter(|promise| !promise.remark.is_empty()) {
-        text += &paragraph("", "  ", &format!("{}: {}.", promise.call.as_str(), promise.remark));
+    for guarantee in guarantees.iter().filter(|guarantee| !guarantee.remark.is_empty()) {
+        text +=
+            &paragraph("", "  ", &format!("{}: {}.", guarantee.call.as_str(), guarantee.remark));
     }
     text
 }
@@ -215,16 +216,16 @@ fn warnings(warnings: &[Warning]) -> String {
 }
 
 fn as_json(place: &Place, contract: &Contract) -> Value {
-    let promise = |promise: &Promise| {
+    let guarantee = |guarantee: &Guarantee| {
         json!({
-            "call": promise.call.as_str(),
-            "data": answer_name(promise.data),
-            "size": answer_name(promise.size),
-            "attributes": answer_name(promise.attributes),
-            "name": answer_name(promise.name),
-            "flushes_cache": answer_name(promise.cache),
-            "source": promise.source,
-            "remark": promise.remark,
+            "call": guarantee.call.as_str(),
+            "data": answer_name(guarantee.data),
+            "size": answer_name(guarantee.size),
+            "attributes": answer_name(guarantee.attributes),
+            "name": answer_name(guarantee.name),
+            "flushes_cache": answer_name(guarantee.cache),
+            "source": guarantee.source,
+            "remark": guarantee.remark,
         })
     };
     let warning = |warning: &Warning| {
@@ -242,7 +243,7 @@ fn as_json(place: &Place, contract: &Contract) -> Value {
     };
     json!({
         "place": place_as_json(place),
-        "promises": contract.promises.iter().map(promise).collect::<Vec<_>>(),
+        "promises": contract.guarantees.iter().map(guarantee).collect::<Vec<_>>(),
         "warnings": contract.warnings.iter().map(warning).collect::<Vec<_>>(),
     })
 }

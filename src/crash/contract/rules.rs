@@ -1,7 +1,7 @@
 //! What is known of calls, file systems, mount options and devices, and where it is written.
 
 use super::Answer::{No, NotConcerned, Range, Yes};
-use super::{Answer, Call, Promise, SyncMode, Warning, Weight};
+use super::{Answer, Call, Guarantee, SyncMode, Warning, Weight};
 
 /// What a fact does to the promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,40 +71,41 @@ impl OptionRule {
     }
 }
 
-const fn promise(call: Call, answers: [Answer; 5], source: &'static str) -> Promise {
+const fn guarantee(call: Call, answers: [Answer; 5], source: &'static str) -> Guarantee {
     let [data, size, attributes, name, cache] = answers;
-    Promise { call, data, size, attributes, name, cache, source, remark: "" }
+    Guarantee { call, data, size, attributes, name, cache, source, remark: "" }
 }
 
-const fn remarked(promise: Promise, remark: &'static str) -> Promise {
-    Promise { remark, ..promise }
+const fn remarked(guarantee: Guarantee, remark: &'static str) -> Guarantee {
+    Guarantee { remark, ..guarantee }
 }
 
 /// What the calls promise where nothing weakens them: data, size, attributes, name, cache.
-pub(super) const PROMISES: [Promise; 10] = [
+pub(super) const GUARANTEES: [Guarantee; 10] = [
     remarked(
-        promise(Call::Flush(SyncMode::None), [No; 5], "msync(2), close(2)"),
-        "munmap and close ask for nothing; the kernel writes dirty pages back when it likes, and its errors may be told to nobody",
+        guarantee(Call::Flush(SyncMode::None), [No; 5], "msync(2), close(2)"),
+        "munmap and close ask for nothing; the kernel writes dirty pages back when it likes, and \
+         its errors may be told to nobody",
     ),
     remarked(
-        promise(Call::Flush(SyncMode::MsyncAsync), [No; 5], "msync(2), notes"),
+        guarantee(Call::Flush(SyncMode::MsyncAsync), [No; 5], "msync(2), notes"),
         "MS_ASYNC does nothing since Linux 2.6.19",
     ),
     remarked(
-        promise(
+        guarantee(
             Call::Flush(SyncMode::Msync),
             [Range, Yes, No, No, Yes],
             "mm/msync.c; commit 7fc34a62ca44",
         ),
         "MS_SYNC is fdatasync for the range: the file's other dirty pages are not promised",
     ),
-    promise(Call::Flush(SyncMode::Fdatasync), [Yes, Yes, No, No, Yes], "fsync(2)"),
+    guarantee(Call::Flush(SyncMode::Fdatasync), [Yes, Yes, No, No, Yes], "fsync(2)"),
     remarked(
-        promise(Call::Flush(SyncMode::Fsync), [Yes, Yes, Yes, No, Yes], "fsync(2)"),
+        guarantee(Call::Flush(SyncMode::Fsync), [Yes, Yes, Yes, No, Yes], "fsync(2)"),
         "a new name takes an fsync of the directory, too",
     ),
     remarked(
-        promise(
+        guarantee(
             Call::DirectoryFsync,
             [NotConcerned, NotConcerned, NotConcerned, Yes, Yes],
             "fsync(2)",
@@ -112,19 +113,19 @@ pub(super) const PROMISES: [Promise; 10] = [
         "it says nothing of what is in the files",
     ),
     remarked(
-        promise(Call::Flush(SyncMode::Syncfs), [Yes; 5], "sync(2), notes"),
+        guarantee(Call::Flush(SyncMode::Syncfs), [Yes; 5], "sync(2), notes"),
         "it tells of failed writes since Linux 5.8 only",
     ),
     remarked(
-        promise(Call::Flush(SyncMode::SyncFileRange), [No; 5], "sync_file_range(2), warning"),
+        guarantee(Call::Flush(SyncMode::SyncFileRange), [No; 5], "sync_file_range(2), warning"),
         "it hands pages to the device, and leaves out metadata and the device's cache",
     ),
     remarked(
-        promise(Call::Flush(SyncMode::ODsync), [Range, Yes, No, No, Yes], "open(2), readv(2)"),
+        guarantee(Call::Flush(SyncMode::ODsync), [Range, Yes, No, No, Yes], "open(2), readv(2)"),
         "only for what is written with it, or with RWF_DSYNC: a store into a map is no write",
     ),
     remarked(
-        promise(Call::Rename, [No; 5], "rename(2)"),
+        guarantee(Call::Rename, [No; 5], "rename(2)"),
         "other processes see the old file or the new one; of crashes the manual says nothing, so \
          fsync the file before it and the directory after it",
     ),

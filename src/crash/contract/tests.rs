@@ -2,14 +2,14 @@ use super::samples::{disk, layer, loop_device, on_disk, place, unseen_layer};
 use super::*;
 use crate::crash::simulated::Property;
 
-fn promise(contract: &Contract, call: Call) -> Promise {
-    *contract.promises.iter().find(|promise| promise.call == call).unwrap()
+fn guarantee(contract: &Contract, call: Call) -> Guarantee {
+    *contract.guarantees.iter().find(|guarantee| guarantee.call == call).unwrap()
 }
 
 /// Data and cache of `fsync`.
 fn fsync(place: &Place) -> (Answer, Answer) {
-    let promise = promise(&contract(place), Call::Flush(SyncMode::Fsync));
-    (promise.data, promise.cache)
+    let guarantee = guarantee(&contract(place), Call::Flush(SyncMode::Fsync));
+    (guarantee.data, guarantee.cache)
 }
 
 /// What is warned of, without what is only noted.
@@ -36,7 +36,7 @@ fn a_plain_disk_keeps_what_the_manual_pages_say() {
         (Call::Flush(SyncMode::ODsync), [Range, Yes, No, No, Yes]),
         (Call::Rename, [No, No, No, No, No]),
     ] {
-        let Promise { data, size, attributes, name, cache, source, .. } = promise(&plain, call);
+        let Guarantee { data, size, attributes, name, cache, source, .. } = guarantee(&plain, call);
         assert_eq!([data, size, attributes, name, cache], expected, "{call:?}");
         assert!(!source.is_empty(), "{call:?}");
     }
@@ -46,7 +46,7 @@ fn a_plain_disk_keeps_what_the_manual_pages_say() {
 fn what_a_way_to_flush_promises_is_said_alike_wherever_it_is_said() {
     let plain = contract(&on_disk("ext4", &["rw"]));
     let kept = |call| {
-        let Promise { data, size, attributes, name, .. } = promise(&plain, call);
+        let Guarantee { data, size, attributes, name, .. } = guarantee(&plain, call);
         [data, size, attributes, name].map(|it| matches!(it, Answer::Yes | Answer::Range))
     };
     for mode in SyncMode::ALL {
@@ -125,8 +125,8 @@ fn file_systems_differ_in_what_they_keep() {
         assert_eq!(fsync(&place), (expected, expected), "{system}");
         assert_eq!(found(&place), [format!("it is {system}")]);
         let contract = contract(&place);
-        assert_eq!(promise(&contract, Call::Flush(SyncMode::None)).data, No, "{system}");
-        assert_eq!(promise(&contract, Call::DirectoryFsync).data, Answer::NotConcerned);
+        assert_eq!(guarantee(&contract, Call::Flush(SyncMode::None)).data, No, "{system}");
+        assert_eq!(guarantee(&contract, Call::DirectoryFsync).data, Answer::NotConcerned);
     }
     for system in ["ext2", "vfat", "someday"] {
         let place = on_disk(system, &["rw"]);

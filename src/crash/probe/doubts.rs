@@ -48,12 +48,12 @@ pub enum Doubt {
 pub(super) fn doubts(place: &Place, measured: &[Measured]) -> Vec<Doubt> {
     let contract = place.contract();
     let fsync =
-        contract.promises.iter().find(|promise| promise.call == Call::Flush(SyncMode::Fsync));
-    if fsync.is_some_and(|promise| promise.data == Answer::No) {
+        contract.guarantees.iter().find(|guarantee| guarantee.call == Call::Flush(SyncMode::Fsync));
+    if fsync.is_some_and(|guarantee| guarantee.data == Answer::No) {
         return vec![Doubt::Volatile];
     }
     let mut doubts = Vec::new();
-    if fsync.is_some_and(|promise| promise.cache == Answer::No) {
+    if fsync.is_some_and(|guarantee| guarantee.cache == Answer::No) {
         doubts.push(Doubt::Unflushed);
     }
     let devices: Vec<&Device> = place.layers().into_iter().flat_map(Place::own_devices).collect();
