@@ -2,7 +2,8 @@
 //!
 //! [`explain()`] finds out what a path is on, down to the devices, and [`Place::contract`] says
 //! what each call promises there. [`probe()`] measures how long these calls take. [`simulated`]
-//! crashes file systems on simulated disks. `witness` finds out what a real power cut took.
+//! crashes file systems on simulated disks. `witness` finds out what a real power cut took. All of
+//! them speak of the same ways to flush, each a [`SyncMode`].
 
 mod by_name;
 mod contract;

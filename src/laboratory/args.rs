@@ -65,3 +65,34 @@ where
 {
     PossibleValuesParser::new(all.map(as_str)).try_map(|name| name.parse::<T>())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of a command line that is refused.
+    fn refused(line: &str) -> Option<String> {
+        let words = line.split(' ').map(OsString::from);
+        Args::read(words).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_way_to_flush_has_one_name_in_all_commands_and_is_taken_where_it_is_tried() {
+        for line in [
+            "mycp-crash explore --sync none,msync-async,msync,fsync+directory,O_DSYNC",
+            "mycp-crash write --witness host:1 --modes none,msync-async,msync,O_DSYNC here",
+            "mycp-crash work stores msync here",
+        ] {
+            assert_eq!(refused(line), None, "{line}");
+        }
+        for (line, name) in [
+            ("mycp-crash explore --sync msync,syncfs", "syncfs"),
+            ("mycp-crash explore --sync msync,o_dsync", "o_dsync"),
+            ("mycp-crash write --witness host:1 --modes sync_file_range here", "sync_file_range"),
+        ] {
+            let said = refused(line).unwrap();
+            assert!(said.contains(&format!("invalid value '{name}'")), "{said}");
+            assert!(said.contains("[possible values: none, msync-async, "), "{said}");
+        }
+    }
+}
