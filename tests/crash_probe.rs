@@ -79,7 +79,7 @@ fn what_cannot_be_measured_is_status_2() {
     for (path, expected) in [
         (file.as_path(), "Not a directory"),
         (&sandbox.path("none"), "No such file or directory"),
-        ("/proc".as_ref(), "cannot create '/proc'"),
+        ("/proc".as_ref(), "cannot create a file in '/proc': "),
     ] {
         let output = run(path, &["--rounds=1"]);
         assert_eq!(output.status.code(), Some(2), "{path:?}");

@@ -11,7 +11,7 @@ use super::order::{
 };
 use super::words::{
     ATTRIBUTES, AttributeList, BACKUP_WANTED, BackupWanted, COMPARE, ENGINE, FLUSH, FOREVER,
-    ON_CHANGE, PROGRESS, ProgressWhen, REFLINK, SPARSE, UPDATE, VERIFY,     lock_wait, threads,
+    ON_CHANGE, PROGRESS, ProgressWhen, REFLINK, SPARSE, UPDATE, VERIFY, lock_wait, threads,
 };
 use crate::options::{
     Compare, Dereference, EngineChoice, Flush, LockWait, OnChange, Reflink, Sparse, Update, Verify,

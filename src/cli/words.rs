@@ -100,8 +100,7 @@ pub(super) const BACKUP_WANTED: Value<BackupControl, BackupWanted> =
     Value::new(BACKUP, backup_wanted);
 
 /// Words with commas between them.
-pub(super) const ATTRIBUTES: Value<Attribute, AttributeList> =
-    Value::new(ATTRIBUTE, attributes);
+pub(super) const ATTRIBUTES: Value<Attribute, AttributeList> = Value::new(ATTRIBUTE, attributes);
 
 /// The backup control that `typed` names, for the option and for `$VERSION_CONTROL`.
 pub(super) fn backup_control(typed: &str) -> Result<BackupControl, String> {

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::ValueHint;
 use serde_json::{Value, json};
 
 use super::say::print;
@@ -17,10 +18,11 @@ use crate::options::Quoted;
 /// What was typed after `explain`.
 #[derive(Debug, clap::Args)]
 pub(super) struct ExplainArgs {
-    /// Print one JSON object
+    /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
     /// A file or directory of the file system that is meant
+    #[arg(value_hint = ValueHint::AnyPath)]
     path: PathBuf,
 }
 

@@ -6,6 +6,7 @@
 mod args;
 mod explain;
 mod explore;
+mod generate;
 mod live;
 mod probe;
 mod recordings;
@@ -21,7 +22,9 @@ mod write;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use args::{Args, Experiment};
+use args::{Experiment, Task};
+
+use crate::program::generate::Generated;
 
 /// Nothing can be said of what was asked.
 const INCONCLUSIVE: u8 = 2;
@@ -29,22 +32,34 @@ const INCONCLUSIVE: u8 = 2;
 /// Does what the command line says, the program's own name first, and returns the exit status.
 #[must_use]
 pub fn run(line: impl Iterator<Item = OsString>) -> ExitCode {
-    let args = match Args::read(line) {
-        Ok(args) => args,
+    let task = match Task::read(line) {
+        Ok(task) => task,
         Err(error) => return say::answer(&error),
     };
-    let done = match &args.experiment {
-        Experiment::Explore(args) => explore::run(args),
-        Experiment::Replay(args) => replay::run(args),
-        Experiment::Work(args) => work::run(args),
-        Experiment::Explain(args) => explain::run(args),
-        Experiment::Probe(args) => probe::run(args),
-        Experiment::Witness(args) => witness::run(args),
-        Experiment::Write(args) => write::run(args),
-        Experiment::Verify(args) => verify::run(args),
+    let done = match &task {
+        Task::Experiment(experiment) => find_out(experiment),
+        Task::Generate(what) => print_generated(*what),
+        Task::Work(args) => work::run(args),
     };
     done.unwrap_or_else(|error| {
         say::failure(&error);
         ExitCode::from(INCONCLUSIVE)
     })
+}
+
+fn find_out(experiment: &Experiment) -> anyhow::Result<ExitCode> {
+    match experiment {
+        Experiment::Explore(args) => explore::run(args),
+        Experiment::Replay(args) => replay::run(args),
+        Experiment::Explain(args) => explain::run(args),
+        Experiment::Probe(args) => probe::run(args),
+        Experiment::Witness(args) => witness::run(args),
+        Experiment::Write(args) => write::run(args),
+        Experiment::Verify(args) => verify::run(args),
+    }
+}
+
+fn print_generated(what: Generated) -> anyhow::Result<ExitCode> {
+    say::print(generate::generate(what)?)?;
+    Ok(ExitCode::SUCCESS)
 }

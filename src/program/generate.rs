@@ -73,17 +73,33 @@ fn section(subcommand: &Command) -> io::Result<String> {
 
 /// clap_complete 4.6 takes the word behind an option for its value even where only `=` begins one,
 /// and completes nothing but options where no word is begun: names of files would not be completed.
+/// Nor does it find the subcommands of a program whose name has a hyphen.
 fn bash(command: Command) -> io::Result<String> {
     // A value behind `=` is a word of its own for bash; what is left of the option is a flag.
     let command = command.mut_args(|argument| match has_optional_value(&argument) {
         true => flag(argument),
         false => argument,
     });
-    let text = completions(Shell::Bash, command)?;
+    let name = command.get_name();
+    let [looked_for, there] = ["__", "__subcmd__"].map(|between| name.replace('-', between));
+    let text = completions(Shell::Bash, command)?.replace(&there, &looked_for);
     let options = "COMPREPLY=( $(compgen -W \"${opts}\" -- \"${cur}\") )\n            ";
-    Ok(text
-        .replace(" || ${COMP_CWORD} -eq 1 ]]", " ]]")
-        .replace(&format!("esac\n            {options}"), "esac\n            "))
+    let text = text.replace(&format!("esac\n            {options}"), "esac\n            ");
+    let mut has_words = false;
+    let lines = text.lines().map(|line| {
+        if let Some(words) = line.trim_start().strip_prefix("opts=") {
+            // Names of subcommands are worth it where nothing is begun; options are not.
+            has_words = words
+                .trim_matches('"')
+                .split(' ')
+                .any(|word| word.starts_with(char::is_alphabetic));
+        }
+        match line.split_once(" || ${COMP_CWORD} -eq ") {
+            Some((begin, _)) if !has_words => format!("{begin} ]] ; then\n"),
+            _ => format!("{line}\n"),
+        }
+    });
+    Ok(lines.collect())
 }
 
 fn flag(argument: Arg) -> Arg {
@@ -123,7 +139,8 @@ fn fish(command: Command) -> io::Result<String> {
 
 fn completions(shell: Shell, mut command: Command) -> io::Result<String> {
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut command, "mycp", &mut text);
+    let name = command.get_name().to_owned();
+    clap_complete::generate(shell, &mut command, name, &mut text);
     as_text(text)
 }
 
