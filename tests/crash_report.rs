@@ -104,7 +104,7 @@ fn options_of_the_report_that_cannot_be_obeyed_are_refused() {
     let report = report.to_str().unwrap();
     for (words, expected) in [
         (&["--settle=1"][..], "--report <DIR>"),
-        (&["--settle=0", "--report", report], "0 is not in 1..=3600"),
+        (&["--settle=0", "--report", report], "whole number from 1 to 3600"),
         (&["--settle=1", "--workload=copy", "--report", report], "--settle is for --workload"),
         (&["--settle=1", "--report", report, "--", "true"], "cannot be used with"),
         (&["--report", below], "cannot make the directory"),
