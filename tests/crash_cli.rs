@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
 
 use crate::support::Sandbox;
@@ -78,6 +79,16 @@ fn what_cannot_be_done_is_refused_with_object_and_cause() {
         fs::read_dir(sandbox.root()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["empty", "file"], "something was made");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn who_is_not_root_is_told_that_it_takes_root() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mycp-crash"));
+    let output = command.arg("explore").uid(65534).gid(65534).output().unwrap();
+    let expected = "mycp-crash: cannot get a mount namespace, which takes root: Operation not \
+                    permitted (os error 1)\n";
+    assert_eq!((text(&output.stderr), output.status.code()), (expected, Some(2)));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::readme::assert_documented;
 use crate::support::Sandbox;
 use crate::support::mounts::{Kind, LoopDevice, Mounts, succeed, words};
 
@@ -19,7 +20,9 @@ fn explained(path: &Path) -> Value {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{path:?}: {}: {errors}", output.status);
     assert_eq!(errors, "");
-    serde_json::from_slice(&output.stdout).unwrap()
+    let printed = serde_json::from_slice(&output.stdout).unwrap();
+    assert_documented(&printed);
+    printed
 }
 
 /// Data, name and cache of a call.

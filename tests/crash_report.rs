@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::readme::assert_documented;
 use crate::support::Sandbox;
 
 fn explore(words: &[&OsStr]) -> Output {
@@ -19,7 +20,9 @@ fn text(bytes: Vec<u8>) -> String {
 }
 
 fn lines(text: &str) -> Vec<Value> {
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let lines: Vec<_> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    lines.iter().for_each(assert_documented);
+    lines
 }
 
 #[test]

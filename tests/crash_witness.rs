@@ -6,6 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::readme::assert_documented;
 use crate::support::Sandbox;
 use crate::support::mounts::{Kind, Mounts, succeed, words};
 
@@ -101,7 +102,10 @@ impl Report {
     fn of(output: &Output) -> Self {
         let errors = String::from_utf8_lossy(&output.stderr);
         let text = String::from_utf8_lossy(&output.stdout);
-        Self(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}{errors}")))
+        let printed =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}{errors}"));
+        assert_documented(&printed);
+        Self(printed)
     }
 
     fn verdict(&self) -> &str {

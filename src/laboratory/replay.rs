@@ -1,12 +1,13 @@
 //! `mycp-crash replay`: one crash state, to look inside.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueHint};
+use rustix::fs::FileType;
 
 use super::recordings;
 use super::say::print;
@@ -40,8 +41,9 @@ pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let name = Quoted(&args.recording);
     let file = File::open(&args.recording).with_context(|| format!("cannot open {name}"))?;
     let at = || format!("cannot mount on {}", Quoted(&args.mount));
-    let mount = fs::metadata(&args.mount).with_context(at)?;
-    ensure!(mount.is_dir(), "{}: it is no directory", at());
+    let found = rustix::fs::stat(&args.mount).with_context(at)?;
+    let is_directory = FileType::from_raw_mode(found.st_mode).is_dir();
+    ensure!(is_directory, "{}: it is no directory", at());
     let recording = recordings::load(&args.recording, file)?;
     signals::catch_stop()?;
     let Some(mut shown) = Shown::mount(&recording, args.seed, args.state, &args.mount)? else {

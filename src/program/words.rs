@@ -86,7 +86,7 @@ fn list<T>(words: Words<T>) -> String {
 pub(crate) fn one_of<const N: usize, T>(
     values: [T; N],
     word: fn(T) -> (&'static str, &'static str),
-) -> impl TypedValueParser<Value = T> + Clone
+) -> impl TypedValueParser<Value = T>
 where
     T: FromStr<Err: Into<Box<dyn Error + Send + Sync>>> + Clone + Send + Sync + 'static,
 {

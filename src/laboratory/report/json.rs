@@ -175,7 +175,7 @@ pub(super) fn trial(outcome: &Outcome) -> serde_json::Result<String> {
         flush_calls: findings.flushes_took.len(),
         flush_median_us: times.map(|times| times.percentile(50).as_secs_f64() * 1e6),
         recording: recording.map(|path| path.to_string_lossy().into_owned()),
-        recording_bytes: recording.and_then(|path| hex(path)),
+        recording_bytes: recording.and_then(hex),
         seconds: findings.elapsed.as_secs_f64(),
     })))
 }
