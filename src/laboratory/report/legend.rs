@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn promises_are_explained_where_they_are_columns() {
-        let text = legend(&[samples::command(&["copy"])]);
+        let text = legend(&[samples::mode("fsync", 100), samples::command(&["copy"])]);
         for promise in Promise::ALL {
             assert!(text.contains(&format!("{promise}: ")), "{text}");
         }
