@@ -98,7 +98,7 @@ pub(super) enum Experiment {
     /// On the machine whose power is to be cut: store in all ways, and tell the witness
     ///
     /// Each store is announced to the witness before it is made and acknowledged after it. Cut the
-    /// power while this runs; after the next start, verify compares. It prints how.
+    /// power while this runs; after the next start, verify compares. Its command line is printed.
     Write(WriteArgs),
     /// After the cut: compare what was acknowledged with what is there
     ///
