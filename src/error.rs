@@ -33,6 +33,8 @@ pub enum Operation {
     Open,
     /// Make a new one.
     Create,
+    /// Make a file in a directory.
+    CreateIn,
     /// Ask for its attributes.
     Stat,
     /// Find a directory's entries or a link's target.
@@ -90,6 +92,7 @@ impl Operation {
         match self {
             Self::Open => "open",
             Self::Create => "create",
+            Self::CreateIn => "create a file in",
             Self::Stat => "stat",
             Self::Resolve => "resolve",
             Self::Map => "map",

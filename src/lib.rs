@@ -151,6 +151,7 @@
 //! | 3 | `change` | what a mirror does to a name, and why |
 //! | 2 | `sys` | all `unsafe`, all `cfg(target_os)`; safe functions, `io::Result` |
 //! | 1 | `error`, `report` | what failed; what was done; the observer |
+//! | 1 | `program` | what both programs have: words of options, the manual page, names in JSON |
 //! | 0 | `units`, `options`, `sync` | plain values; locks within the process |
 //!
 //! `digest` stands below `engine`, because blocks are
@@ -205,6 +206,7 @@ pub mod mapped;
 mod metadata;
 mod object;
 mod options;
+mod program;
 mod report;
 mod sync;
 mod sys;

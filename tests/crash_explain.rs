@@ -1,11 +1,13 @@
 //! `mycp-crash explain`: what is found under a path, and what is said of it.
 
 use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::readme::assert_documented;
 use crate::support::Sandbox;
 use crate::support::mounts::{Kind, LoopDevice, Mounts, succeed, words};
 
@@ -18,7 +20,9 @@ fn explained(path: &Path) -> Value {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{path:?}: {}: {errors}", output.status);
     assert_eq!(errors, "");
-    serde_json::from_slice(&output.stdout).unwrap()
+    let printed = serde_json::from_slice(&output.stdout).unwrap();
+    assert_documented(&printed);
+    printed
 }
 
 /// Data, name and cache of a call.
@@ -52,6 +56,17 @@ fn the_mount_is_the_one_that_findmnt_finds() {
         assert_eq!(mount["point"], findmnt("TARGET", &path.canonicalize().unwrap()), "{path:?}");
         assert_eq!(mount["file_system"], findmnt("FSTYPE", &path.canonicalize().unwrap()));
     }
+}
+
+#[test]
+fn a_name_that_is_not_utf8_is_told_with_its_bytes() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.root().join(OsStr::from_bytes(b"a\xff"));
+    std::fs::write(&path, b"").unwrap();
+    let place = &explained(&path)["place"];
+    assert!(place["path"].as_str().unwrap().ends_with("/a\u{fffd}"), "{place}");
+    assert!(place["path_bytes"].as_str().unwrap().ends_with("2f61ff"), "{place}");
+    assert!(place["mount"]["point"].is_string() && place["mount"]["point_bytes"].is_null());
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn a_command_that_does_not_flush_is_found_out() {
 #[ignore = "needs root, loop devices and FUSE"]
 fn a_command_that_fails_is_an_error_and_no_finding() {
     for (words, what) in [
-        (vec!["--fs", "ext4", "--", "false"], "'false' failed"),
+        (vec!["--fs", "ext4", "--", "false"], "'false' failed (exit status: 1) and said nothing\n"),
         (vec!["--fs", "ext4", "--", "/no/such/program"], "cannot be started"),
         (vec!["--fs", "ext4", "--mount-options", "no_such_option"], "no_such_option"),
         (vec!["--fs", "fat"], "'fat'"),

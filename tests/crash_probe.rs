@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::readme::assert_documented;
 use crate::support::Sandbox;
 use crate::support::sandbox::with_default_signals;
 
@@ -22,7 +23,9 @@ fn measured(directory: &Path, rounds: u64) -> Value {
     let output = run(directory, &["--json", &rounds]);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {errors}", output.status);
-    serde_json::from_slice(&output.stdout).unwrap()
+    let printed = serde_json::from_slice(&output.stdout).unwrap();
+    assert_documented(&printed);
+    printed
 }
 
 fn names(directory: &Path) -> Vec<String> {
@@ -78,7 +81,7 @@ fn what_cannot_be_measured_is_status_2() {
     for (path, expected) in [
         (file.as_path(), "Not a directory"),
         (&sandbox.path("none"), "No such file or directory"),
-        ("/proc".as_ref(), "cannot create '/proc'"),
+        ("/proc".as_ref(), "cannot create a file in '/proc': "),
     ] {
         let output = run(path, &["--rounds=1"]);
         assert_eq!(output.status.code(), Some(2), "{path:?}");

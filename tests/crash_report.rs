@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::readme::assert_documented;
 use crate::support::Sandbox;
 
 fn explore(words: &[&OsStr]) -> Output {
@@ -19,7 +20,9 @@ fn text(bytes: Vec<u8>) -> String {
 }
 
 fn lines(text: &str) -> Vec<Value> {
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let lines: Vec<_> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    lines.iter().for_each(assert_documented);
+    lines
 }
 
 #[test]
@@ -104,7 +107,7 @@ fn options_of_the_report_that_cannot_be_obeyed_are_refused() {
     let report = report.to_str().unwrap();
     for (words, expected) in [
         (&["--settle=1"][..], "--report <DIR>"),
-        (&["--settle=0", "--report", report], "0 is not in 1..=3600"),
+        (&["--settle=0", "--report", report], "whole number from 1 to 3600"),
         (&["--settle=1", "--workload=copy", "--report", report], "--settle is for --workload"),
         (&["--settle=1", "--report", report, "--", "true"], "cannot be used with"),
         (&["--report", below], "cannot make the directory"),

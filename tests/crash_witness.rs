@@ -6,6 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::readme::assert_documented;
 use crate::support::Sandbox;
 use crate::support::mounts::{Kind, Mounts, succeed, words};
 
@@ -115,7 +116,10 @@ impl Report {
     fn of(output: &Output) -> Self {
         let errors = String::from_utf8_lossy(&output.stderr);
         let text = String::from_utf8_lossy(&output.stdout);
-        Self(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}{errors}")))
+        let printed =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}{errors}"));
+        assert_documented(&printed);
+        Self(printed)
     }
 
     fn verdict(&self) -> &str {
@@ -335,10 +339,13 @@ fn what_cannot_be_done_is_said_and_ends_with_2() {
         (vec!["write", "--witness", "127.0.0.1:1", "new"], "cannot connect to 127.0.0.1:1"),
         (vec!["write", "--witness", &address, "full"], "'full' is not empty"),
         (vec!["write", "--witness", &address, "--modes", "some", "new"], "some"),
-        (vec!["write", "--witness", &address, "--size", "0", "new"], "0 MiB"),
+        (vec!["write", "--witness", &address, "--size", "0", "new"], "'0' for '--size <MIB>'"),
         (vec!["verify", "--record", "record", "full"], "no run was written to 'full'"),
         (vec!["verify", "full"], "--record"),
-        (vec!["witness", "--listen", "127.0.0.1:0", "letter"], "letter, line 1: this is no record"),
+        (
+            vec!["witness", "--listen", "127.0.0.1:0", "letter"],
+            "'letter', line 1: this is no record",
+        ),
     ] {
         let mut command = Command::new(PROGRAM);
         let output = command.current_dir(sandbox.root()).args(&arguments).output().unwrap();

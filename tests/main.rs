@@ -25,6 +25,8 @@ mod cli;
 #[cfg(target_os = "linux")]
 mod attributes;
 #[cfg(target_os = "linux")]
+mod crash_cli;
+#[cfg(target_os = "linux")]
 mod crash_explain;
 #[cfg(target_os = "linux")]
 mod crash_explore;

@@ -4,12 +4,13 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// A module imports only from floors below its own.
-const FLOORS: [(&str, u32); 29] = [
+const FLOORS: [(&str, u32); 30] = [
     ("units", 0),
     ("sync", 0),
     ("options", 0),
     ("error", 1),
     ("report", 1),
+    ("program", 1),
     ("sys", 2),
     ("object", 3),
     ("metadata", 3),

@@ -6,18 +6,18 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, FromArgMatches, Parser, ValueHint};
 
-use super::generate::Generated;
 use super::order::{
     Preserving, Selecting, attributes_in_order, links_followed, selecting_in_order,
 };
 use super::words::{
     ATTRIBUTES, AttributeList, BACKUP_WANTED, BackupWanted, COMPARE, ENGINE, FLUSH, FOREVER,
-    GENERATED, ON_CHANGE, PROGRESS, ProgressWhen, REFLINK, SPARSE, UPDATE, VERIFY, choice,
-    lock_wait, threads,
+    ON_CHANGE, PROGRESS, ProgressWhen, REFLINK, SPARSE, UPDATE, VERIFY, lock_wait, threads,
 };
 use crate::options::{
     Compare, Dereference, EngineChoice, Flush, LockWait, OnChange, Reflink, Sparse, Update, Verify,
 };
+use crate::program::generate::{GENERATED, Generated};
+use crate::program::words::choice;
 
 const USAGE: &str = "\
 mycp [OPTION]... SOURCE TARGET

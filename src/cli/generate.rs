@@ -1,112 +1,23 @@
-//! The manual page and the completions, made from the definition of the command line.
+//! The manual page and the completions of mycp.
 
 use std::io;
 
-use clap::{Arg, ArgAction, Command, value_parser};
-use clap_complete::aot::Shell;
+use clap::CommandFactory;
 
-/// What `--generate` prints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Generated {
-    /// A manual page, for man(1).
-    Manual,
-    /// Completions for a shell.
-    Bash,
-    Zsh,
-    Fish,
-}
+use super::args::Args;
+use crate::program::generate::{self, Generated};
 
 /// The text for standard output.
-pub(super) fn generate(what: Generated, command: Command) -> io::Result<String> {
-    match what {
-        Generated::Manual => manual(command),
-        Generated::Bash => bash(command),
-        Generated::Zsh => zsh(command),
-        Generated::Fish => fish(command),
-    }
-}
-
-fn manual(command: Command) -> io::Result<String> {
-    let mut text = Vec::new();
-    clap_mangen::Man::new(command).render(&mut text)?;
-    // What stands there is the text behind the help.
-    Ok(as_text(text)?.replace(".SH EXTRA\n", ".SH \"EXIT STATUS AND SIGNALS\"\n"))
-}
-
-/// clap_complete 4.6 takes the word behind an option for its value even where only `=` begins one,
-/// and completes nothing but options where no word is begun: names of files would not be completed.
-fn bash(command: Command) -> io::Result<String> {
-    // A value behind `=` is a word of its own for bash; what is left of the option is a flag.
-    let command = command.mut_args(|argument| match has_optional_value(&argument) {
-        true => flag(argument),
-        false => argument,
-    });
-    let text = completions(Shell::Bash, command)?;
-    let options = "COMPREPLY=( $(compgen -W \"${opts}\" -- \"${cur}\") )\n            ";
-    Ok(text
-        .replace(" || ${COMP_CWORD} -eq 1 ]]", " ]]")
-        .replace(&format!("esac\n            {options}"), "esac\n            "))
-}
-
-fn flag(argument: Arg) -> Arg {
-    let argument = argument.num_args(0).require_equals(false).default_missing_value(None);
-    argument.action(ArgAction::SetTrue).value_parser(value_parser!(bool))
-}
-
-fn zsh(command: Command) -> io::Result<String> {
-    let mut text = completions(Shell::Zsh, command.clone())?;
-    for argument in command.get_arguments().filter(|argument| has_optional_value(argument)) {
-        // `+` and `=` let the next word be the value, too.
-        if let Some(short) = argument.get_short() {
-            text = text.replace(&format!("-{short}+["), &format!("-{short}-["));
-        }
-        if let Some(long) = argument.get_long() {
-            text = text.replace(&format!("--{long}=["), &format!("--{long}=-["));
-        }
-    }
-    Ok(text)
-}
-
-fn fish(command: Command) -> io::Result<String> {
-    let text = completions(Shell::Fish, command.clone())?;
-    let optional: Vec<_> = command
-        .get_arguments()
-        .filter(|argument| has_optional_value(argument))
-        .filter_map(|argument| Some(format!(" -l {} ", argument.get_long()?)))
-        .collect();
-    let lines = text.lines().map(|line| {
-        let optional = optional.iter().any(|option| line.contains(option));
-        // With -r the next word would be the value.
-        let line = if optional { line.replace(" -r -f -a ", " -f -a ") } else { line.to_owned() };
-        line + "\n"
-    });
-    Ok(lines.collect())
-}
-
-fn completions(shell: Shell, mut command: Command) -> io::Result<String> {
-    let mut text = Vec::new();
-    clap_complete::generate(shell, &mut command, "mycp", &mut text);
-    as_text(text)
-}
-
-fn as_text(bytes: Vec<u8>) -> io::Result<String> {
-    String::from_utf8(bytes).map_err(io::Error::other)
-}
-
-/// Whether the option has a value only behind `=`.
-fn has_optional_value(argument: &Arg) -> bool {
-    argument.is_require_equals_set()
+pub(super) fn generate(what: Generated) -> io::Result<String> {
+    generate::generate(what, Args::command(), "EXIT STATUS AND SIGNALS")
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
-    use crate::cli::args::Args;
 
     fn generated(what: Generated) -> String {
-        generate(what, Args::command()).unwrap()
+        generate(what).unwrap()
     }
 
     /// All options as they are typed, with their dashes.

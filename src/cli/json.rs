@@ -3,8 +3,6 @@
 //! The names of the fields are those of [`Report`](crate::Report); they are a promise to whoever
 //! reads them by machine.
 
-use std::path::Path;
-
 use serde::Serialize;
 
 use super::explain;
@@ -12,6 +10,7 @@ use super::output::Failure;
 use crate::change::Change;
 use crate::error::{Error, Operation};
 use crate::options::Endpoint;
+use crate::program::json::{self, Hex, Name, hex};
 use crate::report::{
     Delta, DeltaInto, EngineUse, InPlaceReason, ObjectKind, Report, Skip, Warning, Way,
 };
@@ -150,11 +149,6 @@ struct Range {
     start: u64,
     end: u64,
 }
-
-/// A name as text; what is not UTF-8 of it is replaced.
-type Name = String;
-/// The bytes of a name in hexadecimal, where the text has lost some.
-type Hex = String;
 
 /// The line for something that a mirror changes, or would.
 pub(super) fn changed(target: &Endpoint, change: &Change) -> serde_json::Result<String> {
@@ -365,18 +359,8 @@ fn names(source: &Endpoint, target: &Endpoint) -> Names {
 
 fn name(endpoint: &Endpoint) -> (Name, Option<Hex>) {
     match endpoint {
-        Endpoint::File(path) => (path.to_string_lossy().into_owned(), hex(path)),
+        Endpoint::File(path) => json::name(path.as_os_str()),
         Endpoint::Standard => ("-".to_owned(), None),
-    }
-}
-
-fn hex(path: &Path) -> Option<Hex> {
-    match path.to_str() {
-        Some(_) => None,
-        None => {
-            let bytes = path.as_os_str().as_encoded_bytes();
-            Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-        }
     }
 }
 
@@ -391,6 +375,7 @@ mod tests {
     use std::ffi::OsStr;
     use std::io;
     use std::os::unix::ffi::OsStrExt;
+    use std::path::Path;
 
     use super::*;
     use crate::cli::explain::tests::full_report;

@@ -35,6 +35,7 @@ use watch::{Fate, Watcher};
 
 use crate::copy::Session;
 use crate::options::{Directories, Keep};
+use crate::program::terminal::harmless;
 use crate::sys::{file, platform};
 use crate::tree::{Summary, Trees};
 
@@ -56,7 +57,7 @@ pub fn run(line: impl Iterator<Item = OsString>, environment: &Environment) -> E
         Err(error) => return answer(&error),
     };
     if let Some(what) = args.generate {
-        return print(generate::generate(what, Args::command()));
+        return print(generate::generate(what));
     }
     match Request::new(args, environment, &landing::FileSystem) {
         Ok(request)
@@ -140,11 +141,6 @@ fn print(text: io::Result<String>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// A character, or a mark in place of one that would move a terminal's cursor.
-fn harmless(c: char) -> char {
-    if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c }
 }
 
 fn say_try_help() {

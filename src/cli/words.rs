@@ -1,17 +1,13 @@
 //! The words that options take as values, and what each means.
 
-use std::ffi::OsStr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use clap::builder::{PossibleValue, TypedValueParser};
-use clap::{Arg, Command};
-
-use super::generate::Generated;
 use crate::options::{
     BackupControl, Compare, EngineChoice, EngineName, Flush, LockWait, OnChange, Reflink, Sparse,
     THREADS_MAX, Update, Verify,
 };
+use crate::program::words::{Value, Words, meaning};
 
 /// Which backup the options ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,9 +46,6 @@ pub(super) enum Attribute {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct AttributeList(pub(super) Vec<Attribute>);
 
-/// The words that an option takes, and what each means.
-pub(super) type Words<T> = &'static [(&'static str, T)];
-
 const ATTRIBUTE: Words<Attribute> = &[
     ("mode", Attribute::Mode),
     ("timestamps", Attribute::Timestamps),
@@ -81,12 +74,6 @@ pub(super) const ENGINE: Words<EngineChoice> = &[
 ];
 pub(super) const FLUSH: Words<Flush> =
     &[("none", Flush::None), ("async", Flush::Async), ("sync", Flush::Sync)];
-pub(super) const GENERATED: Words<Generated> = &[
-    ("man", Generated::Manual),
-    ("bash", Generated::Bash),
-    ("zsh", Generated::Zsh),
-    ("fish", Generated::Fish),
-];
 pub(super) const ON_CHANGE: Words<OnChange> =
     &[("fail", OnChange::Fail), ("retry", OnChange::Retry), ("warn", OnChange::Warn)];
 pub(super) const COMPARE: Words<Compare> =
@@ -108,74 +95,12 @@ pub(super) const UPDATE: Words<Update> = &[
 ];
 pub(super) const VERIFY: Words<Verify> = &[("medium", Verify::Medium), ("cache", Verify::Cache)];
 
-/// Reads the value of an option, and knows the words for who completes or describes it.
-#[derive(Clone, Copy)]
-pub(super) struct Value<W: 'static, T> {
-    words: Words<W>,
-    read: fn(Words<W>, &str) -> Result<T, String>,
-}
-
-impl<W, T> TypedValueParser for Value<W, T>
-where
-    W: Copy + Send + Sync + 'static,
-    T: Clone + Send + Sync + 'static,
-{
-    type Value = T;
-
-    fn parse_ref(
-        &self,
-        command: &Command,
-        argument: Option<&Arg>,
-        typed: &OsStr,
-    ) -> Result<T, clap::Error> {
-        let Self { words, read } = *self;
-        // A function is a parser, too; its error names option and value.
-        (move |typed: &str| read(words, typed)).parse_ref(command, argument, typed)
-    }
-
-    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        Some(Box::new(self.words.iter().map(|(word, _)| PossibleValue::new(*word))))
-    }
-}
-
-/// One word of `words`.
-pub(super) const fn choice<T: Copy + PartialEq>(words: Words<T>) -> Value<T, T> {
-    Value { words, read: meaning }
-}
-
 /// Which backup: a word, or none.
 pub(super) const BACKUP_WANTED: Value<BackupControl, BackupWanted> =
-    Value { words: BACKUP, read: backup_wanted };
+    Value::new(BACKUP, backup_wanted);
 
 /// Words with commas between them.
-pub(super) const ATTRIBUTES: Value<Attribute, AttributeList> =
-    Value { words: ATTRIBUTE, read: attributes };
-
-/// The meaning of `typed`: one of the words, or an abbreviation of words that mean the same.
-fn meaning<T: Copy + PartialEq>(words: Words<T>, typed: &str) -> Result<T, String> {
-    if let Some((_, exact)) = words.iter().find(|(word, _)| *word == typed) {
-        return Ok(*exact);
-    }
-    let mut fitting = words.iter().filter(|(word, _)| word.starts_with(typed));
-    match fitting.next() {
-        Some((_, first)) if fitting.all(|(_, other)| other == first) => Ok(*first),
-        _ => Err(list(words)),
-    }
-}
-
-fn list<T>(words: Words<T>) -> String {
-    let mut text = String::from("it can be ");
-    for (index, (word, _)) in words.iter().enumerate() {
-        let before = match index {
-            0 => "",
-            _ if index + 1 == words.len() => " or ",
-            _ => ", ",
-        };
-        text.push_str(before);
-        text.push_str(word);
-    }
-    text
-}
+pub(super) const ATTRIBUTES: Value<Attribute, AttributeList> = Value::new(ATTRIBUTE, attributes);
 
 /// The backup control that `typed` names, for the option and for `$VERSION_CONTROL`.
 pub(super) fn backup_control(typed: &str) -> Result<BackupControl, String> {

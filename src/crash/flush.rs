@@ -90,6 +90,22 @@ impl SyncMode {
         }
     }
 
+    /// The call in words.
+    #[must_use]
+    pub const fn call(self) -> &'static str {
+        match self {
+            Self::None => "no call, as munmap, close and exit",
+            Self::MsyncAsync => "msync(MS_ASYNC)",
+            Self::SyncFileRange => "sync_file_range(2), waiting for the writes it starts",
+            Self::ODsync => "not through a map: a write with RWF_DSYNC",
+            Self::Msync => "msync(MS_SYNC) of what was stored",
+            Self::Fdatasync => "fdatasync(2)",
+            Self::Fsync => "fsync(2)",
+            Self::FsyncDirectory => "fsync(2), and that of the directory",
+            Self::Syncfs => "syncfs(2)",
+        }
+    }
+
     /// Whether the stored bytes are promised to survive a crash when it has returned.
     #[must_use]
     pub const fn promises_data(self) -> bool {

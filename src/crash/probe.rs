@@ -172,7 +172,7 @@ impl Bench {
             Spot::of_path(path).open_listable(Follow::Yes).context(Operation::Open, &endpoint)?;
         let mut names = 0;
         let file = unnamed(platform::unnamed_file(&directory), &directory, &mut names)
-            .context(Operation::Create, &endpoint)?;
+            .context(Operation::CreateIn, &endpoint)?;
         let page_bytes = rustix::param::page_size();
         let len = PAGES * SPREAD * page_bytes;
         fill(&file, len, page_bytes).context(Operation::Write, &endpoint)?;
@@ -230,7 +230,7 @@ impl Bench {
     fn time_new_file(&mut self, mode: SyncMode) -> Result<Duration> {
         let started = Instant::now();
         let (file, name) =
-            named(&self.directory, &mut self.names).context(Operation::Create, &self.endpoint)?;
+            named(&self.directory, &mut self.names).context(Operation::CreateIn, &self.endpoint)?;
         let flushed = file
             .write_all_at(&self.page, 0)
             .and_then(|()| platform::sync_all(&file))

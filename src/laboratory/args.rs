@@ -1,69 +1,140 @@
 //! What was typed.
 
 use std::ffi::OsString;
-use std::str::FromStr;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args as _, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::explain::ExplainArgs;
+use super::explore::ExploreArgs;
 use super::probe::ProbeArgs;
+use super::replay::ReplayArgs;
 use super::verify::VerifyArgs;
 use super::witness::WitnessArgs;
+use super::work::WorkArgs;
 use super::write::WriteArgs;
+use crate::program::generate::{GENERATED, Generated};
+use crate::program::words::choice;
 
 const ABOUT: &str = "\
-Finds out what survives a crash after msync, fsync or nothing: on simulated disks, and on real \
-ones.";
+Finds out what survives a crash after msync, fsync or nothing";
+
+const ABOUT_LONG: &str = "\
+Finds out what survives a crash after msync, fsync or nothing.
+
+On simulated disks, as root: explore tries every call, mycp or any command, and replay shows \
+one of the crash states. On real disks: explain says what each call promises at a path, probe how \
+long it takes; witness, write and verify find out what a power cut takes.";
 
 const AFTER: &str = "\
-Exit status: 0 what was promised holds, 1 it is violated, 2 nothing can be said: a control found \
-nothing, something failed, or the command line is wrong.";
+Exit status: 0 what was promised holds, or it is done; 1 it is violated; 2 nothing can be said: a \
+control found nothing, something failed, or the command line is wrong.";
+
+const USAGE: &str = "\
+mycp-crash <COMMAND> [OPTION]...
+       mycp-crash --generate <WHAT>";
 
 /// The command line as it was typed.
 #[derive(Debug, Parser)]
-#[command(name = "mycp-crash", version, about = ABOUT, after_help = AFTER)]
+#[command(
+    name = "mycp-crash",
+    version,
+    about = ABOUT,
+    long_about = ABOUT_LONG,
+    after_help = AFTER,
+    override_usage = USAGE,
+    arg_required_else_help = true,
+    args_conflicts_with_subcommands = true,
+    max_term_width = 100
+)]
 pub(super) struct Args {
+    /// Print the manual page, or completions for a shell: man, bash, zsh, fish
+    #[arg(long, value_name = "WHAT", value_parser = choice(GENERATED), hide_possible_values = true)]
+    generate: Option<Generated>,
     #[command(subcommand)]
-    pub(super) command: Command,
+    command: Option<Command>,
 }
 
 /// What can be found out.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Find out, on simulated disks, which promises hold in every crash state
-    Explore(super::explore::ExploreArgs),
+    ///
+    /// A command runs on a real file system whose disk is a file in memory, which records every
+    /// write and every flush. From that the states are rebuilt that a power cut could have left.
+    /// Each is mounted, which replays its journal, and compared with what there was before the
+    /// command and what is to be there after it. Controls, which are copiers with a step left out
+    /// and a disk that ignores flushes, must be found out, or nothing can be said. Takes root,
+    /// FUSE, loop devices, and the programs that make the file systems; nothing is left mounted.
+    ///
+    /// The promises of commands: bystanders, what the command does not change stays as it is;
+    /// no-foreign, there are no bytes but old ones, new ones and zeros; whole, a name shows the old
+    /// content or the new one, and never vanishes; fresh, what has length and time of its source
+    /// has its content; done, after the command's end all that it has done is there. Of CMD
+    /// bystanders, no-foreign and done are asked, of mycp what its options promise.
+    Explore(ExploreArgs),
     /// Mount one crash state, to look inside
-    Replay(super::replay::ReplayArgs),
-    #[command(hide = true)]
-    Work(super::work::WorkArgs),
+    ///
+    /// Its journal is replayed, and it can be written to. It stays mounted until Ctrl-C or another
+    /// signal ends the program. Takes root, FUSE and loop devices. What a killed one leaves
+    /// mounted, the next run of replay or explore unmounts.
+    Replay(ReplayArgs),
     /// Say what a crash may take away under a path, and why
+    ///
+    /// Names the file system, its options and the devices below it, says for each call what it
+    /// promises there and where that is written, and warns of what takes a promise away. Reads
+    /// only, and needs no root.
     Explain(ExplainArgs),
     /// Measure how long each call takes that flushes mapped pages to a directory's disk
+    ///
+    /// Says, too, where that is too fast to be true. Needs no root, but the right to write to the
+    /// directory.
     Probe(ProbeArgs),
     /// On another machine: note what a writer acknowledges
+    ///
+    /// Runs until a signal such as Ctrl-C ends it, or with --once. What was noted is on this
+    /// machine's disk before the writer is answered.
     Witness(WitnessArgs),
     /// On the machine whose power is to be cut: store in all ways, and tell the witness
+    ///
+    /// Each store is announced to the witness before it is made and acknowledged after it. Cut the
+    /// power while this runs; after the next start, verify compares. Its command line is printed.
     Write(WriteArgs),
     /// After the cut: compare what was acknowledged with what is there
+    ///
+    /// Where nothing is lost that no call had promised to keep, there may have been no crash, and
+    /// nothing can be said: exit status 2.
     Verify(VerifyArgs),
 }
 
-impl Args {
-    pub(super) fn read(line: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
-        Self::try_parse_from(line)
-    }
+/// What is to be done.
+pub(super) enum Task {
+    Command(Command),
+    /// Print what was asked for.
+    Generate(Generated),
+    /// What `explore` has processes of its own do, which no user types.
+    Work(WorkArgs),
 }
 
-/// Takes one of these by its name.
-pub(super) fn one_of<T, const N: usize>(
-    all: [T; N],
-    as_str: fn(T) -> &'static str,
-) -> impl TypedValueParser<Value = T>
-where
-    T: FromStr<Err: std::error::Error + Send + Sync + 'static> + Clone + Send + Sync + 'static,
-{
-    PossibleValuesParser::new(all.map(as_str)).try_map(|name| name.parse::<T>())
+const WORK: &str = "work";
+
+impl Task {
+    /// Reads the command line, the program's name first.
+    pub(super) fn read(line: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let work = WorkArgs::augment_args(clap::Command::new(WORK).hide(true));
+        let matches = Args::command().subcommand(work).try_get_matches_from(line)?;
+        if let Some((WORK, matches)) = matches.subcommand() {
+            return Ok(Self::Work(WorkArgs::from_arg_matches(matches)?));
+        }
+        match Args::from_arg_matches(&matches)? {
+            Args { generate: Some(what), .. } => Ok(Self::Generate(what)),
+            Args { command: Some(command), .. } => Ok(Self::Command(command)),
+            Args { generate: None, command: None } => {
+                let sentence = "a command is missing";
+                Err(Args::command().error(ErrorKind::MissingSubcommand, sentence))
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -73,7 +144,7 @@ mod tests {
     /// What is said of a command line that is refused.
     fn refused(line: &str) -> Option<String> {
         let words = line.split(' ').map(OsString::from);
-        Args::read(words).err().map(|error| error.to_string())
+        Task::read(words).err().map(|error| error.to_string())
     }
 
     #[test]

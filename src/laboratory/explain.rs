@@ -1,9 +1,11 @@
 //! `mycp-crash explain`: what a crash may take away under a path.
 
+use std::ffi::OsStr;
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::ValueHint;
 use serde_json::{Value, json};
 
 use super::say::print;
@@ -13,14 +15,16 @@ use crate::crash::{
     explain,
 };
 use crate::options::Quoted;
+use crate::program;
 
 /// What was typed after `explain`.
 #[derive(Debug, clap::Args)]
 pub(super) struct ExplainArgs {
-    /// Print one JSON object
+    /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
     /// A file or directory of the file system that is meant
+    #[arg(value_hint = ValueHint::AnyPath)]
     path: PathBuf,
 }
 
@@ -259,30 +263,42 @@ const fn answer_name(answer: Answer) -> &'static str {
     }
 }
 
-/// A place as JSON; bytes of names that are not UTF-8 are replaced.
+/// A place as JSON.
 pub(super) fn place_as_json(place: &Place) -> Value {
-    json!({
-        "path": place.path.to_string_lossy(),
-        "mount": {
-            "id": place.mount.id,
-            "point": place.mount.point.to_string_lossy(),
-            "file_system": place.mount.file_system,
-            "source": place.mount.source.to_string_lossy(),
-            "options": place.mount.options,
-        },
+    let mut mount = json!({
+        "id": place.mount.id,
+        "file_system": place.mount.file_system,
+        "options": place.mount.options,
+    });
+    put(&mut mount, "point", &place.mount.point);
+    put(&mut mount, "source", &place.mount.source);
+    let mut value = json!({
+        "mount": mount,
         "journal": place.journal,
         "devices": place.devices.iter().map(device_as_json).collect::<Vec<_>>(),
         "below": place.below.as_ref().map(layer_as_json),
-    })
+    });
+    put(&mut value, "path", &place.path);
+    value
+}
+
+/// Adds a name, and its bytes where it is not UTF-8.
+fn put(object: &mut Value, key: &str, name: impl AsRef<OsStr>) {
+    let (text, bytes) = program::json::name(name);
+    object[key] = text.into();
+    if let Some(bytes) = bytes {
+        object[format!("{key}_bytes")] = bytes.into();
+    }
 }
 
 fn layer_as_json(layer: &Layer) -> Value {
     match &layer.place {
         Ok(place) => place_as_json(place),
-        Err(error) => json!({
-            "path": layer.path.to_string_lossy(),
-            "error": format!("{error}: {}", error.cause),
-        }),
+        Err(error) => {
+            let mut value = json!({ "error": format!("{error}: {}", error.cause) });
+            put(&mut value, "path", &layer.path);
+            value
+        }
     }
 }
 

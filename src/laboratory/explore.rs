@@ -1,16 +1,14 @@
 //! `mycp-crash explore`: which promises hold in every crash state.
 
 use std::ffi::OsString;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
 use super::INCONCLUSIVE;
-use super::args::one_of;
 use super::live::Live;
 use super::recordings;
 use super::report::{Directory, Outcome, Report, Settled, Setup};
@@ -18,19 +16,20 @@ use crate::crash::simulated::{
     Bound, Cripple, Experiment, FileSystem, Findings, Laboratory, OVERWRITTEN, Promise, Room,
     SyncMode, Verdict, Workload, WorkloadKind,
 };
+use crate::program::words::{one_of, whole};
 use crate::sys::platform;
 
 /// What was typed behind `explore`.
 #[derive(Debug, Args)]
 pub(super) struct ExploreArgs {
-    /// File systems to crash
+    /// File systems to crash, with commas between them
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "ext4,xfs,btrfs",
-        value_parser = one_of(FileSystem::ALL, FileSystem::as_str))]
+        value_parser = one_of(FileSystem::ALL, |it| (it.as_str(), "")))]
     fs: Vec<FileSystem>,
-    /// Their mount options, as mount(8) has them
-    #[arg(long, value_name = "OPTIONS", default_value = "")]
+    /// Their mount options, as mount(8) has them [default: none]
+    #[arg(long, value_name = "OPTIONS", default_value = "", hide_default_value = true)]
     mount_options: String,
-    /// What is tried: stores through maps, or mycp itself
+    /// What is tried
     #[arg(
         conflicts_with = "command",
         long,
@@ -39,45 +38,56 @@ pub(super) struct ExploreArgs {
         default_value = "msync,copy,delta,mirror"
     )]
     workload: Vec<WorkloadName>,
-    /// How the stores of `--workload msync` are flushed; none and msync-async always are tried
-    /// [default: all]
+    /// How the stores of --workload msync are flushed; always tried are none and msync-async, which
+    /// must lose something [default: all]
     #[arg(long, value_name = "LIST", value_delimiter = ',',
-        value_parser = one_of(SyncMode::OF_A_FILE, SyncMode::as_str))]
+        value_parser = one_of(SyncMode::OF_A_FILE, |it| (it.as_str(), it.call())))]
     sync: Vec<SyncMode>,
-    /// The most states to look at, for each command on each file system
-    #[arg(long, value_name = "N", default_value = "300")]
-    states: NonZeroUsize,
-    /// Chooses among states, where there are more
-    #[arg(long, value_name = "S", default_value_t = 1)]
+    /// The most states to look at, for each way to flush, command and control on each file system
+    #[arg(long, value_name = "N", default_value_t = 300, value_parser = whole::<usize>(1..=STATES))]
+    states: usize,
+    /// What the choice of states follows from, where there are more; the same number gives the
+    /// same states
+    #[arg(long, value_name = "S", default_value_t = 1,
+        value_parser = whole::<u64>(0..=u64::MAX))]
     seed: u64,
-    /// Look at the states of recordings that are in DIR, instead of recording anew
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["report", "mount_options"])]
+    /// Look at the states of recordings that --report has left in DIR, instead of recording anew;
+    /// with the same --fs, --workload, --sync and CMD
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["report", "mount_options"],
+        value_hint = ValueHint::DirPath)]
     again: Option<PathBuf>,
-    /// One JSON object a line
+    /// Print one JSON object a line instead of tables
     #[arg(long)]
     json: bool,
-    /// Write report.txt, report.json, pictures, and the recordings that `replay` and `--again` take
+    /// Write report.txt, report.json, pictures, and the recordings that replay and --again take
     /// into this directory; files there that have their names are written over
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     report: Option<PathBuf>,
-    /// How long to wait for what the system writes back by itself, for the pictures of
-    /// `--workload msync` [default: 65]
+    /// How long to wait for what the system writes back by itself, for the pictures that --report
+    /// makes of --workload msync: 1 to 3600 [default: 65]
     #[arg(long, value_name = "SECONDS", requires = "report", conflicts_with = "command",
-        value_parser = clap::value_parser!(u64).range(1..=3600))]
+        value_parser = whole::<u64>(1..=3600))]
     settle: Option<u64>,
     /// A command to try instead; {} in it is the mount point, which is also its working directory.
-    /// There it finds `source`, and `target` with an older version
+    /// There it finds the directory source, and in target an older version of it
     #[arg(last = true, value_name = "CMD")]
     command: Vec<OsString>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum WorkloadName {
+    /// Stores through maps, flushed in each way
     Msync,
+    /// mycp, copying files and trees
     Copy,
+    /// mycp --delta
     Delta,
+    /// mycp --mirror
     Mirror,
 }
+
+/// The most that `--states` takes.
+const STATES: u64 = 1_000_000_000;
 
 /// One line of the findings.
 pub(super) struct Trial {
@@ -209,7 +219,7 @@ fn mount_options(args: &ExploreArgs, files: &Files, own: &Path) -> anyhow::Resul
         return Ok(args.mount_options.clone());
     };
     let name = recordings::name(0, &first);
-    Ok(recordings::load(&name, directory.existing(&name)?)?.mount_options)
+    Ok(recordings::load(&directory.path().join(&name), directory.existing(&name)?)?.mount_options)
 }
 
 fn write(report: &Report, directory: Option<&Directory>) -> anyhow::Result<()> {
@@ -261,13 +271,15 @@ fn look(
 ) -> anyhow::Result<Findings> {
     let name = recordings::name(number, trial);
     let recording = match &files.again {
-        Some(directory) => recordings::load(&name, directory.existing(&name)?)?,
+        Some(directory) => {
+            recordings::load(&directory.path().join(&name), directory.existing(&name)?)?
+        }
         None => laboratory.record(&experiment(args, trial))?,
     };
     if let Some(directory) = &files.report {
         recordings::save(&recording, directory, &name)?;
     }
-    let bound = Bound { seed: args.seed, states: args.states.get() };
+    let bound = Bound { seed: args.seed, states: args.states };
     Ok(laboratory.explore(&recording, bound)?)
 }
 

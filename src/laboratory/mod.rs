@@ -6,6 +6,7 @@
 mod args;
 mod explain;
 mod explore;
+mod generate;
 mod live;
 mod probe;
 mod recordings;
@@ -21,7 +22,9 @@ mod write;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use args::{Args, Command};
+use args::{Command, Task};
+
+use crate::program::generate::Generated;
 
 /// Nothing can be said of what was asked.
 const INCONCLUSIVE: u8 = 2;
@@ -29,22 +32,34 @@ const INCONCLUSIVE: u8 = 2;
 /// Does what the command line says, the program's own name first, and returns the exit status.
 #[must_use]
 pub fn run(line: impl Iterator<Item = OsString>) -> ExitCode {
-    let args = match Args::read(line) {
-        Ok(args) => args,
+    let task = match Task::read(line) {
+        Ok(task) => task,
         Err(error) => return say::answer(&error),
     };
-    let done = match &args.command {
-        Command::Explore(args) => explore::run(args),
-        Command::Replay(args) => replay::run(args),
-        Command::Work(args) => work::run(args),
-        Command::Explain(args) => explain::run(args),
-        Command::Probe(args) => probe::run(args),
-        Command::Witness(args) => witness::run(args),
-        Command::Write(args) => write::run(args),
-        Command::Verify(args) => verify::run(args),
+    let done = match &task {
+        Task::Command(command) => find_out(command),
+        Task::Generate(what) => print_generated(*what),
+        Task::Work(args) => work::run(args),
     };
     done.unwrap_or_else(|error| {
         say::failure(&error);
         ExitCode::from(INCONCLUSIVE)
     })
+}
+
+fn find_out(command: &Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Explore(args) => explore::run(args),
+        Command::Replay(args) => replay::run(args),
+        Command::Explain(args) => explain::run(args),
+        Command::Probe(args) => probe::run(args),
+        Command::Witness(args) => witness::run(args),
+        Command::Write(args) => write::run(args),
+        Command::Verify(args) => verify::run(args),
+    }
+}
+
+fn print_generated(what: Generated) -> anyhow::Result<ExitCode> {
+    say::print(generate::generate(what)?)?;
+    Ok(ExitCode::SUCCESS)
 }

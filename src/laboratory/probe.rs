@@ -6,27 +6,30 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use clap::ValueHint;
 use serde_json::{Value, json};
 
 use super::explain::{described, place_as_json};
 use super::say::{print, say};
 use super::table::{paragraph, short, table};
 use crate::crash::{Doubt, Extent, Measured, Probe, ProbeOptions, Statistics, probe};
+use crate::program::words::whole;
 use crate::report::Flow;
 use crate::sys::signals;
 
 /// What was typed after `probe`.
 #[derive(Debug, clap::Args)]
 pub(super) struct ProbeArgs {
-    /// Print one JSON object
+    /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
-    /// How often each call is made
+    /// How often each call is made: 1 to 1000000
     #[arg(long, value_name = "N", default_value_t = ProbeOptions::default().rounds)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(value_parser = whole::<u32>(1..=1_000_000))]
     rounds: u32,
-    /// A directory of the file system that is meant, to make a file of 4096 pages in
-    #[arg(value_name = "DIR")]
+    /// A directory of the file system that is meant, to make a file of 4096 pages (16 MiB, mostly)
+    /// in, which has no name where the file system can do that, and is gone in the end
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     directory: PathBuf,
 }
 

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use super::INCONCLUSIVE;
 use super::say::print;
@@ -34,7 +34,7 @@ pub(super) struct VerifyArgs {
     record: RecordArgs,
 
     /// Directory that was written to
-    #[arg(value_name = "DIR")]
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     directory: PathBuf,
 }
 
@@ -43,11 +43,11 @@ pub(super) struct VerifyArgs {
 #[group(required = true, multiple = false)]
 struct RecordArgs {
     /// The witness's record, or a copy of it
-    #[arg(long, value_name = "RECORD")]
+    #[arg(long, value_name = "RECORD", value_hint = ValueHint::FilePath)]
     record: Option<PathBuf>,
 
     /// Where the witness listens, to fetch the record from
-    #[arg(long, value_name = "ADDR:PORT")]
+    #[arg(long, value_name = "HOST:PORT", value_hint = ValueHint::Hostname)]
     witness: Option<String>,
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use super::live::Live;
 use super::say::print;
@@ -17,17 +17,17 @@ use crate::sys::signals;
 /// What was typed behind `witness`.
 #[derive(Debug, Args)]
 pub(super) struct WitnessArgs {
-    /// Address and port to listen at; port 0 takes a free one. Whoever can connect can fill the
-    /// record: listen where you trust the network
+    /// Address and port to listen at; port 0 takes a free one, which is printed. Whoever can
+    /// connect can fill the record: listen where you trust the network
     #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:7113")]
     listen: String,
 
-    /// End with the first run
+    /// End when the first run has ended
     #[arg(long)]
     once: bool,
 
     /// File to append to; it is made if need be
-    #[arg(value_name = "RECORD")]
+    #[arg(value_name = "RECORD", value_hint = ValueHint::FilePath)]
     record: PathBuf,
 }
 

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 
-use super::args::one_of;
 use crate::crash::simulated::{Cripple, SyncMode, store};
+use crate::options::Quoted;
+use crate::program::words::one_of;
 
 /// What was typed behind `work`.
 #[derive(Debug, Args)]
@@ -21,13 +22,13 @@ pub(super) struct WorkArgs {
 enum What {
     /// Store into the files of a directory, and tell each flush
     Stores {
-        #[arg(value_parser = one_of(SyncMode::ALL, SyncMode::as_str))]
+        #[arg(value_parser = one_of(SyncMode::ALL, |it| (it.as_str(), "")))]
         mode: SyncMode,
         directory: PathBuf,
     },
     /// Copy a file, badly
     Cripple {
-        #[arg(value_parser = one_of(Cripple::ALL, Cripple::as_str))]
+        #[arg(value_parser = one_of(Cripple::ALL, |it| (it.as_str(), "")))]
         how: Cripple,
         source: PathBuf,
         target: PathBuf,
@@ -39,11 +40,10 @@ pub(super) fn run(args: &WorkArgs) -> anyhow::Result<ExitCode> {
     match &args.what {
         What::Stores { mode, directory } => {
             store(*mode, directory, std::io::stdout(), std::io::stdin())
-                .with_context(|| format!("cannot store in '{}'", directory.display()))?;
+                .with_context(|| format!("cannot store in {}", Quoted(directory)))?;
         }
         What::Cripple { how, source, target } => {
-            how.copy(source, target)
-                .with_context(|| format!("cannot copy '{}'", source.display()))?;
+            how.copy(source, target).with_context(|| format!("cannot copy {}", Quoted(source)))?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -5,47 +5,70 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
-use super::args::one_of;
 use super::live::Live;
 use super::say::{print, say};
+use crate::crash::SyncMode;
 use crate::crash::witness::PAGE_LEN;
 use crate::crash::witness::event::Layout;
 use crate::crash::witness::mode::Mode;
 use crate::crash::witness::store::Skipped;
 use crate::crash::witness::writer::{self, Plan, Watch, unused_number};
 use crate::options::Quoted;
+use crate::program::words::{one_of, whole};
 use crate::sys::signals;
 
 /// What was typed behind `write`.
 #[derive(Debug, Args)]
 pub(super) struct WriteArgs {
-    /// Where the witness listens, on another machine
-    #[arg(long, value_name = "ADDR:PORT")]
+    /// Where the witness listens, on another machine; a name or an address, and its port
+    #[arg(long, value_name = "HOST:PORT", value_hint = ValueHint::Hostname)]
     witness: String,
 
-    /// Stop by itself after N seconds; else at a signal, or when the power is cut
-    #[arg(long, value_name = "N")]
+    /// Stop by itself after so many seconds [default: at a signal, or when the power is cut]
+    #[arg(long, value_name = "SECONDS", value_parser = whole::<u64>(1..=1_000_000_000))]
     seconds: Option<u64>,
 
-    /// Size of all pages together
+    /// Size of all pages together, in MiB; each mode has an equal part
     #[arg(long, value_name = "MIB", default_value_t = 64)]
+    #[arg(value_parser = whole::<u64>(1..=SIZE_MIB))]
     size: u64,
 
-    /// Ways to store, by turns [default: all]. They empty the disk's cache for each other: to judge
-    /// one of them alone, name it and none
+    /// Ways to store, by turns, with commas between them. They empty the disk's cache for each
+    /// other: to judge one of them alone, name it and none [default: all]
     #[arg(long, value_name = "LIST", value_delimiter = ',',
-        value_parser = one_of(Mode::ALL, Mode::as_str))]
+        value_parser = one_of(Mode::ALL, |it| (it.as_str(), what_stores(it))))]
     modes: Vec<Mode>,
 
-    /// Number from which the order of pages follows
-    #[arg(long, value_name = "S")]
+    /// Number from which the order of pages follows [default: another in each run, which is
+    /// printed]
+    #[arg(long, value_name = "S", value_parser = whole::<u64>(0..=u64::MAX))]
     seed: Option<u64>,
 
     /// Directory for the files, on the file system under test; one that is empty or not there yet
-    #[arg(value_name = "DIR")]
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     directory: PathBuf,
+}
+
+/// The most that `--size` takes: as much as one mode could have.
+const SIZE_MIB: u64 = 1 << 32;
+
+/// What a way to store is, for the help.
+const fn what_stores(mode: Mode) -> &'static str {
+    match mode {
+        Mode::InPlace(SyncMode::None) => "a store through a map, and nothing else; it may be lost",
+        Mode::InPlace(SyncMode::MsyncAsync) => "the same, then msync(MS_ASYNC); it may be lost",
+        Mode::InPlace(SyncMode::Msync) => "the same, then msync(MS_SYNC) of the page",
+        Mode::InPlace(SyncMode::Fdatasync) => "the same, then fdatasync(2) of the file",
+        Mode::InPlace(SyncMode::Fsync) => "the same, then fsync(2) of the file",
+        Mode::InPlace(SyncMode::ODsync) => "a write with O_DSYNC",
+        Mode::InPlace(other) => other.call(),
+        Mode::Direct => "a write with O_DIRECT and O_DSYNC: the disk itself, as near as can be",
+        Mode::NewFile => "a new file, flushed, its directory not; the name may be lost",
+        Mode::NewFileDirectory => "a new file, flushed, and its directory",
+        Mode::Rename => "a new file, flushed, that replaces another, and its directory",
+    }
 }
 
 /// Writes until the time is over, a signal comes, or something fails.
@@ -114,7 +137,6 @@ impl Watch for Watcher<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crash::SyncMode;
 
     #[test]
     fn modes_are_taken_once_and_all_when_none_is_named() {

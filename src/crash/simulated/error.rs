@@ -1,9 +1,10 @@
 //! What fails in a laboratory. That something does not survive is no error but a finding.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::crash::simulated::system::FileSystem;
+use crate::options::Quoted;
 
 /// What this module's functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -16,7 +17,7 @@ pub enum Error {
     #[error("cannot {0}")]
     System(&'static str, #[source] io::Error),
     /// The same of a file.
-    #[error("cannot {what} '{}'", .path.display())]
+    #[error("cannot {what} {}", Quoted(.path))]
     File {
         /// The verb.
         what: &'static str,
@@ -44,7 +45,7 @@ pub enum Error {
         error: io::Error,
     },
     /// A file system could not be mounted.
-    #[error("cannot mount {system} with the options '{options}'")]
+    #[error("cannot mount {system} {}", with_options(.options))]
     Mount {
         /// Which.
         system: FileSystem,
@@ -65,6 +66,13 @@ pub enum Error {
         /// How it ended.
         how: String,
     },
+}
+
+fn with_options(options: &str) -> String {
+    match options {
+        "" => "with its default options".to_owned(),
+        options => format!("with the options {}", Quoted(Path::new(options))),
+    }
 }
 
 impl Error {

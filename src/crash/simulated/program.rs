@@ -44,7 +44,10 @@ impl Program<'_> {
         let status = child.wait().map_err(|error| failed(format!("is lost: {error}")))?;
         let said = said.join().unwrap_or_default();
         if !status.success() {
-            return Err(failed(format!("failed ({status}): {}", said.trim())));
+            return Err(failed(match said.trim() {
+                "" => format!("failed ({status}) and said nothing"),
+                said => format!("failed ({status}): {said}"),
+            }));
         }
         acknowledged
     }

@@ -41,7 +41,7 @@ impl Room {
         sweep();
         let system = |what| move |error: rustix::io::Errno| Error::System(what, error.into());
         platform::own_mounts()
-            .map_err(|error| Error::System("get a mount namespace of its own", error))?;
+            .map_err(|error| Error::System("get a mount namespace, which takes root", error))?;
         let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
         rustix::mount::mount_change("/", private)
             .map_err(system("keep mounts from being seen by others"))?;

@@ -13,6 +13,7 @@ use super::error::{Error, Result};
 use super::event::{Event, LINE_BYTES_MAX, RunId};
 use super::history::History;
 use super::store::flush_directory;
+use crate::options::Quoted;
 
 /// The first line.
 const HEADER: &str = "mycp-crash record 1";
@@ -126,7 +127,7 @@ pub(crate) fn read(from: impl BufRead, name: &str, run: RunId, ends: Ends) -> Re
 /// What the record in this file tells about one run.
 pub(crate) fn read_file(path: &Path, run: RunId) -> Result<History> {
     let file = File::open(path).map_err(Error::file("open", path))?;
-    read(BufReader::new(file), &path.display().to_string(), run, Ends::AsFile)
+    read(BufReader::new(file), &Quoted(path).to_string(), run, Ends::AsFile)
 }
 
 /// A record that is written to.
@@ -164,7 +165,7 @@ impl LogFile {
 
     fn go_on(mut file: File, path: &Path) -> Result<Self> {
         let mut runs = BTreeSet::new();
-        let mut lines = Lines::new(BufReader::new(&file), path.display().to_string())?;
+        let mut lines = Lines::new(BufReader::new(&file), Quoted(path).to_string())?;
         while let Some(line) = lines.next()? {
             runs.insert(lines.entry(&line)?.run);
         }

@@ -10,6 +10,7 @@ use super::{Outcome, Settled, Setup, broken_share_max};
 use crate::crash::Statistics;
 use crate::crash::simulated::{Example, Findings, Point, Promise, Property, SECTOR, Verdict};
 use crate::laboratory::explore::{Subject, Trial};
+use crate::program::json::{self, Hex, Name, hex};
 
 /// What a line tells. The names of the fields are a promise to whoever reads them by machine.
 #[derive(Serialize)]
@@ -141,11 +142,6 @@ struct EndLine<'a> {
     sector_bytes: u64,
 }
 
-/// A name as text; what is not UTF-8 of it is replaced.
-type Name = String;
-/// The bytes of a name in hexadecimal, where the text has lost some.
-type Hex = String;
-
 /// The line of a trial.
 pub(super) fn trial(outcome: &Outcome) -> serde_json::Result<String> {
     let Outcome { trial, findings, verdict, recording } = outcome;
@@ -179,7 +175,7 @@ pub(super) fn trial(outcome: &Outcome) -> serde_json::Result<String> {
         flush_calls: findings.flushes_took.len(),
         flush_median_us: times.map(|times| times.percentile(50).as_secs_f64() * 1e6),
         recording: recording.map(|path| path.to_string_lossy().into_owned()),
-        recording_bytes: recording.and_then(|path| hex(path.as_os_str())),
+        recording_bytes: recording.and_then(hex),
         seconds: findings.elapsed.as_secs_f64(),
     })))
 }
@@ -229,11 +225,11 @@ fn promise(promise: Promise, trial: &Trial, findings: &Findings) -> PromiseLine 
 }
 
 fn example(example: &Example) -> ExampleLine {
-    let object = example.breach.path.as_os_str();
+    let (object, object_bytes) = json::name(&example.breach.path);
     ExampleLine {
         state: example.state,
-        object: object.to_string_lossy().into_owned(),
-        object_bytes: hex(object),
+        object,
+        object_bytes,
         what: example.breach.what.clone(),
         pending: example.pending,
         lost: example.lost.clone(),
@@ -260,13 +256,6 @@ const fn word(verdict: Verdict) -> &'static str {
         Verdict::Holds => "holds",
         Verdict::Inconclusive => "inconclusive",
         Verdict::Violated => "violated",
-    }
-}
-
-fn hex(name: &OsStr) -> Option<Hex> {
-    match name.to_str() {
-        Some(_) => None,
-        None => Some(name.as_encoded_bytes().iter().map(|byte| format!("{byte:02x}")).collect()),
     }
 }
 

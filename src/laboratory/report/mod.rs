@@ -2,6 +2,7 @@
 
 mod directory;
 mod json;
+mod legend;
 mod pictures;
 mod replay;
 mod svg;

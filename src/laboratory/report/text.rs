@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
+use super::legend::legend;
 use super::{Outcome, Settled, Setup, broken_share_max, replay};
 use crate::crash::Statistics;
 use crate::crash::simulated::{
@@ -254,13 +255,7 @@ fn notes(outcomes: &[Outcome]) -> String {
         };
         promises && *verdict == Verdict::Holds && !findings.is_exhaustive
     };
-    text += &paragraph(
-        "",
-        "  ",
-        "legal: the subsets of the changes that were pending at the crash points; \"all\" where \
-         each of them was looked at, which are fewer states where some are alike, and more with \
-         those that tear a change.",
-    );
+    text += &legend(outcomes);
     if outcomes.iter().any(is_bounded) {
         text += &paragraph(
             "",

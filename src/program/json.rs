@@ -1,0 +1,37 @@
+//! Names in JSON, which is text, where names of files are bytes.
+
+use std::ffi::OsStr;
+
+/// A name as text; what is not UTF-8 of it is replaced.
+pub(crate) type Name = String;
+/// The bytes of a name in hexadecimal, where the text has lost some.
+pub(crate) type Hex = String;
+
+/// The text of a name, and its bytes where that has lost some.
+pub(crate) fn name(name: impl AsRef<OsStr>) -> (Name, Option<Hex>) {
+    let name = name.as_ref();
+    (name.to_string_lossy().into_owned(), hex(name))
+}
+
+/// The bytes of a name that is not UTF-8.
+pub(crate) fn hex(name: impl AsRef<OsStr>) -> Option<Hex> {
+    let name = name.as_ref();
+    match name.to_str() {
+        Some(_) => None,
+        None => Some(name.as_encoded_bytes().iter().map(|byte| format!("{byte:02x}")).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
+    use super::*;
+
+    #[test]
+    fn bytes_are_told_where_the_text_has_lost_some() {
+        assert_eq!(name("ä b"), ("ä b".to_owned(), None));
+        let lossy = name(OsStr::from_bytes(b"a\xff"));
+        assert_eq!(lossy, ("a\u{fffd}".to_owned(), Some("61ff".to_owned())));
+    }
+}

@@ -1,0 +1,214 @@
+//! `mycp-crash` as a user sees it: help, manual page, completions, and what is refused.
+
+use std::fmt::Write;
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Output, Stdio};
+
+use crate::support::Sandbox;
+
+const SUBCOMMANDS: [&str; 7] =
+    ["explore", "replay", "explain", "probe", "witness", "write", "verify"];
+
+fn run(sandbox: &Sandbox, words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mycp-crash"));
+    command.args(words).current_dir(sandbox.root()).env_clear().env("COLUMNS", "100");
+    command.stdin(Stdio::null()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// What a command prints that must not fail.
+fn printed(words: &[&str]) -> String {
+    let output = run(&Sandbox::new(), words);
+    assert_eq!((text(&output.stderr), output.status.code()), ("", Some(0)), "{words:?}");
+    text(&output.stdout).to_owned()
+}
+
+#[track_caller]
+fn assert_lines(actual: &str, pinned: &str) {
+    // In the order in which it was pinned, so that the first difference is easy to find.
+    for (actual, pinned) in actual.lines().zip(pinned.lines()) {
+        assert_eq!(actual, pinned);
+    }
+    assert_eq!(actual, pinned);
+}
+
+#[test]
+fn the_help_is_as_it_was_reviewed() {
+    for (word, pinned) in [
+        ("-h", include_str!("../fixtures/help/crash-short.txt")),
+        ("--help", include_str!("../fixtures/help/crash-long.txt")),
+    ] {
+        let mut actual = format!("$ mycp-crash {word}\n{}", printed(&[word]));
+        for subcommand in SUBCOMMANDS {
+            let help = printed(&[subcommand, word]);
+            write!(actual, "\n$ mycp-crash {subcommand} {word}\n{help}").unwrap();
+        }
+        assert_lines(&actual, pinned);
+    }
+}
+
+#[test]
+fn no_command_is_the_help_on_standard_error() {
+    let output = run(&Sandbox::new(), &[]);
+    assert_eq!(text(&output.stdout), "");
+    assert!(text(&output.stderr).starts_with("Finds out what survives "), "{output:?}");
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_with_object_and_cause() {
+    let pinned = include_str!("../fixtures/cli/crash-refused.txt");
+    let sandbox = Sandbox::new();
+    sandbox.write("file", b"no recording\n");
+    sandbox.directory("empty");
+    let mut actual = String::new();
+    for line in pinned.lines().filter_map(|line| line.strip_prefix("$ mycp-crash ")) {
+        let words: Vec<_> = line.split(' ').collect();
+        let output = run(&sandbox, &words);
+        writeln!(actual, "$ mycp-crash {line}").unwrap();
+        text(&output.stdout).lines().for_each(|line| writeln!(actual, "> {line}").unwrap());
+        text(&output.stderr).lines().for_each(|line| writeln!(actual, "! {line}").unwrap());
+        writeln!(actual, "= {}\n", output.status.code().unwrap()).unwrap();
+    }
+    assert_lines(&actual, pinned);
+    let mut names: Vec<_> =
+        fs::read_dir(sandbox.root()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["empty", "file"], "something was made");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn who_is_not_root_is_told_that_it_takes_root() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mycp-crash"));
+    let output = command.arg("explore").uid(65534).gid(65534).output().unwrap();
+    let expected = "mycp-crash: cannot get a mount namespace, which takes root: Operation not \
+                    permitted (os error 1)\n";
+    assert_eq!((text(&output.stderr), output.status.code()), (expected, Some(2)));
+}
+
+#[test]
+fn a_full_standard_output_is_a_failure() {
+    let words = ["--help", "--version", "--generate man", "explain .", "explain --json ."];
+    for line in words.into_iter().chain(["probe --rounds=1 .", "probe --rounds=1 --json ."]) {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mycp-crash"));
+        let sandbox = Sandbox::new();
+        command.args(line.split(' ')).current_dir(sandbox.root()).stdout(full);
+        let output = command.output().unwrap();
+        let expected = "mycp-crash: cannot write standard output: No space left on device \
+                        (os error 28)\n";
+        assert_eq!((text(&output.stderr), output.status.code()), (expected, Some(2)), "{line}");
+    }
+}
+
+#[test]
+fn what_is_said_moves_no_cursor() {
+    let sandbox = Sandbox::new();
+    for words in [&["explain", "\r\x1b[2Jx"][..], &["explain", "--\r\x07x", "."]] {
+        let output = run(&sandbox, words);
+        let errors = text(&output.stderr);
+        assert!(errors.starts_with("mycp-crash: "), "{errors:?}");
+        assert!(!errors.contains(|c: char| c.is_control() && c != '\n'), "{errors:?}");
+        assert_eq!(output.status.code(), Some(2));
+    }
+}
+
+/// What stands at the begin of a line of the long help: subcommands, options, and the words that
+/// these take.
+fn words_of_help() -> Vec<&'static str> {
+    let mut words = SUBCOMMANDS.to_vec();
+    for line in include_str!("../fixtures/help/crash-long.txt").lines().map(str::trim_start) {
+        let of_list =
+            line.strip_prefix("[possible values: ").map(|rest| rest.trim_end_matches(']'));
+        words.extend(of_list.into_iter().flat_map(|list| list.split(", ")));
+        let of_option = line.strip_prefix("- ").and_then(|rest| rest.split_once(": "));
+        words.extend(of_option.map(|(word, _)| word));
+        words.extend(line.split([' ', '=', ',']).next().filter(|word| word.starts_with("--")));
+    }
+    assert!(words.len() > 40, "{words:?}");
+    words
+}
+
+#[test]
+fn manual_and_completions_have_what_the_help_has() {
+    for (what, dash) in [("man", "\\-"), ("bash", "-"), ("zsh", "-"), ("fish", "-")] {
+        let generated = printed(&["--generate", what]);
+        for word in words_of_help() {
+            let typed = match what {
+                "fish" if word.starts_with("--") => format!(" -l {} ", &word[2..]),
+                _ => word.replace('-', dash),
+            };
+            let found = generated.contains(&typed) || generated.contains(&typed.to_uppercase());
+            assert!(found, "{what} lacks {word}");
+        }
+        assert!(!generated.contains("cripple"), "{what} has what no user types");
+    }
+    let output = run(&Sandbox::new(), &["--generate", "man", "explain", "."]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+/// Has `program` read what is generated; one that is not installed on this machine finds nothing
+/// wrong.
+fn complaints(what: &str, program: &str, words: &[&str]) -> String {
+    let sandbox = Sandbox::new();
+    sandbox.write("generated", printed(&["--generate", what]).as_bytes());
+    match Command::new(program).args(words).arg("generated").current_dir(sandbox.root()).output() {
+        Ok(output) => text(&output.stderr).to_owned(),
+        // A fresh machine need not have it; CI installs it.
+        Err(error)
+            if error.kind() == std::io::ErrorKind::NotFound && std::env::var_os("CI").is_none() =>
+        {
+            String::new()
+        }
+        Err(error) => panic!("{program}: {error}"),
+    }
+}
+
+#[test]
+fn those_who_read_what_is_generated_have_no_complaint() {
+    assert_eq!(complaints("man", "groff", &["-man", "-Tutf8", "-ww"]), "");
+    assert_eq!(complaints("bash", "bash", &["-n"]), "");
+    assert_eq!(complaints("zsh", "zsh", &["-n"]), "");
+    assert_eq!(complaints("fish", "fish", &["-n"]), "");
+}
+
+/// What bash offers for the last of some words.
+fn completed(words: &[&str]) -> Vec<String> {
+    let sandbox = Sandbox::new();
+    sandbox.write("a-file", b"");
+    sandbox.write("completions", printed(&["--generate", "bash"]).as_bytes());
+    let (last, before) = words.split_last().unwrap();
+    let script = format!(
+        ". ./completions\nCOMP_WORDS=({line} '{last}')\nCOMP_CWORD={}\n\
+         _mycp__crash mycp-crash '{last}' '{}'\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"\n",
+        before.len(),
+        before.last().unwrap(),
+        line = before.join(" "),
+    );
+    let output =
+        Command::new("bash").args(["-c", &script]).current_dir(sandbox.root()).output().unwrap();
+    assert_eq!(text(&output.stderr), "");
+    text(&output.stdout).lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn bash_completes_subcommands_options_and_values() {
+    let offered = completed(&["mycp-crash", ""]);
+    assert!(SUBCOMMANDS.iter().all(|it| offered.iter().any(|word| word == it)), "{offered:?}");
+    assert_eq!(completed(&["mycp-crash", "expl"]), ["explore", "explain"]);
+    assert_eq!(completed(&["mycp-crash", "explore", "--fs", "x"]), ["xfs"]);
+    assert_eq!(
+        completed(&["mycp-crash", "explore", "--sync", "f"]),
+        ["fdatasync", "fsync", "fsync-directory"]
+    );
+    assert_eq!(completed(&["mycp-crash", "explore", "--workload", "m"]), ["msync", "mirror"]);
+    assert_eq!(completed(&["mycp-crash", "explore", "--again", "--se"]).len(), 2);
+    // Nothing but options would keep bash from offering names of files.
+    assert_eq!(completed(&["mycp-crash", "explain", ""]), [""; 0]);
+    assert_eq!(completed(&["mycp-crash", "explain", "--j"]), ["--json"]);
+}
