@@ -13,10 +13,12 @@ use super::INCONCLUSIVE;
 use super::live::Live;
 use super::recordings;
 use super::report::{Directory, Outcome, Report, Settled, Setup};
+use super::say::say;
 use crate::crash::simulated::{
-    Bound, Cripple, Experiment, FileSystem, Findings, Laboratory, OVERWRITTEN, Promise, Room,
-    SyncMode, Verdict, Workload, WorkloadKind,
+    Bound, Cripple, Error, Experiment, FileSystem, Findings, Laboratory, OVERWRITTEN, Promise,
+    Recording, Room, SyncMode, Verdict, Workload, WorkloadKind,
 };
+use crate::options::Quoted;
 use crate::sys::platform;
 
 /// What was typed behind `explore`.
@@ -47,6 +49,11 @@ pub(super) struct Explore {
     /// Chooses among states, where there are more
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
+    /// The most that is recorded of what a command writes [default: a quarter of the memory that is
+    /// available]
+    #[arg(long, value_name = "MIB", conflicts_with = "again",
+        value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    max_record: Option<u64>,
     /// Look at the states of recordings that are in DIR, instead of recording anew
     #[arg(long, value_name = "DIR", conflicts_with_all = ["report", "mount_options"])]
     again: Option<PathBuf>,
@@ -168,8 +175,16 @@ pub(super) fn run(args: &Explore) -> anyhow::Result<ExitCode> {
         again: args.again.as_deref().map(Directory::open).transpose()?,
     };
     let room = Room::enter()?;
+    if let Some(error) = room.risk() {
+        say(format_args!(
+            "when memory is short, the simulated disks may wait for themselves: {error}"
+        ));
+    }
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let laboratory = Laboratory::new(&room, workers);
+    let mut laboratory = Laboratory::new(&room, workers);
+    if let Some(mib) = args.max_record {
+        laboratory = laboratory.record_at_most(mib << 20);
+    }
     let setup = Setup {
         kernel: platform::kernel(),
         mount_options: mount_options(args, &files, &own)?,
@@ -259,13 +274,25 @@ fn look(
     let name = recordings::name(number, trial);
     let recording = match &files.again {
         Some(directory) => recordings::load(&name, directory.existing(&name)?)?,
-        None => laboratory.record(&experiment(args, trial))?,
+        None => record(laboratory, args, trial)?,
     };
     if let Some(directory) = &files.report {
         recordings::save(&recording, directory, &name)?;
     }
     let bound = Bound { seed: args.seed, states: args.states.get() };
     Ok(laboratory.explore(&recording, bound)?)
+}
+
+fn record(laboratory: &Laboratory<'_>, args: &Explore, trial: &Trial) -> anyhow::Result<Recording> {
+    let recorded = laboratory.record(&experiment(args, trial));
+    recorded.map_err(|error| match error {
+        // The error does not know the command, nor the option.
+        Error::TooMuch { .. } => anyhow::anyhow!(
+            "nothing can be said of {}: {error}; --max-record allows more",
+            Quoted(Path::new(&trial.workload.name))
+        ),
+        error => error.into(),
+    })
 }
 
 fn experiment(args: &Explore, trial: &Trial) -> Experiment {

@@ -1,9 +1,10 @@
 //! What fails in a laboratory. That something does not survive is no error but a finding.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::crash::simulated::system::FileSystem;
+use crate::options::Quoted;
 
 /// What this module's functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -16,7 +17,7 @@ pub enum Error {
     #[error("cannot {0}")]
     System(&'static str, #[source] io::Error),
     /// The same of a file.
-    #[error("cannot {what} '{}'", .path.display())]
+    #[error("cannot {what} {}", Quoted(.path))]
     File {
         /// The verb.
         what: &'static str,
@@ -54,11 +55,25 @@ pub enum Error {
         #[source]
         error: io::Error,
     },
+    /// A file system cannot be unmounted, because it is in use.
+    #[error("cannot unmount {}: it is in use by {by}", Quoted(.directory))]
+    InUse {
+        /// Where it is mounted.
+        directory: PathBuf,
+        /// The names and numbers of the processes that use it.
+        by: String,
+    },
+    /// A command wrote so much that not all of it is recorded.
+    #[error("the command wrote more than {} MiB, the most that is recorded", .most >> 20)]
+    TooMuch {
+        /// The most bytes that are recorded, with some for what is noted of each write.
+        most: u64,
+    },
     /// The simulated disk does not do what it must; no finding would mean anything.
     #[error("the simulated disk is not to be trusted: {0}")]
     Untrusted(String),
     /// The command of a workload failed, or could not be started.
-    #[error("the command '{line}' {how}")]
+    #[error("the command {} {how}", Quoted(Path::new(.line)))]
     Command {
         /// Its command line.
         line: String,
