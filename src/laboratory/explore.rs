@@ -177,7 +177,8 @@ pub(super) fn run(args: &Explore) -> anyhow::Result<ExitCode> {
     let room = Room::enter()?;
     if let Some(error) = room.risk() {
         say(format_args!(
-            "when memory is short, the simulated disks may wait for themselves: {error}"
+            "the simulated disks cannot be put before others when memory is short, and may then \
+             hang: {error}"
         ));
     }
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
@@ -221,7 +222,8 @@ fn mount_options(args: &Explore, files: &Files, own: &Path) -> anyhow::Result<St
         return Ok(args.mount_options.clone());
     };
     let name = recordings::name(0, &first);
-    Ok(recordings::load(&name, directory.existing(&name)?)?.mount_options)
+    let path = directory.path().join(&name);
+    Ok(recordings::load(&path, directory.existing(&name)?)?.mount_options)
 }
 
 fn write(report: &Report, directory: Option<&Directory>) -> anyhow::Result<()> {
@@ -273,7 +275,9 @@ fn look(
 ) -> anyhow::Result<Findings> {
     let name = recordings::name(number, trial);
     let recording = match &files.again {
-        Some(directory) => recordings::load(&name, directory.existing(&name)?)?,
+        Some(directory) => {
+            recordings::load(&directory.path().join(&name), directory.existing(&name)?)?
+        }
         None => record(laboratory, args, trial)?,
     };
     if let Some(directory) = &files.report {

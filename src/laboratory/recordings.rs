@@ -2,12 +2,14 @@
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
+use std::path::Path;
 
 use anyhow::Context;
 
 use super::explore::Trial;
 use super::report::Directory;
 use crate::crash::simulated::Recording;
+use crate::options::Quoted;
 
 /// The name of a recording: its number among those of the file system, and what tells it from
 /// others for the eye.
@@ -18,8 +20,9 @@ pub(super) fn name(number: usize, trial: &Trial) -> String {
 }
 
 /// Reads one.
-pub(super) fn load(name: &str, file: File) -> anyhow::Result<Recording> {
-    Recording::load(BufReader::new(file)).with_context(|| format!("cannot read '{name}'"))
+pub(super) fn load(path: &Path, file: File) -> anyhow::Result<Recording> {
+    let loaded = Recording::load(BufReader::new(file));
+    loaded.with_context(|| format!("cannot read {}", Quoted(path)))
 }
 
 /// Writes one.
@@ -28,5 +31,5 @@ pub(super) fn save(recording: &Recording, directory: &Directory, name: &str) -> 
     recording
         .save(&mut file)
         .and_then(|()| std::io::Write::flush(&mut file))
-        .with_context(|| format!("cannot write '{name}'"))
+        .with_context(|| format!("cannot write {}", Quoted(&directory.path().join(name))))
 }

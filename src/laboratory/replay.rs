@@ -11,6 +11,7 @@ use clap::Args;
 use super::recordings;
 use super::say::print;
 use crate::crash::simulated::Shown;
+use crate::options::Quoted;
 use crate::sys::signals;
 
 /// What was typed behind `replay`.
@@ -34,26 +35,27 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Mounts the state until a signal ends the program.
 pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
-    let name = || format!("'{}'", args.recording.display());
-    let file = File::open(&args.recording).with_context(|| format!("cannot open {}", name()))?;
-    let recording = recordings::load(&args.recording.to_string_lossy(), file)?;
+    let name = Quoted(&args.recording);
+    let file = File::open(&args.recording).with_context(|| format!("cannot open {name}"))?;
+    let recording = recordings::load(&args.recording, file)?;
     signals::catch_stop()?;
     let Some(mut shown) = Shown::mount(&recording, args.seed, args.state, &args.mount)? else {
-        bail!("{} has no state {}", name(), args.state);
+        bail!("{name} has no state {}", args.state);
     };
     let when = if shown.has_ended { "after" } else { "before" };
     print(format_args!(
-        "state {} of {} is mounted on '{}' until Ctrl-C: {} of {} pending changes arrived, {when} \
+        "state {} of {} is mounted on {} until Ctrl-C: {} of {} pending changes arrived, {when} \
          the command's end\n",
         args.state,
         recording.system,
-        args.mount.display(),
+        Quoted(&args.mount),
         shown.arrived,
         shown.pending,
     ))?;
     while signals::stop_signal().is_none() {
         std::thread::sleep(PAUSE);
     }
-    shown.unmount().with_context(|| format!("'{}' stays mounted", args.mount.display()))?;
+    // Who keeps it in use keeps it, out of sight and without a disk.
+    shown.unmount()?;
     Ok(ExitCode::SUCCESS)
 }

@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 
 use crate::crash::simulated::{Cripple, SyncMode, store};
+use crate::options::Quoted;
 
 /// What was typed behind `work`.
 #[derive(Debug, Args)]
@@ -29,11 +30,10 @@ pub(super) fn run(args: &Work) -> anyhow::Result<ExitCode> {
     match &args.what {
         What::Stores { mode, directory } => {
             store(*mode, directory, std::io::stdout(), std::io::stdin())
-                .with_context(|| format!("cannot store in '{}'", directory.display()))?;
+                .with_context(|| format!("cannot store in {}", Quoted(directory)))?;
         }
         What::Cripple { how, source, target } => {
-            how.copy(source, target)
-                .with_context(|| format!("cannot copy '{}'", source.display()))?;
+            how.copy(source, target).with_context(|| format!("cannot copy {}", Quoted(source)))?;
         }
     }
     Ok(ExitCode::SUCCESS)

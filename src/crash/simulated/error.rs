@@ -45,7 +45,7 @@ pub enum Error {
         error: io::Error,
     },
     /// A file system could not be mounted.
-    #[error("cannot mount {system} with the options '{options}'")]
+    #[error("cannot mount {system} with the options {}", Quoted(Path::new(.options)))]
     Mount {
         /// Which.
         system: FileSystem,
