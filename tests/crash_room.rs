@@ -206,6 +206,27 @@ fn replay(recording: &str, mount: &Path) -> Child {
     child
 }
 
+/// The story: a laboratory that was started meanwhile had the state in its own room, too, and so
+/// kept its disk.
+#[test]
+#[ignore = "needs root, loop devices and FUSE"]
+fn a_state_is_kept_by_no_other_laboratory() {
+    let sandbox = Sandbox::new();
+    let recording = recording(&sandbox);
+    let mount = sandbox.directory("mount");
+    let file = sandbox.path("number");
+    let mut shown = replay(&recording, &mount);
+    let line = format!("echo $$ >{}; sleep 1000", file.display());
+    let words = ["explore", "--fs", "ext4", "--states", "1", "--", "sh", "-c", &line];
+    let mut other = start(&words);
+    number_in(&file);
+    send(shown.id(), Signal::TERM);
+    assert!(shown.wait().unwrap().success());
+    wait_until("a disk is left", || disks_of(shown.id()) == 0);
+    other.kill().unwrap();
+    other.wait().unwrap();
+}
+
 /// The story: a `replay` was stopped with Ctrl-Z, and the next laboratory asked its disk, which did
 /// not answer.
 #[test]

@@ -5,6 +5,8 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::mpsc::{self, Sender};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, RawDir};
@@ -12,8 +14,7 @@ use rustix::process::{Pid, Signal};
 
 use super::platform::errno_of_libc;
 
-/// A process that waits for the end of the thread that started it, killed or not, or until this is
-/// dropped. Then it kills all other processes that share its mounts, and ends a FUSE file system by
+/// A process that waits until this process is killed, or this is dropped. Then it kills all other processes that share its mounts, and ends a FUSE file system by
 /// force (umount2(2), `MNT_FORCE`). To be started in a mount namespace of one's own.
 ///
 /// A process that serves a file system to itself cannot do without: a thread of it that waits for
@@ -22,6 +23,9 @@ use super::platform::errno_of_libc;
 #[derive(Debug)]
 pub(crate) struct Undertaker {
     pid: libc::pid_t,
+    /// Ends the thread that started it, which does nothing else.
+    end: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Undertaker {
@@ -33,14 +37,29 @@ impl Undertaker {
     /// Those of fork(2).
     pub(crate) fn watch(directory: &Path) -> io::Result<Self> {
         let directory = CString::new(directory.as_os_str().as_bytes())?;
-        // SAFETY: the call takes nothing.
-        let parent = unsafe { libc::getpid() };
-        // SAFETY: the child makes nothing but system calls, which are safe after a fork.
-        match unsafe { libc::fork() } {
-            -1 => Err(errno_of_libc()),
-            0 => bury(parent, &directory),
-            pid => Ok(Self { pid }),
-        }
+        let (end, ended) = mpsc::channel();
+        let (started, pid) = mpsc::channel();
+        // The system tells the child of the end of a thread, and one that waits for an answer of
+        // the server does not end. This one never does.
+        let thread = std::thread::spawn(move || {
+            // Somebody waits for it.
+            started.send(start(&directory)).ok();
+            // Until the other end is dropped.
+            ended.recv().ok();
+        });
+        let pid = pid.recv().map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))??;
+        Ok(Self { pid, end: Some(end), thread: Some(thread) })
+    }
+}
+
+fn start(directory: &CStr) -> io::Result<libc::pid_t> {
+    // SAFETY: the call takes nothing.
+    let parent = unsafe { libc::getpid() };
+    // SAFETY: the child makes nothing but system calls, which are safe after a fork.
+    match unsafe { libc::fork() } {
+        -1 => Err(errno_of_libc()),
+        0 => bury(parent, directory),
+        pid => Ok(pid),
     }
 }
 
@@ -50,6 +69,10 @@ impl Drop for Undertaker {
         unsafe { libc::kill(self.pid, libc::SIGTERM) };
         // SAFETY: nothing is to be told of its end.
         unsafe { libc::waitpid(self.pid, std::ptr::null_mut(), 0) };
+        drop(self.end.take());
+        if let Some(thread) = self.thread.take() {
+            thread.join().ok();
+        }
     }
 }
 
@@ -84,10 +107,11 @@ fn wait_for_end_of(parent: libc::pid_t) {
         libc::sigaddset(&raw mut dead, libc::SIGTERM);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const dead, std::ptr::null_mut());
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
-        // It may have died before.
-        if libc::getppid() == parent {
-            let mut signal = 0;
-            libc::sigwait(&raw const dead, &raw mut signal);
+        // It may have died before the system was asked to tell, or while it was.
+        let second = libc::timespec { tv_sec: 1, tv_nsec: 0 };
+        while libc::getppid() == parent
+            && libc::sigtimedwait(&raw const dead, std::ptr::null_mut(), &raw const second) < 0
+        {
         }
     }
 }
