@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::str::FromStr;
 
 /// A process, told from all that have had its number.
@@ -42,7 +41,10 @@ impl Owner {
 }
 
 fn own_namespace() -> io::Result<u64> {
-    Ok(std::fs::metadata("/proc/self/ns/pid")?.ino())
+    let link = std::fs::read_link("/proc/self/ns/pid")?;
+    let number = link.to_str().and_then(|link| link.strip_prefix("pid:[")?.strip_suffix(']'));
+    let number = number.and_then(|number| number.parse().ok());
+    number.ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 /// The state of a process, and when it was started (proc_pid_stat(5)); `None` if there is none.

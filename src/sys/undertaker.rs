@@ -14,8 +14,9 @@ use rustix::process::{Pid, Signal};
 
 use super::platform::errno_of_libc;
 
-/// A process that waits until this process is killed, or this is dropped. Then it kills all other processes that share its mounts, and ends a FUSE file system by
-/// force (umount2(2), `MNT_FORCE`). To be started in a mount namespace of one's own.
+/// A process that waits until this process is killed, or this is dropped. Then it kills all other
+/// processes that share its mounts, and ends a FUSE file system by force (umount2(2), `MNT_FORCE`).
+/// To be started in a mount namespace of one's own.
 ///
 /// A process that serves a file system to itself cannot do without: a thread of it that waits for
 /// an answer of the server keeps the killed server's connection open, and so waits for ever. Nor
