@@ -43,6 +43,13 @@ impl Undertaker {
         // The system tells the child of the end of a thread, and one that waits for an answer of
         // the server does not end. This one never does.
         let thread = std::thread::spawn(move || {
+            // Nor is it to be the last that closes a file of the server, which waits for an answer
+            // as well: it has a table of open files of its own, with none.
+            // SAFETY: this thread uses no descriptor, and those of the others stay open.
+            unsafe {
+                let flags = libc::CLOSE_RANGE_UNSHARE;
+                libc::syscall(libc::SYS_close_range, 0, libc::c_uint::MAX, flags)
+            };
             // Somebody waits for it.
             started.send(start(&directory)).ok();
             // Until the other end is dropped.
