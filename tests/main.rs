@@ -34,6 +34,7 @@ mod crash_explore;
 mod crash_probe;
 #[cfg(target_os = "linux")]
 mod crash_report;
+mod crash_room;
 #[cfg(target_os = "linux")]
 mod crash_witness;
 #[cfg(target_os = "linux")]

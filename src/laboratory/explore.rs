@@ -12,10 +12,12 @@ use super::INCONCLUSIVE;
 use super::live::Live;
 use super::recordings;
 use super::report::{Directory, Outcome, Report, Settled, Setup};
+use super::say::say;
 use crate::crash::simulated::{
-    Bound, Cripple, Experiment, FileSystem, Findings, Laboratory, OVERWRITTEN, Promise, Room,
-    SyncMode, Verdict, Workload, WorkloadKind,
+    Bound, Cripple, Error, Experiment, FileSystem, Findings, Laboratory, OVERWRITTEN, Promise,
+    Recording, Room, SyncMode, Verdict, Workload, WorkloadKind,
 };
+use crate::options::Quoted;
 use crate::program::words::{one_of, whole};
 use crate::sys::platform;
 
@@ -51,6 +53,11 @@ pub(super) struct ExploreArgs {
     #[arg(long, value_name = "S", default_value_t = 1,
         value_parser = whole::<u64>(0..=u64::MAX))]
     seed: u64,
+    /// The most that is recorded of what a command writes, in MiB [default: a quarter of the memory that is
+    /// available]
+    #[arg(long, value_name = "MIB", conflicts_with = "again",
+        value_parser = whole::<u64>(1..=1 << 30))]
+    max_record: Option<u64>,
     /// Look at the states of recordings that --report has left in DIR, instead of recording anew;
     /// with the same --fs, --workload, --sync and CMD
     #[arg(long, value_name = "DIR", conflicts_with_all = ["report", "mount_options"],
@@ -181,8 +188,17 @@ pub(super) fn run(args: &ExploreArgs) -> anyhow::Result<ExitCode> {
         again: args.again.as_deref().map(Directory::open).transpose()?,
     };
     let room = Room::enter()?;
+    if let Some(error) = room.risk() {
+        say(format_args!(
+            "the simulated disks cannot be put before others when memory is short, and may then \
+             hang: {error}"
+        ));
+    }
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let laboratory = Laboratory::new(&room, workers);
+    let mut laboratory = Laboratory::new(&room, workers);
+    if let Some(mib) = args.max_record {
+        laboratory = laboratory.record_at_most(mib << 20);
+    }
     let setup = Setup {
         kernel: platform::kernel(),
         mount_options: mount_options(args, &files, &own)?,
@@ -219,7 +235,8 @@ fn mount_options(args: &ExploreArgs, files: &Files, own: &Path) -> anyhow::Resul
         return Ok(args.mount_options.clone());
     };
     let name = recordings::name(0, &first);
-    Ok(recordings::load(&directory.path().join(&name), directory.existing(&name)?)?.mount_options)
+    let path = directory.path().join(&name);
+    Ok(recordings::load(&path, directory.existing(&name)?)?.mount_options)
 }
 
 fn write(report: &Report, directory: Option<&Directory>) -> anyhow::Result<()> {
@@ -274,13 +291,29 @@ fn look(
         Some(directory) => {
             recordings::load(&directory.path().join(&name), directory.existing(&name)?)?
         }
-        None => laboratory.record(&experiment(args, trial))?,
+        None => record(laboratory, args, trial)?,
     };
     if let Some(directory) = &files.report {
         recordings::save(&recording, directory, &name)?;
     }
     let bound = Bound { seed: args.seed, states: args.states };
     Ok(laboratory.explore(&recording, bound)?)
+}
+
+fn record(
+    laboratory: &Laboratory<'_>,
+    args: &ExploreArgs,
+    trial: &Trial,
+) -> anyhow::Result<Recording> {
+    let recorded = laboratory.record(&experiment(args, trial));
+    recorded.map_err(|error| match error {
+        // The error does not know the command, nor the option.
+        Error::TooMuch { .. } => anyhow::anyhow!(
+            "nothing can be said of {}: {error}; --max-record allows more",
+            Quoted(Path::new(&trial.workload.name))
+        ),
+        error => error.into(),
+    })
 }
 
 fn experiment(args: &ExploreArgs, trial: &Trial) -> Experiment {

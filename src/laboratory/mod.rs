@@ -13,6 +13,7 @@ mod recordings;
 mod replay;
 mod report;
 mod say;
+mod shell;
 mod table;
 mod verify;
 mod witness;

@@ -21,8 +21,8 @@ pub(super) fn name(number: usize, trial: &Trial) -> String {
 
 /// Reads one.
 pub(super) fn load(path: &Path, file: File) -> anyhow::Result<Recording> {
-    let failed = || format!("cannot read {}", Quoted(path));
-    Recording::load(BufReader::new(file)).with_context(failed)
+    let loaded = Recording::load(BufReader::new(file));
+    loaded.with_context(|| format!("cannot read {}", Quoted(path)))
 }
 
 /// Writes one.

@@ -1,7 +1,7 @@
 //! `mycp-crash write`: stores in all modes by turns, and tells a witness.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use clap::{Args, ValueHint};
 
 use super::live::Live;
 use super::say::{print, say};
+use super::shell::quoted;
 use crate::crash::SyncMode;
 use crate::crash::witness::PAGE_LEN;
 use crate::crash::witness::event::Layout;
@@ -117,13 +118,12 @@ impl Watch for Watcher<'_> {
         let Layout { run, pages, modes } = layout;
         let kib = pages * PAGE_LEN / 1024;
         let count = modes.len();
+        let verify = line_of_verify(&self.args.witness, &self.args.directory);
         // The record counts, not what is said of it.
         print(format_args!(
             "run {run}, seed {}: {count} modes with {kib} KiB each; cut the power when you like\n\
-             afterwards: mycp-crash verify --witness {} {}\n",
-            self.seed,
-            self.args.witness,
-            Quoted(&self.args.directory)
+             afterwards: {verify}\n",
+            self.seed
         ))
         .ok();
     }
@@ -134,9 +134,28 @@ impl Watch for Watcher<'_> {
     }
 }
 
+/// What to type after the cut.
+fn line_of_verify(witness: &str, directory: &Path) -> String {
+    match (quoted(Path::new(witness)), quoted(directory)) {
+        (Some(witness), Some(directory)) => {
+            format!("mycp-crash verify --witness {witness} {directory}")
+        }
+        // A shell cannot be given the name as it is shown.
+        _ => format!("mycp-crash verify, for the directory {}", Quoted(directory)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_line_for_afterwards_can_be_typed() {
+        let line = |directory: &str| line_of_verify("a:7", Path::new(directory));
+        assert_eq!(line("/x/y"), "mycp-crash verify --witness a:7 /x/y");
+        assert_eq!(line("it's"), r"mycp-crash verify --witness a:7 'it'\''s'");
+        assert_eq!(line("a\nb"), r"mycp-crash verify, for the directory 'a\nb'");
+    }
 
     #[test]
     fn modes_are_taken_once_and_all_when_none_is_named() {

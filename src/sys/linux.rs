@@ -7,12 +7,9 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::OnceLock;
 
-use std::os::unix::process::CommandExt;
-
 use rustix::fs::{Advice, FallocateFlags, RenameFlags, SeekFrom};
 use rustix::io::Errno;
 use rustix::path::Arg;
-use rustix::process::Signal;
 
 use crate::units::ByteRange;
 
@@ -469,12 +466,24 @@ pub(crate) fn own_mounts() -> io::Result<()> {
     Ok(unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNS) }?)
 }
 
-/// Has the process that `command` starts killed when the thread that starts it ends, so that it
-/// survives nobody who was killed (`PR_SET_PDEATHSIG`).
-pub(crate) fn kill_with_this_thread(command: &mut std::process::Command) {
-    let die = || Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?);
-    // SAFETY: between fork and exec nothing but one system call is made.
-    unsafe { command.pre_exec(die) };
+/// Makes a file that is nowhere but in memory (memfd_create(2)); `name` is for whoever looks into
+/// `/proc`.
+pub(crate) fn file_in_memory(name: &str) -> io::Result<File> {
+    Ok(rustix::fs::memfd_create(name, rustix::fs::MemfdFlags::CLOEXEC)?.into())
+}
+
+/// Bytes that can be had without swapping (`MemAvailable`, proc_meminfo(5)); `None` where that is
+/// not told.
+pub(crate) fn available_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// Whether fallocate(2), called with these flags, makes zeros of what it is called for.
+pub(crate) fn makes_zeros(flags: i32) -> bool {
+    let flags = FallocateFlags::from_bits_retain(flags.cast_unsigned());
+    flags.intersects(FallocateFlags::PUNCH_HOLE | FallocateFlags::ZERO_RANGE)
 }
 
 /// The error of a libc call that has just failed.

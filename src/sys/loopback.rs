@@ -1,8 +1,10 @@
 //! Loop devices: block devices whose content is a file (loop(4)).
 
+use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 /// A loop device. It lets go of its file when it is dropped and no longer mounted, and when the
@@ -16,7 +18,6 @@ pub(crate) struct LoopDevice {
 
 const LOOP_CTL_GET_FREE: libc::c_ulong = 0x4C82;
 const LOOP_CONFIGURE: libc::c_ulong = 0x4C0A;
-const LOOP_GET_STATUS64: libc::c_ulong = 0x4C05;
 const BLKFLSBUF: libc::c_ulong = 0x1261;
 const LO_FLAGS_AUTOCLEAR: u32 = 4;
 const LO_FLAGS_DIRECT_IO: u32 = 16;
@@ -115,20 +116,13 @@ impl LoopDevice {
     }
 }
 
-/// Whether a device whose name begins so has a file that cannot be read any more.
-pub(crate) fn is_abandoned(device: &Path, prefix: &str) -> bool {
-    let Ok(handle) = File::open(device) else { return false };
-    let mut info = EMPTY;
-    // SAFETY: the structure has the layout of the kernel's, which fills it.
-    let asked = unsafe { libc::ioctl(handle.as_raw_fd(), LOOP_GET_STATUS64, &raw mut info) };
-    let is_named = info.file_name.starts_with(prefix.as_bytes());
-    // What is cached can still be read.
-    let read = || {
-        forget_cached(&handle)?;
-        (&handle).seek(SeekFrom::End(-1))?;
-        (&handle).read_exact(&mut [0])
-    };
-    asked == 0 && is_named && read().is_err()
+/// The file that a loop device is made of, as it is called where it is. Nothing is asked of the
+/// file, whose file system may not answer, and so not of the device either.
+pub(crate) fn backing_file(device: &Path) -> Option<PathBuf> {
+    let file = Path::new("/sys/block").join(device.file_name()?).join("loop/backing_file");
+    let mut name = std::fs::read(file).ok()?;
+    name.pop_if(|last| *last == b'\n');
+    Some(OsString::from_vec(name).into())
 }
 
 fn forget_cached(handle: &File) -> io::Result<()> {

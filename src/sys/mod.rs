@@ -4,15 +4,21 @@
 //! is picked here; each has the same functions.
 
 pub(crate) mod attributes;
+#[cfg(target_os = "linux")]
+pub(crate) mod children;
 pub(crate) mod disks;
 pub(crate) mod file;
 pub(crate) mod guard;
+#[cfg(target_os = "linux")]
+pub(crate) mod holders;
 pub(crate) mod locks;
 #[cfg(target_os = "linux")]
 pub(crate) mod loopback;
 pub(crate) mod map;
 pub(crate) mod mounts;
 pub(crate) mod names;
+#[cfg(target_os = "linux")]
+pub(crate) mod owners;
 pub(crate) mod signals;
 pub(crate) mod streams;
 #[cfg(target_os = "linux")]

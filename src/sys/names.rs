@@ -91,6 +91,13 @@ impl<'a> Spot<'a> {
         Ok(self.open(access | OFlags::NOCTTY, follow)?.into())
     }
 
+    /// Makes a file for writing, or empties one that is there.
+    pub(crate) fn create_or_empty(self, mode: u32) -> io::Result<File> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(mode);
+        Ok(rustix::fs::openat(self.directory, self.path, flags, mode)?.into())
+    }
+
     /// Opens a file or directory that is there, for locking it; a link or FIFO is not followed or
     /// waited for.
     pub(crate) fn open_existing(self) -> io::Result<File> {

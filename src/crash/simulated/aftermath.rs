@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::crash::simulated::claims::{Acknowledged, Stores};
-use crate::crash::simulated::error::{Error, Result};
+use crate::crash::simulated::error::Result;
 use crate::crash::simulated::explore::{Experiment, Laboratory, Look, look_at};
 use crate::crash::simulated::image::{Image, PAGE};
 use crate::crash::simulated::observe::{Content, Observed};
@@ -148,8 +148,7 @@ impl Laboratory<'_> {
 impl Running {
     fn wait(mut self, wait: Duration) -> Result<Waited> {
         std::thread::sleep((self.returned + wait).saturating_duration_since(Instant::now()));
-        let record = self.drive.disk.recorded();
-        let record = record.ok_or_else(|| Error::Untrusted("it did not record".to_owned()))?;
+        let record = self.drive.disk.recorded()?;
         self.drive.unmount()?;
         let Self { begun, before, after, acknowledged, returned, .. } = self;
         Ok(Waited { record, versions: (before, after), acknowledged, begun, returned })

@@ -19,9 +19,12 @@ use fuser::{
     ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyWrite, Request, WriteFlags,
 };
 
+use crate::crash::simulated::error::{Error, Result};
 use crate::crash::simulated::image::Image;
 use crate::crash::simulated::record::{Change, Moment, Record};
 use crate::sync::lock;
+use crate::sys::owners::Owner;
+use crate::sys::platform;
 use crate::units::ByteRange;
 
 /// Names and attributes never change.
@@ -33,10 +36,8 @@ pub(crate) const NAME: &str = "mycp-crash";
 /// The most bytes that the kernel hands over at once.
 const REQUEST_MAX: u32 = 1 << 20;
 
-/// fallocate(2): the range becomes a hole.
-const PUNCH_HOLE: i32 = 2;
-/// fallocate(2): the range becomes zeros.
-const ZERO_RANGE: i32 = 0x10;
+/// About what is kept of a change or a flush besides its bytes.
+const ENTRY_LEN: u64 = 128;
 
 /// One disk.
 #[derive(Debug)]
@@ -45,16 +46,64 @@ pub(crate) struct Disk(Mutex<Content>);
 #[derive(Debug)]
 struct Content {
     image: Image,
-    record: Option<Record>,
+    recording: Option<Kept>,
     /// How often its cache was flushed.
     flushes: u64,
     /// Writes of what has these bytes fail.
     refused: Option<Vec<u8>>,
+    #[cfg(test)]
+    fault: Option<Fault>,
+}
+
+/// What a disk does wrong, so that a laboratory that trusts it finds nothing out.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// A flush is answered and forgotten.
+    FlushIsLost,
+    /// It is not in the record.
+    FlushIsNotRecorded,
+    /// A write is not in the record.
+    WriteIsNotRecorded,
+    /// One bit of it is another there.
+    RecordIsWrong,
+    /// One bit of it is another on the disk.
+    WriteIsWrong,
+}
+
+/// A record that is being made.
+#[derive(Debug)]
+struct Kept {
+    record: Record,
+    /// How much of it there is, and may be.
+    len: u64,
+    most: u64,
+}
+
+impl Kept {
+    /// Notes something, unless there is too much already: the record is worth nothing then.
+    fn note(&mut self, len: u64, note: impl FnOnce(&mut Record)) {
+        self.len = self.len.saturating_add(len).saturating_add(ENTRY_LEN);
+        if !self.is_full() {
+            note(&mut self.record);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.len > self.most
+    }
 }
 
 impl Disk {
     fn new(image: Image) -> Self {
-        Self(Mutex::new(Content { image, record: None, flushes: 0, refused: None }))
+        Self(Mutex::new(Content {
+            image,
+            recording: None,
+            flushes: 0,
+            refused: None,
+            #[cfg(test)]
+            fault: None,
+        }))
     }
 
     /// Puts another content on it. To be done while nothing has the disk open.
@@ -78,46 +127,98 @@ impl Disk {
         lock(&self.0).refused = bytes.map(<[u8]>::to_vec);
     }
 
+    /// Lets it do something wrong from then on.
+    #[cfg(test)]
+    pub(crate) fn break_by(&self, fault: Fault) {
+        lock(&self.0).fault = Some(fault);
+    }
+
     fn is_refused(&self, data: &[u8]) -> bool {
         let content = lock(&self.0);
         let refused = content.refused.as_ref().filter(|bytes| !bytes.is_empty());
         refused.is_some_and(|bytes| data.windows(bytes.len()).any(|window| window == bytes))
     }
 
-    /// Begins to record.
-    pub(crate) fn record(&self) {
+    /// Begins to record, but no more than so many bytes.
+    pub(crate) fn record(&self, most: u64) {
         let mut content = lock(&self.0);
-        content.record = Some(Record::new(content.image.clone()));
+        let record = Record::new(content.image.clone());
+        content.recording = Some(Kept { record, len: 0, most });
     }
 
     /// Marks the moment in the record; `None` when there is none.
     pub(crate) fn mark(&self) -> Option<Moment> {
-        lock(&self.0).record.as_mut().map(Record::mark)
+        lock(&self.0).recording.as_mut().map(|kept| kept.record.mark())
+    }
+
+    /// The most that is recorded, if more was done than that.
+    pub(crate) fn exceeded(&self) -> Option<u64> {
+        lock(&self.0).recording.as_ref().filter(|kept| kept.is_full()).map(|kept| kept.most)
     }
 
     /// Ends recording, and returns the record.
-    pub(crate) fn recorded(&self) -> Option<Record> {
-        lock(&self.0).record.take()
+    ///
+    /// # Errors
+    ///
+    /// That there is none, or not all of it.
+    pub(crate) fn recorded(&self) -> Result<Record> {
+        match lock(&self.0).recording.take() {
+            Some(kept) if kept.is_full() => Err(Error::TooMuch { most: kept.most }),
+            Some(kept) => Ok(kept.record),
+            None => Err(Error::Untrusted("it did not record".to_owned())),
+        }
     }
 
     fn issue(&self) -> Moment {
-        lock(&self.0).record.as_mut().map_or(0, Record::issue)
+        lock(&self.0).recording.as_mut().map_or(0, |kept| kept.record.issue())
     }
 
     fn change(&self, change: Change, issued: Moment) {
         let mut content = lock(&self.0);
+        #[cfg(test)]
+        let change = broken(change, content.fault, Fault::WriteIsWrong);
         change.apply(&mut content.image);
-        if let Some(record) = &mut content.record {
-            record.change(change, issued);
+        #[cfg(test)]
+        let change = broken(change, content.fault, Fault::RecordIsWrong);
+        #[cfg(test)]
+        if content.fault == Some(Fault::WriteIsNotRecorded) {
+            return;
+        }
+        if let Some(kept) = &mut content.recording {
+            let len = match &change {
+                Change::Write { data, .. } => data.len() as u64,
+                Change::Zero(_) => 0,
+            };
+            kept.note(len, |record| record.change(change, issued));
         }
     }
 
     fn flush(&self, issued: Moment) {
         let mut content = lock(&self.0);
-        content.flushes += 1;
-        if let Some(record) = &mut content.record {
-            record.flush(issued);
+        #[cfg(test)]
+        if content.fault == Some(Fault::FlushIsLost) {
+            return;
         }
+        content.flushes += 1;
+        #[cfg(test)]
+        if content.fault == Some(Fault::FlushIsNotRecorded) {
+            return;
+        }
+        if let Some(kept) = &mut content.recording {
+            kept.note(0, |record| record.flush(issued));
+        }
+    }
+}
+
+#[cfg(test)]
+fn broken(change: Change, fault: Option<Fault>, by: Fault) -> Change {
+    match change {
+        Change::Write { offset, data } if fault == Some(by) => {
+            let mut data = data.to_vec();
+            data[7] ^= 1;
+            Change::Write { offset, data: data.into() }
+        }
+        change => change,
     }
 }
 
@@ -128,6 +229,20 @@ pub(crate) struct Shelf {
     _session: BackgroundSession,
     disks: Vec<Arc<Disk>>,
     directory: PathBuf,
+    /// What the names of its files begin with.
+    prefix: String,
+}
+
+/// What a name begins with that tells whose disk it is.
+fn prefix_of(owner: Owner) -> String {
+    format!("{NAME}-{owner}-")
+}
+
+/// Whose disk a file is, going by its name; `None` if it is none.
+pub(crate) fn owner_of(file: &Path) -> Option<Owner> {
+    let name = file.file_name()?.to_str()?.strip_prefix(NAME)?.strip_prefix('-')?;
+    let (owner, _number) = name.rsplit_once('-')?;
+    owner.parse().ok()
 }
 
 impl Shelf {
@@ -143,20 +258,27 @@ impl Shelf {
         // Requests are served side by side, as a disk with a queue does.
         config.n_threads = Some(2);
         config.clone_fd = true;
-        let server = Server { disks: disks.clone() };
+        let prefix = prefix_of(Owner::this()?);
+        let server = Server { disks: disks.clone(), prefix: prefix.clone() };
         let session = fuser::spawn_mount(server, directory, &config)?;
-        Ok(Self { _session: session, disks, directory: directory.to_owned() })
+        Ok(Self { _session: session, disks, directory: directory.to_owned(), prefix })
+    }
+
+    /// How many disks there are.
+    pub(crate) fn len(&self) -> usize {
+        self.disks.len()
     }
 
     /// A disk, and its file.
     pub(crate) fn disk(&self, number: usize) -> Option<(Arc<Disk>, PathBuf)> {
         let disk = Arc::clone(self.disks.get(number)?);
-        Some((disk, self.directory.join(number.to_string())))
+        Some((disk, self.directory.join(format!("{}{number}", self.prefix))))
     }
 }
 
 struct Server {
     disks: Vec<Arc<Disk>>,
+    prefix: String,
 }
 
 impl Server {
@@ -204,7 +326,8 @@ impl Filesystem for Server {
     }
 
     fn lookup(&self, _: &Request, _: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        let number = name.to_str().and_then(|name| name.parse::<u64>().ok());
+        let number = name.to_str().and_then(|name| name.strip_prefix(&self.prefix));
+        let number = number.and_then(|number| number.parse::<u64>().ok());
         match number.and_then(|number| self.attributes(INodeNo(number.checked_add(2)?))) {
             Some(attributes) => reply.entry(&REMEMBER, &attributes, Generation(0)),
             None => reply.error(Errno::ENOENT),
@@ -284,7 +407,7 @@ impl Filesystem for Server {
         reply: ReplyEmpty,
     ) {
         let Some(disk) = self.disk(ino) else { return reply.error(Errno::ENOENT) };
-        if mode & (PUNCH_HOLE | ZERO_RANGE) != 0 {
+        if platform::makes_zeros(mode) {
             let issued = disk.issue();
             let range = ByteRange::between(offset, offset.saturating_add(len));
             disk.change(Change::Zero(range), issued);

@@ -55,11 +55,25 @@ pub enum Error {
         #[source]
         error: io::Error,
     },
+    /// A file system cannot be unmounted, because it is in use.
+    #[error("cannot unmount {}: it is in use by {by}", Quoted(.directory))]
+    InUse {
+        /// Where it is mounted.
+        directory: PathBuf,
+        /// The names and numbers of the processes that use it.
+        by: String,
+    },
+    /// A command wrote so much that not all of it is recorded.
+    #[error("the command wrote more than {} MiB, the most that is recorded", .most >> 20)]
+    TooMuch {
+        /// The most bytes that are recorded, with some for what is noted of each write.
+        most: u64,
+    },
     /// The simulated disk does not do what it must; no finding would mean anything.
     #[error("the simulated disk is not to be trusted: {0}")]
     Untrusted(String),
     /// The command of a workload failed, or could not be started.
-    #[error("the command '{line}' {how}")]
+    #[error("the command {} {how}", Quoted(Path::new(.line)))]
     Command {
         /// Its command line.
         line: String,

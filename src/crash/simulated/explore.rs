@@ -90,7 +90,11 @@ pub struct Example {
 pub struct Laboratory<'r> {
     pub(super) room: &'r Room,
     workers: usize,
+    record_max: u64,
 }
+
+/// Bytes of memory that are taken for available where the system does not tell.
+const MEMORY_UNTOLD: u64 = 2 << 30;
 
 /// What a state holds, or why it cannot be mounted.
 pub(super) type Look = Result<Observed, String>;
@@ -115,7 +119,15 @@ impl<'r> Laboratory<'r> {
     /// A laboratory in that room.
     #[must_use]
     pub fn new(room: &'r Room, workers: usize) -> Self {
-        Self { room, workers: workers.max(1) }
+        let memory = platform::available_memory().unwrap_or(MEMORY_UNTOLD);
+        Self { room, workers: workers.max(1), record_max: memory / 4 }
+    }
+
+    /// Keeps at most so many bytes of what is written while commands run; else, a quarter of the
+    /// memory that is available now. Who writes more is killed, and nothing is said of him.
+    #[must_use]
+    pub fn record_at_most(self, bytes: u64) -> Self {
+        Self { record_max: bytes, ..self }
     }
 
     /// Looks at states that a crash could have left.
@@ -183,7 +195,7 @@ impl<'r> Laboratory<'r> {
         })?;
         // What is prepared is on the disk, and nothing of it is under way any more.
         drive.unmount()?;
-        drive.disk.record();
+        drive.disk.record(self.record_max / shelf.len().max(1) as u64);
         drive.mount(experiment.system, &experiment.mount_options)?;
         Ok((drive, Observed::of(&root)))
     }
@@ -207,7 +219,7 @@ impl<'r> Laboratory<'r> {
         File::open(&root)
             .and_then(|root| platform::sync_file_system(&root))
             .map_err(|error| Error::System("flush the file system", error))?;
-        let record = drive.disk.recorded().ok_or_else(untrusted)?;
+        let record = drive.disk.recorded()?;
         drive.unmount()?;
         let (source, target) = &workload.copies;
         let oracle = Oracle::new(before, after, (source, target));

@@ -1,18 +1,19 @@
 //! The file systems that are crashed: made, mounted and unmounted.
 
-use std::ffi::CString;
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::process::Command;
 use std::str::FromStr;
 use std::time::Duration;
 
-use rustix::io::Errno;
-use rustix::mount::{MountFlags, UnmountFlags};
 use serde::{Deserialize, Serialize};
 
 use crate::crash::by_name::{UnknownName, by_name};
 use crate::crash::simulated::error::{Error, Result};
+use crate::options::Quoted;
+use crate::sys::holders::{self, Holder};
+use crate::sys::{children, mounts};
 
 /// A file system that a laboratory can crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -74,11 +75,9 @@ impl FileSystem {
             Self::Xfs => "nouuid",
             Self::Ext4 | Self::Btrfs | Self::Ext2 => "",
         };
-        let (flags, data) = split(own, options);
         let failed = |error| Error::Mount { system: self, options: options.to_owned(), error };
-        let data = CString::new(data).map_err(|error| failed(error.into()))?;
-        rustix::mount::mount(device, directory, self.as_str(), flags, data.as_c_str())
-            .map_err(|error| failed(error.into()))
+        let options = format!("{own},{options}");
+        mounts::mount(device, directory, self.as_str(), &options).map_err(failed)
     }
 
     /// Repairs what has no journal, as an administrator would before it is mounted.
@@ -95,44 +94,40 @@ impl FileSystem {
     }
 
     /// Unmounts what is mounted there.
+    ///
+    /// # Errors
+    ///
+    /// Who keeps it in use, after a while: a process that another thread starts has all open files
+    /// until it is another program.
     pub(crate) fn unmount(directory: &Path) -> Result<()> {
         let mut attempts = 0..BUSY_ATTEMPTS;
         loop {
-            match rustix::mount::unmount(directory, UnmountFlags::empty()) {
-                // A process that another thread starts has all open files until it is another
-                // program.
-                Err(Errno::BUSY) if attempts.next().is_some() => {
-                    std::thread::sleep(BUSY_PAUSE);
-                }
+            match mounts::unmount(directory) {
+                Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {}
                 ended => {
-                    return ended
-                        .map_err(|error| Error::System("unmount the file system", error.into()));
+                    return ended.map_err(|error| Error::System("unmount the file system", error));
                 }
             }
+            if attempts.next().is_none() {
+                let by = told(&holders::of(directory));
+                return Err(Error::InUse { directory: directory.to_owned(), by });
+            }
+            std::thread::sleep(BUSY_PAUSE);
         }
     }
 }
 
-/// How often, and after which pause, it is tried again to unmount a busy file system.
-const BUSY_ATTEMPTS: u32 = 400;
-const BUSY_PAUSE: Duration = Duration::from_millis(5);
+/// How often, and after which pause, it is looked whether a file system is still in use.
+pub(crate) const BUSY_ATTEMPTS: u32 = 400;
+pub(crate) const BUSY_PAUSE: Duration = Duration::from_millis(5);
 
-/// What mount(2) takes as flags, and what it takes as text.
-fn split(own: &str, options: &str) -> (MountFlags, String) {
-    let mut flags = MountFlags::empty();
-    let mut data: Vec<&str> = Vec::new();
-    for option in own.split(',').chain(options.split(',')).filter(|option| !option.is_empty()) {
-        match option {
-            "noatime" => flags |= MountFlags::NOATIME,
-            "relatime" => flags |= MountFlags::RELATIME,
-            "strictatime" => flags |= MountFlags::STRICTATIME,
-            "lazytime" => flags |= MountFlags::LAZYTIME,
-            "sync" => flags |= MountFlags::SYNCHRONOUS,
-            "dirsync" => flags |= MountFlags::DIRSYNC,
-            other => data.push(other),
-        }
+/// Names and numbers of processes.
+pub(crate) fn told(holders: &[Holder]) -> String {
+    let one = |holder: &Holder| format!("{} ({})", Quoted(Path::new(&holder.name)), holder.pid);
+    match holders {
+        [] => "a process that is not found".to_owned(),
+        _ => holders.iter().map(one).collect::<Vec<_>>().join(", "),
     }
-    (flags, data.join(","))
 }
 
 fn run(line: &str, device: &Path) -> Result<()> {
@@ -146,7 +141,8 @@ fn run(line: &str, device: &Path) -> Result<()> {
 fn start(line: &str, device: &Path) -> Result<(Option<i32>, String)> {
     let mut words = line.split(' ');
     let mut command = Command::new(words.next().unwrap_or_default());
-    let output = command.args(words).arg(device).output();
+    children::kill_with_this_thread(command.args(words).arg(device));
+    let output = command.output();
     let output = output.map_err(|error| Error::NoTool { line: line.to_owned(), error })?;
     Ok((output.status.code(), String::from_utf8_lossy(&output.stderr).trim().to_owned()))
 }

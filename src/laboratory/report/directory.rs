@@ -1,13 +1,14 @@
 //! The directory of a report.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use rustix::fs::{Mode, OFlags, openat};
 
 use crate::options::Quoted;
+use crate::sys::names::{Follow, Spot};
 
 /// A directory that is open: the laboratory's room may hide its name.
 #[derive(Debug)]
@@ -44,18 +45,14 @@ impl Directory {
 
     /// Makes a file, or empties one that is there.
     pub(in crate::laboratory) fn create(&self, name: &str) -> anyhow::Result<File> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
-        let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
-        let file = openat(&self.file, name, flags, mode);
-        let failed = || format!("cannot write {}", Quoted(&self.path.join(name)));
-        Ok(file.with_context(failed)?.into())
+        let file = Spot::within(&self.file, OsStr::new(name)).create_or_empty(0o644);
+        file.with_context(|| format!("cannot write {}", Quoted(&self.path.join(name))))
     }
 
     /// Opens a file that is there.
     pub(in crate::laboratory) fn existing(&self, name: &str) -> anyhow::Result<File> {
-        let file = openat(&self.file, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-        let failed = || format!("cannot open {}", Quoted(&self.path.join(name)));
-        Ok(file.with_context(failed)?.into())
+        let file = Spot::within(&self.file, OsStr::new(name)).open_for_reading(Follow::Yes);
+        file.with_context(|| format!("cannot open {}", Quoted(&self.path.join(name))))
     }
 }
 
