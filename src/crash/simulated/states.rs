@@ -139,13 +139,14 @@ pub(crate) fn choose(record: &Record, honest: bool, bound: Bound) -> States {
                 let digest = choice.image(crash).digest();
                 // A point is known by the marks before it; between two marks equal images are one
                 // state.
-                if !seen.insert((*marks, digest)) && wasted < WASTED_MAX {
-                    wasted = wasted.saturating_add(crash.pending.len());
-                    continue;
-                }
-                if wasted >= WASTED_MAX || states.chosen.len() == max {
+                let is_new = seen.insert((*marks, digest));
+                if wasted >= WASTED_MAX || is_new && states.chosen.len() == max {
                     states.is_exhaustive = is_small && round > 1;
                     return states;
+                }
+                if !is_new {
+                    wasted = wasted.saturating_add(crash.pending.len());
+                    continue;
                 }
                 wasted = 0;
                 let number = states.chosen.len() as u64;
@@ -157,7 +158,8 @@ pub(crate) fn choose(record: &Record, honest: bool, bound: Bound) -> States {
                 break;
             }
         }
-        if !any {
+        // Nothing may be long enough to be torn.
+        if !any && round >= RANDOM_FROM {
             break;
         }
     }

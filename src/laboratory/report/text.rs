@@ -322,8 +322,8 @@ mod tests {
         );
         assert_eq!(
             line(&text, "ms-sync"),
-            "ms-sync data, size 60 2^31 100 % 100 % - 30 % (30/100) 0 20.0 us HOLDS (0 of 30 drawn: \
-             < 10.0 %)"
+            "ms-sync data, size 60 2^31 100 % 100 % - 30 % (30/100) 0 20.0 us HOLDS (0 of 30 \
+             drawn: < 10.0 %)"
         );
         assert!(text.contains("less than 3/n of all"), "{text}");
         assert!(!text.contains("Commands") && !text.contains("Controls"), "{text}");
