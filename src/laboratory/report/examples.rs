@@ -104,8 +104,8 @@ mod tests {
                 "\ncounterexamples to copy a:\n  whole: state 17, after the command's end: \
                  'target/m\\xfe': it is gone; 2 of 3 pending changes of the disk are lost, and \
                  without any one of these losses it is not so: change 1, 1024 bytes at 4096 of \
-                 which 4096..4608 arrived (bytes 512..1536 of 'target/m\\xfe'); change 2, 512 bytes at \
-                 0 (metadata)\n"
+                 which 4096..4608 arrived (bytes 512..1536 of 'target/m\\xfe'); change 2, 512 \
+                 bytes at 0 (metadata)\n"
             ),
             "{text}"
         );
