@@ -127,9 +127,13 @@
 //!    An `Image` shares all pages but those that differ, so that a state costs no copy.
 //! 4. Each state is mounted, and looked at down to each sector (`simulated::observe`). `oracle`
 //!    compares it with what there was before the command and after it, `claims` with what was
-//!    acknowledged.
+//!    acknowledged. A state that shows something wrong is reduced to the losses that it takes
+//!    (`minimal`), and these are told by what was in them (`losses`).
 //! 5. What a copier with a step left out (`simulated::cripple`) or a disk that ignores flushes
 //!    must lose is looked for in every run; if it is not found, nothing can be said.
+//!
+//! The kernel's FUSE and loop drivers send a flush only when the writes before it have completed: a
+//! race of a write with a flush that overlaps it is not explored.
 //!
 //! Who stores through maps on a served disk is a process of its own: one that serves a disk and
 //! maps its files would wait for itself.

@@ -128,6 +128,92 @@ fn rsync_with_fsync_may_lose_the_name() {
     assert!(run.text.contains("'target/new': it is not there"), "{}", run.text);
 }
 
+/// A crash in between leaves neither the old file nor the new one.
+#[test]
+#[ignore = "needs root, loop devices and FUSE"]
+fn a_file_that_is_removed_to_be_made_anew_is_found_out() {
+    let anew = "rm target/medium && sync target && cp source/medium target/medium && \
+                sync target/medium target";
+    let run = explore(["--fs", "ext4", "--states", "60", "--", "sh", "-c", anew]);
+    assert_eq!(run.status, Some(1), "{}", run.text);
+    let text = run.text.replace("\n   ", "");
+    let found = "while it ran: 'target/medium': it is gone, and is there before and after";
+    assert!(text.contains(found), "{text}");
+}
+
+/// Its name is nobody's business, but what others have deleted must not be in it.
+#[test]
+#[ignore = "needs root, loop devices and FUSE"]
+fn a_temporary_of_a_command_is_no_breach() {
+    let through = |bytes: &str| {
+        let line = format!(
+            "{bytes} > target/.medium.Xa31 && sync target/.medium.Xa31 target && \
+             cp source/medium target/medium && rm target/.medium.Xa31 && sync target/medium target"
+        );
+        explore(["--fs", "ext4", "--states", "60", "--", "sh", "-c", &line])
+    };
+    let run = through("cat source/large source/small");
+    assert_eq!(run.status, Some(0), "{}", run.text);
+    let run = through("yes | head -c 5000");
+    assert_eq!(run.status, Some(1), "{}", run.text);
+    let text = run.text.replace("\n   ", "");
+    assert!(text.contains("sectors of this temporary are in no version of a file"), "{text}");
+}
+
+#[test]
+#[ignore = "needs root, loop devices and FUSE"]
+fn a_command_that_changes_nothing_proves_nothing() {
+    let run = explore(["--fs", "ext4", "--states", "20", "--", "true"]);
+    assert_eq!(run.status, Some(2), "{}", run.text);
+    let why = "INCONCLUSIVE: it does nothing that could break no-foreign, done";
+    assert!(run.text.contains(why), "{}", run.text);
+}
+
+/// Of the many losses of a state, those are shown that it takes; one seed shows the same again.
+#[test]
+#[ignore = "needs root, loop devices and FUSE"]
+fn a_counterexample_is_reduced_and_can_be_looked_into() {
+    let sandbox = Sandbox::new();
+    let report = sandbox.path("report");
+    let mount = sandbox.directory("mount");
+    let words = ["--fs", "ext4", "--states", "60", "--json"];
+    let run =
+        |option| explore([&words[..], &[option, report.to_str().unwrap(), "--", "true"]].concat());
+    let examples = |text: &str| -> BTreeMap<String, serde_json::Value> {
+        let trials = trials(text).into_iter();
+        trials.map(|(name, trial)| (name, trial["promises"].clone())).collect()
+    };
+    let found = examples(&run("--report").text);
+    assert_eq!(examples(&run("--again").text), found);
+
+    let example = &found["a disk that ignores flushes"][4]["example"];
+    assert_eq!(example["minimal"], true, "{example}");
+    let losses = example["losses"].as_array().unwrap();
+    assert!(!losses.is_empty() && losses.len() < 5, "{example}");
+    let line = example["replay"].as_str().unwrap();
+    let line = line.replace("/mnt", mount.to_str().unwrap());
+    let mut command = program();
+    command.args(line.split(' ').skip(1)).stdout(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    wait_until("the state is not mounted", || mount.join("source/medium").exists());
+    let [source, target] = ["source/medium", "target/medium"].map(|name| {
+        let time = mount.join(name).metadata().unwrap().modified().unwrap();
+        (fs::read(mount.join(name)).unwrap(), time)
+    });
+    assert!(source != target);
+    let process = rustix::process::Pid::from_raw(child.id() as i32).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+    child.wait().unwrap();
+    assert_eq!(leftovers(&mount), [""; 0]);
+
+    let mut words: Vec<_> = line.split(' ').skip(1).collect();
+    let at = words.iter().position(|word| *word == "--lost").unwrap();
+    words[at + 1] = "99999";
+    let refused = ended(&program().args(words).output().unwrap());
+    assert_eq!(refused.status, Some(2));
+    assert!(refused.text.contains("that lacks all of these changes"), "{}", refused.text);
+}
+
 /// Without times, which no two runs share.
 fn without_seconds(text: &str) -> String {
     let lines = text.lines().filter(|line| !line.contains(" states in "));

@@ -14,8 +14,8 @@ use super::recordings;
 use super::report::{Directory, Outcome, Report, Settled, Setup};
 use super::say::say;
 use crate::crash::simulated::{
-    Bound, Cripple, Error, Experiment, FileSystem, Findings, Laboratory, OVERWRITTEN, Promise,
-    Recording, Room, SyncMode, Verdict, Workload, WorkloadKind,
+    Bound, Cripple, Error, Experiment, FileSystem, Findings, Flaw, Laboratory, OVERWRITTEN,
+    Promise, Property, Recording, Room, SyncMode, Verdict, Workload, WorkloadKind,
 };
 use crate::options::Quoted;
 use crate::program::words::{one_of, whole};
@@ -136,6 +136,29 @@ impl Trial {
                 }
             }
         }
+    }
+
+    /// The flaws of which an example is worth a closer look: broken promises, and what a mode loses
+    /// of what it promises, or, if that is nothing, the first that it loses; of a control that is
+    /// to be found out, what it has to break.
+    pub(super) fn shown(&self, findings: &Findings) -> Vec<Flaw> {
+        let is_found = |flaw: &Flaw| findings.examples.contains_key(flaw);
+        let broken = self.workload.promises.iter().map(|promise| Flaw::Broken(*promise));
+        let mut shown: Vec<_> = broken.filter(is_found).collect();
+        match self.subject {
+            Subject::Mode(mode) => {
+                let lost = Property::ALL.into_iter().filter(|property| {
+                    mode.promises().is_empty() || mode.promises().contains(property)
+                });
+                let lost = lost.map(Flaw::Lost).filter(is_found);
+                shown.extend(lost.take(mode.promises().len().max(1)));
+            }
+            Subject::Cripple(_) | Subject::Liar if !self.is_sound() => {
+                shown.retain(|flaw| *flaw == Flaw::Broken(self.must_break()));
+            }
+            Subject::Command | Subject::Cripple(_) | Subject::Liar => {}
+        }
+        shown
     }
 
     /// The promise that a control has to break.
@@ -297,7 +320,7 @@ fn look(
         recordings::save(&recording, directory, &name)?;
     }
     let bound = Bound { seed: args.seed, states: args.states };
-    Ok(laboratory.explore(&recording, bound)?)
+    Ok(laboratory.explore(&recording, bound, |findings| trial.shown(findings))?)
 }
 
 fn record(

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::crash::simulated::claims::{Acknowledged, Stores};
 use crate::crash::simulated::error::Result;
-use crate::crash::simulated::explore::{Experiment, Laboratory, Look, look_at};
+use crate::crash::simulated::explore::{Experiment, Laboratory, Look, Site, look_at};
 use crate::crash::simulated::image::{Image, PAGE};
 use crate::crash::simulated::observe::{Content, Observed};
 use crate::crash::simulated::record::{Moment, Record, SECTOR};
@@ -128,7 +128,7 @@ impl Laboratory<'_> {
             let workload = &experiment.workload;
             let acknowledged = workload.program().run(&drive)?;
             let returned = Instant::now();
-            let after = Observed::of(&drive.directory);
+            let after = Observed::version(&drive.directory)?;
             Ok(Running { drive, begun, before, after, acknowledged, returned })
         });
         let running: Vec<_> = running.collect::<Result<_>>()?;
@@ -137,8 +137,12 @@ impl Laboratory<'_> {
         // Two file systems of one identity are not to be mounted at once.
         let mut drive = Drive::attach(self.room, &shelf, experiments.len())?;
         let looked = waited.into_iter().zip(experiments).map(|(one, experiment)| {
-            let on = (experiment.system, experiment.mount_options.as_str());
-            let look = |image: &Image| look_at(&mut drive, on, image);
+            let site = Site {
+                system: experiment.system,
+                mount_options: &experiment.mount_options,
+                len_max: one.record.disk_len() + one.versions.1.len_max(),
+            };
+            let look = |image: &Image| look_at(&mut drive, site, image);
             one.look(wait, file, look)
         });
         looked.collect()
@@ -193,7 +197,7 @@ impl Waited {
     /// How many stores are not there.
     fn lost(&self, state: &Observed) -> u64 {
         let versions = (&self.versions.0, &self.versions.1);
-        let stores = Stores::judge(versions, self.acknowledged.iter(), state);
+        let (stores, _) = Stores::judge(versions, self.acknowledged.iter(), state);
         // What has no name is not looked for, and is lost too.
         let kept = stores.kept.get(&Property::Data).map_or(0, |data| data.kept);
         (self.acknowledged.len() as u64).saturating_sub(kept)

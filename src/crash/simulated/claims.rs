@@ -1,6 +1,7 @@
 //! Whether what a program was told that it has is there.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +57,14 @@ pub struct Stores {
     pub torn: u64,
 }
 
+/// Something that was acknowledged and is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Missing {
+    pub(crate) property: Property,
+    pub(crate) path: PathBuf,
+    pub(crate) what: String,
+}
+
 impl Stores {
     pub(crate) fn join(&mut self, other: Self) {
         for (property, kept) in other.kept {
@@ -64,43 +73,71 @@ impl Stores {
         self.torn += other.torn;
     }
 
-    fn add(&mut self, property: Property, is_kept: bool) {
-        self.kept.entry(property).or_default().add(is_kept);
-    }
-
-    /// What a state has of that, which was claimed before it.
+    /// What a state has of that, which was claimed before it; and what it has not.
     pub(crate) fn judge<'a>(
-        (before, after): (&Observed, &Observed),
+        versions: (&Observed, &Observed),
         claims: impl Iterator<Item = &'a Acknowledged>,
         state: &Observed,
-    ) -> Self {
-        let mut stores = Self::default();
-        for Acknowledged { claim, attributes, .. } in claims {
-            let there = state.objects.get(&claim.path);
-            let old = before.objects.get(&claim.path);
-            let new = after.objects.get(&claim.path);
-            if claim.is_named {
-                // The name may lead to the older file still.
-                let leads = there.is_some_and(|it| old.is_none_or(|old| it.content != old.content));
-                stores.add(Property::Name, leads);
-                if !leads {
-                    continue;
+    ) -> (Self, Vec<Missing>) {
+        let (mut stores, mut missing) = (Self::default(), Vec::new());
+        for acknowledged in claims {
+            let found = stores.look(versions, acknowledged, state);
+            for (property, is_kept) in found {
+                stores.kept.entry(property).or_default().add(is_kept);
+                if !is_kept {
+                    let (path, what) =
+                        (acknowledged.claim.path.clone(), acknowledged.lost(property));
+                    missing.push(Missing { property, path, what });
                 }
             }
-            let is_version = |version: Option<&Object>| {
-                let sectors = claim.start / SECTOR..claim.end.div_ceil(SECTOR);
-                sectors.into_iter().all(|at| mark(there, at) == mark(version, at))
-            };
-            let (is_new, is_old) = (is_version(new), is_version(old));
-            stores.add(Property::Data, is_new);
-            stores.torn += u64::from(!is_new && !is_old);
-            stores.add(Property::Size, there.is_some_and(|it| it.content.len >= claim.end));
-            stores.add(
-                Property::Attributes,
-                there.is_some_and(|it| has_attributes(&it.attributes, attributes)),
-            );
         }
-        stores
+        (stores, missing)
+    }
+
+    /// Which properties of a store are there, of those that can be looked for.
+    fn look(
+        &mut self,
+        (before, after): (&Observed, &Observed),
+        Acknowledged { claim, attributes, .. }: &Acknowledged,
+        state: &Observed,
+    ) -> Vec<(Property, bool)> {
+        let mut found = Vec::new();
+        let there = state.objects.get(&claim.path);
+        let old = before.objects.get(&claim.path);
+        let new = after.objects.get(&claim.path);
+        if claim.is_named {
+            // The name may lead to the older file still.
+            let leads = there.is_some_and(|it| old.is_none_or(|old| it.content != old.content));
+            found.push((Property::Name, leads));
+            if !leads {
+                return found;
+            }
+        }
+        let is_version = |version: Option<&Object>| {
+            let sectors = claim.start / SECTOR..claim.end.div_ceil(SECTOR);
+            sectors.into_iter().all(|at| mark(there, at) == mark(version, at))
+        };
+        let (is_new, is_old) = (is_version(new), is_version(old));
+        self.torn += u64::from(!is_new && !is_old);
+        let has = |is: &dyn Fn(&Object) -> bool| there.is_some_and(is);
+        found.push((Property::Data, is_new));
+        found.push((Property::Size, has(&|it| it.content.len >= claim.end)));
+        let attributes = has(&|it| has_attributes(&it.attributes, attributes));
+        found.push((Property::Attributes, attributes));
+        found
+    }
+}
+
+impl Acknowledged {
+    /// What it means that a property is lost.
+    fn lost(&self, property: Property) -> String {
+        let Claim { start, end, .. } = self.claim;
+        match property {
+            Property::Data => format!("its bytes {start}..{end} are not as they were stored"),
+            Property::Size => format!("it ends before byte {end}, up to which it was stored"),
+            Property::Attributes => "it has older attributes than it had then".to_owned(),
+            Property::Name => "the name does not lead to what was stored".to_owned(),
+        }
     }
 }
 

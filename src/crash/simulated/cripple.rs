@@ -1,6 +1,7 @@
 //! A small mapped copier with one step left out or out of order: a laboratory that does not find
 //! out what is wrong with it finds nothing out.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
@@ -55,6 +56,11 @@ impl Cripple {
         }
     }
 
+    /// Whether a name is one of the temporaries that these copiers make.
+    pub(crate) fn is_temporary_name(name: &OsStr) -> bool {
+        Path::new(name).extension().is_some_and(|it| it == PART || it == BESIDE)
+    }
+
     /// Copies a file with its time, badly.
     ///
     /// # Errors
@@ -73,7 +79,7 @@ impl Cripple {
             Self::PageShort => return page_short(&bytes, stamp, target),
             _ => {}
         }
-        let temporary = target.with_extension("part");
+        let temporary = target.with_extension(PART);
         let file =
             File::options().read(true).write(true).create(true).truncate(true).open(&temporary)?;
         fill(&file, &bytes)?;
@@ -106,6 +112,10 @@ impl FromStr for Cripple {
         by_name("crippled copier", &Self::ALL, name)
     }
 }
+
+/// What the names of temporaries end with: of what is to be the copy, and of what is only flushed.
+const PART: &str = "part";
+const BESIDE: &str = "beside";
 
 /// The time that a copy gets.
 #[derive(Clone, Copy)]
@@ -140,7 +150,7 @@ fn times_first(bytes: &[u8], stamp: Stamp, target: &Path, directory: &File) -> i
     stamp.set(&file)?;
     // As it may happen by itself at any time.
     if platform::commit_transaction(directory).is_err() {
-        let other = target.with_extension("beside");
+        let other = target.with_extension(BESIDE);
         File::create(&other)?.sync_all()?;
         fs::remove_file(&other)?;
         directory.sync_all()?;

@@ -5,17 +5,21 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::crash::simulated::claims::Stores;
 use crate::crash::simulated::disk::Shelf;
 use crate::crash::simulated::error::{Error, Result};
+use crate::crash::simulated::findings::{Example, Findings, Flaw, Flawed, Reduction, Seen, Sight};
 use crate::crash::simulated::image::Image;
+use crate::crash::simulated::losses::Places;
+use crate::crash::simulated::minimal::{Reduced, reduce};
 use crate::crash::simulated::observe::Observed;
-use crate::crash::simulated::oracle::{Breach, Oracle, Promise};
+use crate::crash::simulated::oracle::{Breach, Oracle};
+use crate::crash::simulated::promise::Promise;
 use crate::crash::simulated::recording::Recording;
 use crate::crash::simulated::room::{Drive, Room};
-use crate::crash::simulated::states::{Bound, Choice, State, choose};
+use crate::crash::simulated::states::{Bound, State, States, choose};
 use crate::crash::simulated::system::FileSystem;
 use crate::crash::simulated::workload::Workload;
 use crate::sync::{into_inner, lock};
@@ -34,57 +38,6 @@ pub struct Experiment {
     pub is_honest: bool,
 }
 
-/// What was found out.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Findings {
-    /// States looked at, no two alike.
-    pub states: u64,
-    /// Those of them after the command had ended.
-    pub ended: u64,
-    /// Whether every subset of the pending changes was looked at, at each crash point.
-    pub is_exhaustive: bool,
-    /// The binary logarithm of the number of these subsets.
-    pub legal_log2: f64,
-    /// Changes of the disk's content that were recorded, and flushes.
-    pub changes: usize,
-    /// Flushes that were recorded.
-    pub flushes: usize,
-    /// How many states break which promise; also promises that were not made.
-    pub breaches: HashMap<Promise, u64>,
-    /// An example for each broken promise.
-    pub examples: HashMap<Promise, Example>,
-    /// What was there of the stores that the command told of, summed over all states.
-    pub stores: Stores,
-    /// How long the calls took that flushed these stores, on the simulated disk.
-    pub flushes_took: Vec<Duration>,
-    /// States that the file system cannot mount, which is its own affair: nothing else is judged
-    /// there.
-    pub unmountable: u64,
-    /// Those of them in which no change is torn, which a file system has to survive.
-    pub unmountable_whole: u64,
-    /// Why one of them cannot be mounted.
-    pub unmountable_because: Option<String>,
-    /// How long the looking took.
-    pub elapsed: Duration,
-}
-
-/// A state that breaks a promise.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Example {
-    /// Its number, for looking at it again.
-    pub state: u64,
-    /// What is wrong.
-    pub breach: Breach,
-    /// Which of the changes that were pending are lost, and of how many.
-    pub lost: Vec<usize>,
-    /// How many changes were pending.
-    pub pending: usize,
-    /// Whether the command had ended.
-    pub has_ended: bool,
-}
-
 /// Where experiments are made, with so many states looked at side by side.
 #[derive(Debug)]
 pub struct Laboratory<'r> {
@@ -99,21 +52,25 @@ const MEMORY_UNTOLD: u64 = 2 << 30;
 /// What a state holds, or why it cannot be mounted.
 pub(super) type Look = Result<Observed, String>;
 
-/// A state that cannot be mounted.
-struct Unmountable {
-    number: u64,
-    is_torn: bool,
-    why: String,
+/// How states are mounted and looked at.
+#[derive(Clone, Copy)]
+pub(super) struct Site<'a> {
+    pub(super) system: FileSystem,
+    pub(super) mount_options: &'a str,
+    /// A longer file cannot be right.
+    pub(super) len_max: u64,
 }
 
-/// What was seen of a state.
-struct Seen {
-    number: u64,
-    has_ended: bool,
-    choice: Choice,
-    breaches: Vec<Breach>,
-    stores: Stores,
+impl<'a> Site<'a> {
+    fn of(recorded: &'a Recording) -> Self {
+        let (before, after) = recorded.oracle.versions();
+        let len_max = recorded.record.disk_len() + before.len_max().max(after.len_max());
+        Self { system: recorded.system, mount_options: &recorded.mount_options, len_max }
+    }
 }
+
+/// The most states that are mounted to reduce an example.
+const REDUCTION_STATES_MAX: usize = 40;
 
 impl<'r> Laboratory<'r> {
     /// A laboratory in that room.
@@ -130,47 +87,31 @@ impl<'r> Laboratory<'r> {
         Self { record_max: bytes, ..self }
     }
 
-    /// Looks at states that a crash could have left.
+    /// Looks at states that a crash could have left. Of what was found, `is_shown` names the flaws
+    /// whose examples are to be reduced, which mounts some more states for each.
     ///
     /// # Errors
     ///
     /// Whatever keeps them from being looked at: no right to mount, say. That something is lost is
     /// no error.
-    pub fn explore(&self, recorded: &Recording, bound: Bound) -> Result<Findings> {
+    pub fn explore(
+        &self,
+        recorded: &Recording,
+        bound: Bound,
+        is_shown: impl Fn(&Findings) -> Vec<Flaw>,
+    ) -> Result<Findings> {
         let started = Instant::now();
         let shelf = self.room.shelf(self.workers, recorded.record.disk_len())?;
         let states = choose(&recorded.record, recorded.is_honest, bound);
-        let mut seen = self.look(&shelf, recorded, &states.chosen)?;
-        let (changes, flushes) = recorded.record.counts();
-        let mut findings = Findings {
-            states: states.chosen.len() as u64,
-            ended: 0,
-            is_exhaustive: states.is_exhaustive,
-            legal_log2: recorded.record.legal_log2(recorded.is_honest),
-            changes,
-            flushes,
-            breaches: HashMap::new(),
-            examples: HashMap::new(),
-            stores: Stores::default(),
-            flushes_took: recorded.acknowledged.iter().filter_map(|it| it.claim.flush).collect(),
-            unmountable: 0,
-            unmountable_whole: 0,
-            unmountable_because: None,
-            elapsed: Duration::ZERO,
-        };
-        // In the order of their numbers, whoever looked at them.
-        seen.sort_by_key(|seen| match seen {
-            Ok(seen) => seen.number,
-            Err(unmountable) => unmountable.number,
-        });
-        for seen in seen {
-            match seen {
-                Ok(seen) => findings.add(seen),
-                Err(Unmountable { is_torn, why, .. }) => {
-                    findings.unmountable += 1;
-                    findings.unmountable_whole += u64::from(!is_torn);
-                    findings.unmountable_because.get_or_insert(why);
-                }
+        let sights = self.look(&shelf, recorded, &states.chosen)?;
+        let mut findings = Findings::of(recorded, &states, sights);
+        let shown = is_shown(&findings);
+        if !shown.is_empty() {
+            let mut drive = Drive::attach(self.room, &shelf, 0)?;
+            let places = Places::of(&recorded.oracle);
+            for flaw in shown {
+                let Some(example) = findings.examples.get_mut(&flaw) else { continue };
+                reduce_example(&mut drive, recorded, (&states, &places), flaw, example)?;
             }
         }
         findings.elapsed = started.elapsed();
@@ -197,7 +138,7 @@ impl<'r> Laboratory<'r> {
         drive.unmount()?;
         drive.disk.record(self.record_max / shelf.len().max(1) as u64);
         drive.mount(experiment.system, &experiment.mount_options)?;
-        Ok((drive, Observed::of(&root)))
+        Ok((drive, Observed::version(&root)?))
     }
 
     /// Runs a command on a recorded disk.
@@ -214,7 +155,7 @@ impl<'r> Laboratory<'r> {
         let acknowledged = workload.program().run(&drive)?;
         let untrusted = || Error::Untrusted("it did not record".to_owned());
         let ended = drive.disk.mark().ok_or_else(untrusted)?;
-        let after = Observed::of(&root);
+        let after = Observed::version(&root)?;
         // What the system writes some time later, it may write now.
         File::open(&root)
             .and_then(|root| platform::sync_file_system(&root))
@@ -222,7 +163,7 @@ impl<'r> Laboratory<'r> {
         let record = drive.disk.recorded()?;
         drive.unmount()?;
         let (source, target) = &workload.copies;
-        let oracle = Oracle::new(before, after, (source, target));
+        let oracle = Oracle::new((before, after), (source, target), workload.temporaries);
         Ok(Recording {
             system: experiment.system,
             mount_options: experiment.mount_options.clone(),
@@ -235,38 +176,30 @@ impl<'r> Laboratory<'r> {
     }
 
     /// Looks at states, several at a time.
-    fn look(
-        &self,
-        shelf: &Shelf,
-        recorded: &Recording,
-        states: &[State],
-    ) -> Result<Vec<Result<Seen, Unmountable>>> {
-        let on = (recorded.system, recorded.mount_options.as_str());
+    fn look(&self, shelf: &Shelf, recorded: &Recording, states: &[State]) -> Result<Vec<Sight>> {
+        let site = Site::of(recorded);
         let next = AtomicUsize::new(0);
         // An image that comes after several marks need not be mounted again.
         let mut times = HashMap::<u128, usize>::new();
         states.iter().for_each(|state| *times.entry(state.digest).or_default() += 1);
         let known: Mutex<HashMap<u128, Arc<Look>>> = Mutex::default();
-        let seen = Mutex::new(Vec::with_capacity(states.len()));
+        let sights = Mutex::new(Vec::with_capacity(states.len()));
         let work = |number: usize| -> Result<()> {
             let mut drive = Drive::attach(self.room, shelf, number)?;
             while let Some(state) = states.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let observed = lock(&known).get(&state.digest).cloned();
                 let observed = match observed {
                     Some(observed) => observed,
-                    None => Arc::new(look_at(&mut drive, on, &state.image())?),
+                    None => Arc::new(look_at(&mut drive, site, &state.image())?),
                 };
                 if times.get(&state.digest).is_some_and(|times| *times > 1) {
                     lock(&known).insert(state.digest, Arc::clone(&observed));
                 }
-                lock(&seen).push(match &*observed {
+                let sight = match &*observed {
                     Ok(observed) => Ok(judge(recorded, state, observed)),
-                    Err(why) => Err(Unmountable {
-                        number: state.number,
-                        is_torn: state.is_torn(),
-                        why: why.clone(),
-                    }),
-                });
+                    Err(why) => Err(why.clone()),
+                };
+                lock(&sights).push((state.number, sight));
             }
             Ok(())
         };
@@ -281,60 +214,72 @@ impl<'r> Laboratory<'r> {
             }
             all
         })?;
-        Ok(into_inner(seen))
-    }
-}
-
-impl Findings {
-    /// States that could be mounted, and so judged.
-    #[must_use]
-    pub const fn judged(&self) -> u64 {
-        self.states - self.unmountable
-    }
-
-    fn add(&mut self, seen: Seen) {
-        let Seen { number, has_ended, choice, breaches, stores } = seen;
-        self.stores.join(stores);
-        if has_ended {
-            self.ended += 1;
-        }
-        let mut counted = Vec::new();
-        for breach in breaches {
-            let promise = breach.promise;
-            if !counted.contains(&promise) {
-                *self.breaches.entry(promise).or_default() += 1;
-                counted.push(promise);
-            }
-            let (arrived, pending) = choice.counts();
-            let lost = choice.lost();
-            let example = Example { state: number, breach, lost, pending, has_ended };
-            // Where the least is lost, it is clearest why.
-            let is_clearer =
-                |old: &Example| (pending - arrived, number) < (old.lost.len(), old.state);
-            if self.examples.get(&promise).is_none_or(is_clearer) {
-                self.examples.insert(promise, example);
-            }
-        }
+        // In the order of their numbers, whoever looked at them.
+        let mut sights = into_inner(sights);
+        sights.sort_by_key(|(number, _)| *number);
+        Ok(sights.into_iter().map(|(_, sight)| sight).collect())
     }
 }
 
 fn judge(recorded: &Recording, state: &State, observed: &Observed) -> Seen {
     let has_ended = recorded.ended <= state.at;
     let acknowledged = recorded.acknowledged.iter().filter(|it| it.at <= state.at);
-    Seen {
-        number: state.number,
-        has_ended,
-        choice: state.choice.clone(),
-        breaches: recorded.oracle.judge(observed, has_ended, &Promise::ALL),
-        stores: Stores::judge(recorded.oracle.versions(), acknowledged, observed),
+    let breaches = recorded.oracle.judge(observed, has_ended, &Promise::ALL).into_iter();
+    let breaches = breaches.map(|Breach { promise, path, what }| Flawed {
+        flaw: Flaw::Broken(promise),
+        path,
+        what,
+    });
+    let (stores, missing) = Stores::judge(recorded.oracle.versions(), acknowledged, observed);
+    let missing = missing.into_iter();
+    let missing =
+        missing.map(|it| Flawed { flaw: Flaw::Lost(it.property), path: it.path, what: it.what });
+    Seen { flaws: breaches.chain(missing).collect(), stores }
+}
+
+/// Looks for a state at the same crash point with the same flaw in which fewer changes are lacking.
+fn reduce_example(
+    drive: &mut Drive,
+    recorded: &Recording,
+    (states, places): (&States, &Places<'_>),
+    flaw: Flaw,
+    example: &mut Example,
+) -> Result<()> {
+    let number = usize::try_from(example.state).unwrap_or(usize::MAX);
+    let Some(state) = states.chosen.get(number) else { return Ok(()) };
+    let site = Site::of(recorded);
+    // What was found in each image that was mounted.
+    let mut known: HashMap<u128, Option<Flawed>> = HashMap::new();
+    let Reduced { left, is_minimal } = reduce(state.lacking(), |lacking| -> Result<_> {
+        let smaller = state.lacking_only(lacking);
+        if let Some(found) = known.get(&smaller.digest) {
+            return Ok(Some(found.is_some()));
+        }
+        if known.len() == REDUCTION_STATES_MAX {
+            return Ok(None);
+        }
+        let flaws = match look_at(drive, site, &smaller.image())? {
+            Ok(observed) => judge(recorded, &smaller, &observed).flaws,
+            Err(_) => Vec::new(),
+        };
+        let found = flaws.into_iter().find(|flawed| flawed.flaw == flaw);
+        let is_flawed = found.is_some();
+        known.insert(smaller.digest, found);
+        Ok(Some(is_flawed))
+    })?;
+    example.reduction = if is_minimal { Reduction::Minimal } else { Reduction::Bounded };
+    let least = state.lacking_only(&left);
+    if let Some(flawed) = known.remove(&least.digest).flatten() {
+        *example = Example::of(recorded, places, &least, flawed, example.reduction);
     }
+    Ok(())
 }
 
 /// Mounts a state, which replays its journal, and looks at what is there; or says why it cannot be
 /// mounted.
 pub(super) fn look_at(
     drive: &mut Drive,
-    (system, mount_options): (FileSystem, &str),
+    Site { system, mount_options, len_max }: Site<'_>,
     image: &Image,
 ) -> Result<Look> {
     drive.insert(image.clone())?;
@@ -347,7 +292,7 @@ pub(super) fn look_at(
         let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
         return Ok(Err(format!("{error}{cause}")));
     }
-    let observed = Observed::of(&drive.directory);
+    let observed = Observed::within(&drive.directory, len_max);
     drive.unmount()?;
     Ok(Ok(observed))
 }

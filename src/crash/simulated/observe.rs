@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::crash::sector::SECTOR_BYTES;
+use crate::crash::sector::{SECTOR, SECTOR_BYTES};
+use crate::crash::simulated::error::{Error, Result};
 use crate::sys::attributes;
 
 /// A directory with all that is below it, by the names relative to it. The directory itself has the
@@ -83,16 +84,53 @@ pub(crate) mod by_path {
     }
 }
 
+/// The longest file that is taken for a version. Of all its sectors the marks are in memory, those
+/// of holes, too.
+const VERSION_LEN_MAX: u64 = 1 << 30;
+
+/// So many bytes are read at once.
+const PIECE: u64 = 256 << 10;
+
 impl Content {
     fn of(bytes: &[u8]) -> Self {
-        let sectors = bytes.chunks(SECTOR_BYTES).map(mark).collect();
-        Self { len: bytes.len() as u64, sectors }
+        let mut content = Self::default();
+        content.add(bytes);
+        content
+    }
+
+    /// All that follows in a file, of which more than `len_max` bytes are not looked at.
+    fn read(mut file: impl Read, len_max: u64) -> io::Result<Self> {
+        let mut content = Self::default();
+        let mut piece = Vec::new();
+        loop {
+            piece.clear();
+            // Only the last piece is short.
+            file.by_ref().take(PIECE).read_to_end(&mut piece)?;
+            content.add(&piece);
+            if content.len > len_max {
+                return Err(too_long(content.len, len_max));
+            }
+            if (piece.len() as u64) < PIECE {
+                return Ok(content);
+            }
+        }
+    }
+
+    /// Goes on with what follows whole sectors.
+    fn add(&mut self, bytes: &[u8]) {
+        self.len += bytes.len() as u64;
+        self.sectors.extend(bytes.chunks(SECTOR_BYTES).map(mark));
     }
 }
 
+fn too_long(len: u64, len_max: u64) -> io::Error {
+    io::Error::other(format!("its length is {len}, and can be {len_max} at most"))
+}
+
 /// What tells a sector from others; 0 for zeros. What the file's end cuts off is zero.
-fn mark(part: &[u8]) -> u64 {
-    if part.iter().all(|byte| *byte == 0) {
+pub(crate) fn mark(part: &[u8]) -> u64 {
+    const ZEROS: [u8; SECTOR_BYTES] = [0; SECTOR_BYTES];
+    if ZEROS.starts_with(part) {
         return 0;
     }
     let mut sector = part.to_vec();
@@ -103,11 +141,28 @@ fn mark(part: &[u8]) -> u64 {
 }
 
 impl Observed {
-    /// Looks at all that is in `root`, on its file system.
-    pub(crate) fn of(root: &Path) -> Self {
+    /// What states are compared with: all that is in `root`, on its file system.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be looked at, or is too long for it.
+    pub(crate) fn version(root: &Path) -> Result<Self> {
+        let observed = Self::within(root, VERSION_LEN_MAX);
+        match observed.failures.into_iter().next() {
+            None => Ok(Self { failures: BTreeMap::new(), objects: observed.objects }),
+            Some((name, why)) => {
+                let (path, error) = (root.join(name), io::Error::other(why));
+                Err(Error::File { what: "look at", path, error })
+            }
+        }
+    }
+
+    /// Looks at all that is in `root`. A file of more than `len_max` bytes is a failure: after a
+    /// crash the length may be any.
+    pub(crate) fn within(root: &Path, len_max: u64) -> Self {
         let mut observed = Self::default();
         let mut directories = vec![PathBuf::new()];
-        observed.look(root, PathBuf::new(), &mut Vec::new());
+        observed.look((root, len_max), PathBuf::new(), &mut Vec::new());
         while let Some(directory) = directories.pop() {
             let listed = fs::read_dir(root.join(&directory)).and_then(Iterator::collect);
             let listed: Vec<fs::DirEntry> = match listed {
@@ -121,15 +176,26 @@ impl Observed {
                 let name = directory.join(entry.file_name());
                 // What mkfs makes is nobody's.
                 if name != Path::new("lost+found") {
-                    observed.look(root, name, &mut directories);
+                    observed.look((root, len_max), name, &mut directories);
                 }
             }
         }
         observed
     }
 
-    fn look(&mut self, root: &Path, name: PathBuf, directories: &mut Vec<PathBuf>) {
-        match Object::of(&root.join(&name)) {
+    /// The length of the longest file.
+    pub(crate) fn len_max(&self) -> u64 {
+        let files = self.objects.values().filter(|object| object.kind == Kind::File);
+        files.map(|object| object.content.len).max().unwrap_or(0)
+    }
+
+    fn look(
+        &mut self,
+        (root, len_max): (&Path, u64),
+        name: PathBuf,
+        directories: &mut Vec<PathBuf>,
+    ) {
+        match Object::within(&root.join(&name), len_max) {
             Ok(object) => {
                 if object.kind == Kind::Directory {
                     directories.push(name.clone());
@@ -142,18 +208,31 @@ impl Observed {
 }
 
 impl Object {
-    pub(crate) fn of(path: &Path) -> std::io::Result<Self> {
+    pub(crate) fn of(path: &Path) -> io::Result<Self> {
+        Self::within(path, VERSION_LEN_MAX)
+    }
+
+    /// Whether it has the marks of as many sectors as it has.
+    pub(crate) fn is_consistent(&self) -> bool {
+        let Content { len, sectors } = &self.content;
+        match self.kind {
+            Kind::File | Kind::Symlink => sectors.len() as u64 == len.div_ceil(SECTOR),
+            Kind::Directory | Kind::Special => sectors.is_empty(),
+        }
+    }
+
+    fn within(path: &Path, len_max: u64) -> io::Result<Self> {
         let facts = path.symlink_metadata()?;
         let (kind, content) = match facts.file_type() {
             it if it.is_dir() => (Kind::Directory, Content::default()),
             it if it.is_symlink() => {
                 (Kind::Symlink, Content::of(fs::read_link(path)?.as_os_str().as_bytes()))
             }
-            it if it.is_file() => {
-                let mut bytes = Vec::new();
-                File::open(path)?.read_to_end(&mut bytes)?;
-                (Kind::File, Content::of(&bytes))
+            // Before it is read: most of it may be a hole.
+            it if it.is_file() && facts.len() > len_max => {
+                return Err(too_long(facts.len(), len_max));
             }
+            it if it.is_file() => (Kind::File, Content::read(File::open(path)?, len_max)?),
             it => {
                 let number = if it.is_fifo() { 0 } else { facts.rdev() };
                 (Kind::Special, Content { len: number, sectors: Vec::new() })
@@ -173,7 +252,7 @@ impl Object {
     }
 }
 
-fn extended(file: &File) -> std::io::Result<BTreeMap<String, Vec<u8>>> {
+fn extended(file: &File) -> io::Result<BTreeMap<String, Vec<u8>>> {
     let mut found = BTreeMap::new();
     for name in attributes::names(file)?.iter() {
         if let Some(value) = attributes::value(file, name)? {
@@ -181,4 +260,43 @@ fn extended(file: &File) -> std::io::Result<BTreeMap<String, Vec<u8>>> {
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_the_same_in_pieces_and_at_once() {
+        let piece = usize::try_from(PIECE).unwrap();
+        let bytes: Vec<u8> = (0..2 * piece + 700).map(|at| (at / 7).to_le_bytes()[0]).collect();
+        for len in [0, 1, 512, 700, piece, piece + 1, bytes.len()] {
+            let content = Content::read(&bytes[..len], len as u64).unwrap();
+            assert_eq!(content, Content::of(&bytes[..len]));
+            assert_eq!((content.len, content.sectors.len()), (len as u64, len.div_ceil(512)));
+            if len > 0 {
+                assert!(Content::read(&bytes[..len], len as u64 - 1).is_err());
+            }
+        }
+        assert_ne!(Content::of(&bytes[..512]), Content::of(&bytes[..511]));
+    }
+
+    /// As a damaged inode may have it: to read it would take years.
+    #[test]
+    fn a_length_that_cannot_be_is_a_failure() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        fs::write(root.join("small"), [1; 1000]).unwrap();
+        let file = File::create(root.join("long")).unwrap();
+        let len = (1..63).rev().map(|bits| 1_u64 << bits).find(|len| file.set_len(*len).is_ok());
+        let len = len.unwrap();
+        let observed = Observed::within(root, 1000);
+        let failures: Vec<_> = observed.failures.into_iter().collect();
+        let what = format!("its length is {len}, and can be 1000 at most");
+        assert_eq!(failures, [(PathBuf::from("long"), what)]);
+        assert_eq!(observed.objects[Path::new("small")].content.len, 1000);
+        assert!(Observed::version(root).unwrap_err().to_string().contains("long"));
+        fs::remove_file(root.join("long")).unwrap();
+        assert_eq!(Observed::version(root).unwrap().len_max(), 1000);
+    }
 }

@@ -4,11 +4,8 @@
 //! log-writes.rst) with reordering: a write is durable when it had completed before a flush was
 //! issued that has completed. Any subset of the other writes may have reached the disk.
 
-use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use serde::{Deserialize, Serialize};
 
 use crate::crash::simulated::image::Image;
 use crate::units::ByteRange;
@@ -16,8 +13,7 @@ use crate::units::ByteRange;
 pub use crate::crash::sector::SECTOR;
 
 /// A change of the disk's content.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(into = "Outline", from = "Outline")]
+#[derive(Clone, Debug)]
 pub enum Change {
     /// Bytes are stored.
     Write {
@@ -29,38 +25,6 @@ pub enum Change {
     /// A range becomes zero.
     Zero(ByteRange),
 }
-
-/// A change but for its bytes, as it is kept in a file.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Outline {
-    Write { offset: u64, len: u64 },
-    Zero { start: u64, end: u64 },
-}
-
-impl From<Change> for Outline {
-    fn from(change: Change) -> Self {
-        match change {
-            Change::Write { offset, data } => Self::Write { offset, len: data.len() as u64 },
-            Change::Zero(range) => Self::Zero { start: range.start(), end: range.end() },
-        }
-    }
-}
-
-impl From<Outline> for Change {
-    fn from(outline: Outline) -> Self {
-        match outline {
-            Outline::Write { offset, len } => {
-                let len = usize::try_from(len.min(WRITE_MAX)).unwrap_or(0);
-                Self::Write { offset, data: vec![0; len].into() }
-            }
-            Outline::Zero { start, end } => Self::Zero(ByteRange::between(start, end)),
-        }
-    }
-}
-
-/// No request of the kernel is longer.
-const WRITE_MAX: u64 = 64 << 20;
 
 impl Change {
     /// The bytes that change.
@@ -96,56 +60,36 @@ impl Change {
 }
 
 /// What happened to the disk.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-enum Event {
+#[derive(Clone, Debug)]
+pub(super) enum Event {
     Change(Change),
     Flush,
     /// Somebody was told something; which is for whoever made the mark to know.
     Mark,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Entry {
-    event: Event,
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) event: Event,
     /// When it was begun and when it was done, by a clock that ticks at both.
-    issued: u64,
-    completed: u64,
+    pub(super) issued: Moment,
+    pub(super) completed: Moment,
     /// When it was done, since the record was begun.
-    done: Duration,
-}
-
-/// An image is kept as its length; its pages follow behind.
-mod length {
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    use super::Image;
-
-    pub(super) fn serialize<S: Serializer>(image: &Image, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_u64(image.len())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Image, D::Error> {
-        const MAX: u64 = 1 << 40;
-        match u64::deserialize(from)? {
-            len if len <= MAX => Ok(Image::zeros(len)),
-            len => Err(serde::de::Error::custom(format!("a disk of {len} bytes is too large"))),
-        }
-    }
+    pub(super) done: Duration,
 }
 
 /// A moment of a record, by its clock: after what has a smaller number.
 pub type Moment = u64;
 
 /// All that a disk was asked to do since a moment, in the order in which it was done.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Record {
-    #[serde(with = "length")]
-    base: Image,
-    entries: Vec<Entry>,
-    clock: Moment,
+    pub(super) base: Image,
+    /// In the order in which they were done.
+    pub(super) entries: Vec<Entry>,
+    pub(super) clock: Moment,
     /// Means nothing in another process.
-    #[serde(skip, default = "Instant::now")]
-    begun: Instant,
+    pub(super) begun: Instant,
 }
 
 impl Record {
@@ -153,30 +97,6 @@ impl Record {
     #[must_use]
     pub fn new(base: Image) -> Self {
         Self { base, entries: Vec::new(), clock: 0, begun: Instant::now() }
-    }
-
-    /// Writes what serde leaves out: the bytes.
-    pub(crate) fn write_bytes(&self, into: &mut impl Write) -> io::Result<()> {
-        self.base.write_bytes(into)?;
-        for entry in &self.entries {
-            if let Event::Change(Change::Write { data, .. }) = &entry.event {
-                into.write_all(data)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads them again.
-    pub(crate) fn read_bytes(&mut self, from: &mut impl Read) -> io::Result<()> {
-        self.base.read_bytes(from)?;
-        for entry in &mut self.entries {
-            if let Event::Change(Change::Write { data, .. }) = &mut entry.event {
-                let mut bytes = vec![0; data.len()];
-                from.read_exact(&mut bytes)?;
-                *data = bytes.into();
-            }
-        }
-        Ok(())
     }
 
     /// The length of the disk.
@@ -270,14 +190,58 @@ impl Record {
     /// tear a change: of n pending changes there are 2^n subsets.
     #[must_use]
     pub fn legal_log2(&self, honest: bool) -> f64 {
-        let counts = self.crash_points().into_iter().map(|at| self.crash(at, honest).pending.len());
-        let counts: Vec<_> = counts.map(|count| count as f64).collect();
+        let counts: Vec<_> = self.pending_counts(honest).map(|count| count as f64).collect();
         // The greatest is left out of the powers, which would not end otherwise.
         let most = counts.iter().copied().fold(0.0, f64::max);
         most + counts.iter().map(|count| (count - most).exp2()).sum::<f64>().log2()
     }
 
-    /// What there is at a crash. With `honest` false flushes do nothing, as on a disk that lies.
+    /// How many changes are pending at each crash point.
+    pub(super) fn pending_counts(&self, honest: bool) -> impl Iterator<Item = usize> {
+        let is_change = |entry: &&Entry| matches!(entry.event, Event::Change(_));
+        let changes = || self.entries.iter().filter(is_change);
+        let completed: Vec<_> = changes().map(|entry| entry.completed).collect();
+        let mut issued: Vec<_> = changes().map(|entry| entry.issued).collect();
+        issued.sort_unstable();
+        self.durable_until(honest).into_iter().map(move |(at, until)| {
+            let begun = issued.partition_point(|issued| *issued < at);
+            begun - completed.partition_point(|completed| *completed < until)
+        })
+    }
+
+    /// The crash points, and for each the moment before which what had completed is durable.
+    fn durable_until(&self, honest: bool) -> Vec<(Moment, Moment)> {
+        let is_flush = |entry: &&Entry| honest && matches!(entry.event, Event::Flush);
+        let mut flushes = self.entries.iter().filter(is_flush).peekable();
+        let mut until = 0;
+        let points = self.crash_points().into_iter().map(|at| {
+            while let Some(flush) = flushes.next_if(|flush| flush.completed < at) {
+                until = until.max(flush.issued);
+            }
+            (at, until)
+        });
+        points.collect()
+    }
+
+    /// What there is at a crash at each crash point. With `honest` false flushes do nothing, as on
+    /// a disk that lies.
+    #[must_use]
+    pub fn crashes(&self, honest: bool) -> Vec<(Moment, Crash)> {
+        let mut durable = self.base.clone();
+        let mut rest = self.entries.as_slice();
+        let mut crashes = Vec::new();
+        for (at, until) in self.durable_until(honest) {
+            let (done, pending) = rest.split_at(rest.partition_point(|it| it.completed < until));
+            done.iter().filter_map(Entry::change).for_each(|change| change.apply(&mut durable));
+            rest = pending;
+            let pending = pending.iter().filter(|entry| entry.issued < at);
+            let pending = pending.filter_map(Entry::change).cloned().collect();
+            crashes.push((at, Crash { durable: durable.clone(), pending }));
+        }
+        crashes
+    }
+
+    /// What there is at a crash at any moment.
     #[must_use]
     pub fn crash(&self, at: Moment, honest: bool) -> Crash {
         let flushed = self
@@ -297,6 +261,15 @@ impl Record {
             }
         }
         Crash { durable, pending }
+    }
+}
+
+impl Entry {
+    fn change(&self) -> Option<&Change> {
+        match &self.event {
+            Event::Change(change) => Some(change),
+            Event::Flush | Event::Mark => None,
+        }
     }
 }
 
@@ -343,6 +316,34 @@ mod tests {
         let crash = record.crash(points[0], true);
         assert_eq!((first(&crash.durable), crash.pending.len()), (0, 1));
         assert_eq!(points.len(), 3);
+    }
+
+    #[test]
+    fn all_crash_points_at_once_are_as_each_alone() {
+        let mut record = Record::new(Image::zeros(1 << 16));
+        let late = record.issue();
+        for byte in 1..6 {
+            write(&mut record, u64::from(byte), byte);
+            let flush = record.issue();
+            write(&mut record, 512, byte);
+            record.flush(flush);
+            record.mark();
+        }
+        record.change(Change::Zero(ByteRange::first(512)), late);
+        for honest in [true, false] {
+            let crashes = record.crashes(honest);
+            let counts: Vec<_> = crashes.iter().map(|(_, crash)| crash.pending.len()).collect();
+            assert_eq!(record.pending_counts(honest).collect::<Vec<_>>(), counts);
+            let points: Vec<_> = crashes.iter().map(|(at, _)| *at).collect();
+            assert_eq!(points, record.crash_points());
+            for (at, crash) in crashes {
+                let alone = record.crash(at, honest);
+                assert_eq!(crash.durable.digest(), alone.durable.digest());
+                let ranges =
+                    |crash: &Crash| -> Vec<_> { crash.pending.iter().map(Change::range).collect() };
+                assert_eq!(ranges(&crash), ranges(&alone));
+            }
+        }
     }
 
     #[test]

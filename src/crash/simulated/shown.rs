@@ -5,6 +5,7 @@ use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 
 use crate::crash::simulated::error::{Error, Result};
+use crate::crash::simulated::losses::{Loss, Places};
 use crate::crash::simulated::recording::Recording;
 use crate::crash::simulated::room::{Drive, Room};
 use crate::crash::simulated::states::{Bound, choose};
@@ -15,38 +16,47 @@ pub struct Shown {
     drive: Drive,
     // Ends the room, when the drive is unmounted.
     _keeper: Keeper,
-    /// How many of the changes that were pending have arrived, in part at least.
-    pub arrived: usize,
-    /// How many were pending.
+    /// How many changes were pending.
     pub pending: usize,
+    /// Which of them are lacking, and what they are.
+    pub losses: Vec<Loss>,
     /// Whether the command had ended.
     pub has_ended: bool,
 }
 
 impl Shown {
     /// Mounts the state of that number at `directory`, which everybody sees, and its journal is
-    /// replayed there. The file of the disk stays in a [`Room`].
+    /// replayed there. Of the changes that it lacks, only those in `lacking` are, where that is
+    /// given. The file of the disk stays in a [`Room`].
     ///
     /// # Errors
     ///
-    /// Those of mounting; `None` where there is no state of that number.
+    /// Those of mounting; `None` where there is no state of that number, or it does not lack what
+    /// it is to lack.
     pub fn mount(
         recorded: &Recording,
         seed: u64,
-        number: usize,
+        (number, lacking): (usize, Option<&[usize]>),
         directory: &Path,
     ) -> Result<Option<Self>> {
         let states = number.saturating_add(1);
         let states = choose(&recorded.record, recorded.is_honest, Bound { seed, states });
         let Some(state) = states.chosen.get(number) else { return Ok(None) };
+        let all = state.lacking();
+        let state = match lacking {
+            Some(some) if some.iter().any(|number| !all.contains(number)) => return Ok(None),
+            Some(some) => state.lacking_only(some),
+            None => state.lacking_only(&all),
+        };
         let len = recorded.record.disk_len();
         let (keeper, mut drive) = Keeper::attach(directory.to_owned(), len)?;
         drive.insert(state.image())?;
         drive.repair(recorded.system)?;
         drive.mount(recorded.system, &recorded.mount_options)?;
-        let (arrived, pending) = state.choice.counts();
+        let pending = state.crash.pending.len();
+        let losses = Places::of(&recorded.oracle).losses(&state);
         let has_ended = recorded.ended <= state.at;
-        Ok(Some(Self { drive, _keeper: keeper, arrived, pending, has_ended }))
+        Ok(Some(Self { drive, _keeper: keeper, pending, losses, has_ended }))
     }
 
     /// Unmounts it.

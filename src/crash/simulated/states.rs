@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::crash::simulated::image::Image;
 use crate::crash::simulated::random::Random;
-use crate::crash::simulated::record::{Crash, Moment, Record, SECTOR};
+use crate::crash::simulated::record::{Change, Crash, Moment, Record, SECTOR};
 use crate::units::ByteRange;
 
 /// So many pending changes have all their subsets looked at.
@@ -33,14 +33,34 @@ pub(crate) struct State {
     pub(crate) choice: Choice,
     /// [`Image::digest`] of what the disk holds.
     pub(crate) digest: u128,
-    crash: Arc<Crash>,
+    /// Whether it was drawn at random: only such states are a sample of all.
+    pub(crate) is_drawn: bool,
+    pub(crate) crash: Arc<Crash>,
 }
 
 impl State {
     /// Whether a change arrived in part.
     pub(crate) fn is_torn(&self) -> bool {
-        let parts = self.choice.0.iter().zip(&self.crash.pending);
-        parts.into_iter().any(|(part, change)| !part.is_empty() && *part != change.range())
+        let mut parts = self.choice.0.iter().zip(&self.crash.pending);
+        parts.any(|(part, change)| !part.is_empty() && *part != change.range())
+    }
+
+    /// The changes that did not arrive, or not whole: the number of each.
+    pub(crate) fn lacking(&self) -> Vec<usize> {
+        let parts = self.choice.0.iter().zip(&self.crash.pending).enumerate();
+        let lacking = parts.filter(|(_, (part, change))| **part != change.range());
+        lacking.map(|(number, _)| number).collect()
+    }
+
+    /// The same state, in which only those of the changes are lacking.
+    pub(crate) fn lacking_only(&self, lacking: &[usize]) -> Self {
+        let parts = self.choice.0.iter().zip(&self.crash.pending).enumerate();
+        let part = |(number, (part, change)): (usize, (&ByteRange, &Change))| {
+            if lacking.contains(&number) { *part } else { change.range() }
+        };
+        let choice = Choice(parts.map(part).collect());
+        let digest = choice.image(&self.crash).digest();
+        Self { choice, digest, crash: Arc::clone(&self.crash), ..*self }
     }
 
     /// What the disk holds.
@@ -77,15 +97,9 @@ impl Choice {
         image
     }
 
-    /// How many changes arrived, in part at least, of how many.
-    pub(crate) fn counts(&self) -> (usize, usize) {
-        (self.0.iter().filter(|part| !part.is_empty()).count(), self.0.len())
-    }
-
-    /// The numbers of the changes that were lost.
-    pub(crate) fn lost(&self) -> Vec<usize> {
-        let lost = |(number, part): (usize, &ByteRange)| part.is_empty().then_some(number);
-        self.0.iter().enumerate().filter_map(lost).collect()
+    /// The part of a change that arrived.
+    pub(crate) fn part(&self, number: usize) -> Option<ByteRange> {
+        self.0.get(number).copied()
     }
 }
 
@@ -101,46 +115,51 @@ pub(crate) struct States {
 /// Chooses different states, within the bound. Equal arguments choose equally.
 pub(crate) fn choose(record: &Record, honest: bool, bound: Bound) -> States {
     let Bound { seed, states: max } = bound;
-    let points = record.crash_points();
-    let crashes: Vec<_> =
-        points.into_iter().map(|at| (at, Arc::new(record.crash(at, honest)))).collect();
+    // Changes that were made in vain since the last new state.
+    let mut wasted = 0_usize;
+    let crashes = record.crashes(honest).into_iter();
+    let crashes = crashes.map(|(at, crash)| (at, record.marks_before(at), Arc::new(crash)));
+    let crashes: Vec<_> = crashes.collect();
     let mut states = States { chosen: Vec::new(), is_exhaustive: true };
     let mut seen = HashSet::new();
-    let is_small = crashes.iter().all(|(_, crash)| crash.pending.len() <= EXHAUSTIVE_MAX);
+    let is_small = crashes.iter().all(|(_, _, crash)| crash.pending.len() <= EXHAUSTIVE_MAX);
     for round in 0.. {
-        let choices = |number: usize, crash: &Crash| {
+        let mut of_points = Vec::new();
+        for (number, point) in crashes.iter().enumerate() {
             let random = Random::new(seed ^ (number as u64) << 32 ^ round);
-            choices(crash, round, random).into_iter()
-        };
-        let crashes = crashes.iter().enumerate();
-        let mut of_points: Vec<_> =
-            crashes.map(|(number, (at, crash))| (at, crash, choices(number, crash))).collect();
+            of_points.push((point, choices(&point.2, round, random)));
+        }
         let mut any = false;
         // One of each point in turn, so that a bound takes from all of them.
         loop {
             let mut is_over = true;
-            for (at, crash, choices) in &mut of_points {
+            for ((at, marks, crash), choices) in &mut of_points {
                 let Some(choice) = choices.next() else { continue };
                 (any, is_over) = (true, false);
                 let digest = choice.image(crash).digest();
                 // A point is known by the marks before it; between two marks equal images are one
                 // state.
-                if !seen.insert((record.marks_before(**at), digest)) {
-                    continue;
-                }
-                if states.chosen.len() == max {
+                let is_new = seen.insert((*marks, digest));
+                if wasted >= WASTED_MAX || is_new && states.chosen.len() == max {
                     states.is_exhaustive = is_small && round > 1;
                     return states;
                 }
+                if !is_new {
+                    wasted = wasted.saturating_add(crash.pending.len());
+                    continue;
+                }
+                wasted = 0;
                 let number = states.chosen.len() as u64;
                 let crash = Arc::clone(crash);
-                states.chosen.push(State { number, at: **at, choice, digest, crash });
+                let is_drawn = round >= RANDOM_FROM;
+                states.chosen.push(State { number, at: *at, choice, digest, is_drawn, crash });
             }
             if is_over {
                 break;
             }
         }
-        if !any {
+        // Nothing may be long enough to be torn.
+        if !any && round >= RANDOM_FROM {
             break;
         }
     }
@@ -148,24 +167,31 @@ pub(crate) fn choose(record: &Record, honest: bool, bound: Bound) -> States {
     states
 }
 
-/// The rounds of random subsets, after which nothing new is expected.
-const RANDOM_ROUNDS: u64 = 200;
+/// When so many changes were made in vain, what is pending is alike, and there is nothing new.
+const WASTED_MAX: usize = 1 << 21;
 
-/// What a round looks at, of one point.
-fn choices(crash: &Crash, round: u64, mut random: Random) -> Vec<Choice> {
+/// The first round of random subsets.
+const RANDOM_FROM: u64 = 5;
+
+/// The rounds after which nothing new is expected.
+const ROUNDS_MAX: u64 = 200;
+
+/// What a round looks at, of one point; each made when it is asked for.
+fn choices(crash: &Crash, round: u64, mut random: Random) -> Box<dyn Iterator<Item = Choice> + '_> {
     let count = crash.pending.len();
-    let keep = |arrived: &dyn Fn(usize) -> bool| Choice::of(crash, arrived);
+    let keep = move |arrived: &dyn Fn(usize) -> bool| Choice::of(crash, arrived);
     match round {
-        0 => vec![keep(&|_| false), keep(&|_| true)],
+        0 => Box::new([keep(&|_| false), keep(&|_| true)].into_iter()),
         1 if count <= EXHAUSTIVE_MAX => {
-            (0..1_usize << count).map(|set| keep(&|number| set >> number & 1 == 1)).collect()
+            let sets = 0..1_usize << count;
+            Box::new(sets.map(move |set| keep(&|number| set >> number & 1 == 1)))
         }
-        1 => (1..count).map(|end| keep(&|number| number < end)).collect(),
-        2 => (0..count).map(|lost| keep(&|number| number != lost)).collect(),
-        3 => (0..count).map(|only| keep(&|number| number == only)).collect(),
-        4 => (0..count).flat_map(|last| torn(crash, last)).collect(),
-        _ if count == 0 || round > RANDOM_ROUNDS => Vec::new(),
-        _ => vec![at_random(crash, &mut random)],
+        1 => Box::new((1..count).map(move |end| keep(&|number| number < end))),
+        2 => Box::new((0..count).map(move |lost| keep(&|number| number != lost))),
+        3 => Box::new((0..count).map(move |only| keep(&|number| number == only))),
+        4 => Box::new((0..count).flat_map(|last| torn(crash, last))),
+        _ if count == 0 || round > ROUNDS_MAX => Box::new(std::iter::empty()),
+        _ => Box::new(std::iter::once(at_random(crash, &mut random))),
     }
 }
 
@@ -246,5 +272,45 @@ mod tests {
         // A larger bound only adds states.
         assert_eq!(chosen(&record, 1, 300)[..100], chosen(&record, 1, 100));
         assert!(!choose(&record, true, Bound { seed: 1, states: 300 }).is_exhaustive);
+    }
+
+    /// As a damaged recording may have it: no two of them differ.
+    #[test]
+    fn changes_that_change_nothing_come_to_an_end() {
+        let mut record = Record::new(Image::zeros(1 << 20));
+        for _ in 0..2000 {
+            let issued = record.issue();
+            record.change(Change::Zero(ByteRange::first(512)), issued);
+        }
+        let states = choose(&record, true, Bound { seed: 1, states: 20 });
+        assert_eq!((states.chosen.len(), states.is_exhaustive), (1, false));
+    }
+
+    #[test]
+    fn only_what_no_plan_has_is_drawn() {
+        let record = record(12);
+        let states = choose(&record, true, Bound { seed: 1, states: 300 }).chosen;
+        let planned = states.iter().take_while(|state| !state.is_drawn).count();
+        // None and all, prefixes, all but one and one alone (of which two are prefixes, too), and
+        // heads and tails.
+        assert_eq!(planned, 2 + 11 + 11 + 11 + 24);
+        assert!(states[planned..].iter().all(|state| state.is_drawn) && states.len() > planned);
+    }
+
+    #[test]
+    fn a_state_with_fewer_changes_lacking_has_the_others_whole() {
+        let record = record(6);
+        let states = choose(&record, true, Bound { seed: 1, states: 500 }).chosen;
+        let torn = states.iter().find(|it| it.is_torn() && it.lacking().len() > 2).unwrap();
+        let all = torn.lacking();
+        assert_eq!(torn.lacking_only(&all).digest, torn.digest);
+        let whole = torn.lacking_only(&[]);
+        assert_eq!((whole.lacking(), whole.is_torn()), (vec![], false));
+        for number in &all {
+            let fewer = torn.lacking_only(&[*number]);
+            assert_eq!(fewer.lacking(), [*number]);
+            assert_eq!(fewer.choice.part(*number), torn.choice.part(*number));
+            assert_eq!(fewer.digest, fewer.image().digest());
+        }
     }
 }

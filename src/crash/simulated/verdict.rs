@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::crash::flush::SyncMode;
-use crate::crash::simulated::explore::Findings;
-use crate::crash::simulated::oracle::Promise;
+use crate::crash::simulated::findings::Findings;
+use crate::crash::simulated::promise::Promise;
 
 /// What can be said of a promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,11 +29,12 @@ impl Verdict {
         }
     }
 
-    /// On what was promised, by what was found.
+    /// On what was promised, by what was found. A promise that no state could have broken is none
+    /// that holds.
     #[must_use]
     pub fn on_promises(promises: &[Promise], findings: &Findings) -> Self {
         let is_broken = |promise| findings.breaches.get(promise).is_some_and(|count| *count > 0);
-        let is_tried = findings.ended > 0 || !promises.contains(&Promise::Done);
+        let is_tried = promises.iter().all(|promise| findings.tried.contains(promise));
         Self::of(promises.iter().any(is_broken), is_tried, findings)
     }
 

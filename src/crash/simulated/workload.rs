@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::crash::flush::SyncMode;
 use crate::crash::simulated::cripple::Cripple;
-use crate::crash::simulated::oracle::Promise;
 use crate::crash::simulated::program::Program;
+use crate::crash::simulated::promise::{Promise, Temporaries};
 use crate::crash::simulated::random::Random;
 use crate::crash::simulated::stores;
 
@@ -40,6 +40,8 @@ pub struct Workload {
     pub copies: (PathBuf, PathBuf),
     /// What the command promises of every crash state.
     pub promises: Vec<Promise>,
+    /// The names that it may leave besides.
+    pub temporaries: Temporaries,
 }
 
 /// The workloads that mycp itself is tried with.
@@ -60,7 +62,7 @@ impl Workload {
     pub fn of_command(command: Vec<OsString>) -> Self {
         let name = command.join(OsString::from(" ").as_os_str()).to_string_lossy().into_owned();
         let promises = vec![Promise::Bystanders, Promise::NoForeign, Promise::Done];
-        Self::copying(name, command, promises)
+        Self::copying(name, command, promises, Temporaries::Anybody)
     }
 
     /// Stores through maps, flushed in one way; `laboratory` is the program that makes them.
@@ -74,6 +76,7 @@ impl Workload {
             tells: true,
             copies: (SOURCE.into(), TARGET.into()),
             promises: vec![Promise::Bystanders],
+            temporaries: Temporaries::Anybody,
         }
     }
 
@@ -89,8 +92,9 @@ impl Workload {
         };
         let (source, target) = (format!("{SOURCE}/{source}"), format!("{TARGET}/{target}"));
         let command = line(laboratory, ["work", "cripple", cripple.as_str(), &source, &target]);
+        let name = format!("crippled: {cripple}");
         let mut workload =
-            Self::copying(format!("crippled: {cripple}"), command, Promise::ALL.to_vec());
+            Self::copying(name, command, Promise::ALL.to_vec(), Temporaries::Crippled);
         workload.copies = (source.into(), target.into());
         workload
     }
@@ -98,7 +102,8 @@ impl Workload {
     /// mycp with some options, which decide what is promised.
     fn of_mycp(mycp: &Path, words: &str, promises: &[Promise]) -> Self {
         let name = format!("mycp {words}");
-        let mut workload = Self::copying(name, line(mycp, words.split(' ')), promises.to_vec());
+        let command = line(mycp, words.split(' '));
+        let mut workload = Self::copying(name, command, promises.to_vec(), Temporaries::Mycp);
         let mut operands = words.split(' ').filter(|word| !word.starts_with('-'));
         if let (Some(source), Some(target)) = (operands.next(), operands.next()) {
             // cp's rule: a directory that is there takes the source in.
@@ -110,9 +115,15 @@ impl Workload {
         workload
     }
 
-    fn copying(name: String, command: Vec<OsString>, promises: Vec<Promise>) -> Self {
+    fn copying(
+        name: String,
+        command: Vec<OsString>,
+        promises: Vec<Promise>,
+        temporaries: Temporaries,
+    ) -> Self {
         let copies = (SOURCE.into(), TARGET.into());
-        Self { name, prepare: Self::prepare, command, tells: false, copies, promises }
+        let prepare = Self::prepare;
+        Self { name, prepare, command, tells: false, copies, promises, temporaries }
     }
 
     /// The command, ready to run.

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Outcome, Settled, Setup, broken_share_max};
+use super::{LAYERS, Outcome, Settled, Setup, broken_share_max, replay};
 use crate::crash::Statistics;
-use crate::crash::simulated::{Example, Findings, Point, Promise, Property, SECTOR, Verdict};
-use crate::laboratory::explore::{Subject, Trial};
+use crate::crash::simulated::{
+    Flaw, Loss, Point, Promise, Property, Reduction, SECTOR, Stored, Verdict,
+};
+use crate::laboratory::explore::Subject;
 use crate::program::json::{self, Hex, Name, hex};
 
 /// What a line tells. The names of the fields are a promise to whoever reads them by machine.
@@ -45,8 +47,10 @@ struct TrialLine<'a> {
     exhaustive: bool,
     /// The binary logarithm of the number of these subsets.
     legal_log2: f64,
-    /// Where no state that was looked at breaks a promise, and not all were: at 95 %, the largest
-    /// share of states that may.
+    /// Those that were drawn at random, and judged.
+    drawn: u64,
+    /// Where none of those breaks a promise: at 95 %, the largest share that may, of all states
+    /// that may be drawn so. Null where all were looked at, or none was drawn.
     broken_share_max_95: Option<f64>,
     /// Writes and flushes of the disk that were recorded.
     changes: usize,
@@ -73,11 +77,13 @@ struct PromiseLine {
     promise: &'static str,
     /// Whether it was made.
     promised: bool,
+    /// Whether some state could have broken it.
+    tried: bool,
     broken: u64,
     example: Option<ExampleLine>,
 }
 
-/// A state that breaks a promise.
+/// A state that shows what is wrong.
 #[derive(Serialize)]
 struct ExampleLine {
     state: u64,
@@ -89,8 +95,34 @@ struct ExampleLine {
     /// Changes of the disk that were pending, and the numbers of those that are lost.
     pending: usize,
     lost: Vec<usize>,
+    losses: Vec<LossLine>,
+    /// Whether the flaw is gone when any one of those arrives; false when the attempts to find out
+    /// were over, null when there were none.
+    minimal: Option<bool>,
     /// Whether the command had ended.
     ended: bool,
+    /// What shows this state; null where the recording was not kept.
+    replay: Option<String>,
+}
+
+/// A change of the disk that is lost.
+#[derive(Serialize)]
+struct LossLine {
+    number: usize,
+    /// The bytes of the disk.
+    offset: u64,
+    bytes: u64,
+    /// Where in the disk those begin that arrived, and how many they are; mostly none.
+    arrived_offset: u64,
+    arrived_bytes: u64,
+    /// `file`, `zeros`, or `metadata`, which is all else.
+    stored: &'static str,
+    /// Which bytes of which file, in whole sectors; null for all else.
+    object: Option<Name>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object_bytes: Option<Hex>,
+    object_start: Option<u64>,
+    object_end: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -100,6 +132,8 @@ struct PropertyLine {
     /// Times that it was there, of those that it was looked for.
     kept: u64,
     of: u64,
+    /// A state in which it is not there.
+    example: Option<ExampleLine>,
 }
 
 /// What a crash takes some time after the last call has returned, if nothing survives that no
@@ -140,10 +174,12 @@ struct EndLine<'a> {
     mount_options: &'a str,
     /// What the simulated disk writes whole or not at all.
     sector_bytes: u64,
+    /// What no state shows.
+    model: &'static str,
 }
 
 /// The line of a trial.
-pub(super) fn trial(outcome: &Outcome) -> serde_json::Result<String> {
+pub(super) fn trial(setup: &Setup, outcome: &Outcome) -> serde_json::Result<String> {
     let Outcome { trial, findings, verdict, recording } = outcome;
     let recording = recording.as_deref();
     let times = Statistics::of(&findings.flushes_took);
@@ -166,11 +202,12 @@ pub(super) fn trial(outcome: &Outcome) -> serde_json::Result<String> {
         unmountable_because: findings.unmountable_because.as_deref(),
         exhaustive: findings.is_exhaustive,
         legal_log2: findings.legal_log2,
+        drawn: findings.drawn,
         broken_share_max_95: broken_share_max(findings).filter(|_| !is_broken),
         changes: findings.changes,
         flushes: findings.flushes,
-        promises: Promise::ALL.iter().map(|it| promise(*it, trial, findings)).collect(),
-        survived: survived(trial, findings),
+        promises: Promise::ALL.map(|it| promise(it, setup, outcome)).into(),
+        survived: survived(setup, outcome),
         torn: findings.stores.torn,
         flush_calls: findings.flushes_took.len(),
         flush_median_us: times.map(|times| times.percentile(50).as_secs_f64() * 1e6),
@@ -212,40 +249,72 @@ pub(super) fn end(
         kernel: &setup.kernel,
         mount_options: &setup.mount_options,
         sector_bytes: SECTOR,
+        model: LAYERS,
     }))
 }
 
-fn promise(promise: Promise, trial: &Trial, findings: &Findings) -> PromiseLine {
+fn promise(promise: Promise, setup: &Setup, outcome: &Outcome) -> PromiseLine {
+    let Outcome { trial, findings, .. } = outcome;
     PromiseLine {
         promise: promise.as_str(),
         promised: trial.workload.promises.contains(&promise),
+        tried: findings.tried.contains(&promise),
         broken: findings.breaches.get(&promise).copied().unwrap_or(0),
-        example: findings.examples.get(&promise).map(example),
+        example: example(Flaw::Broken(promise), setup, outcome),
     }
 }
 
-fn example(example: &Example) -> ExampleLine {
-    let (object, object_bytes) = json::name(&example.breach.path);
-    ExampleLine {
+fn example(flaw: Flaw, setup: &Setup, outcome: &Outcome) -> Option<ExampleLine> {
+    let example = outcome.findings.examples.get(&flaw)?;
+    let (object, object_bytes) = json::name(&example.path);
+    Some(ExampleLine {
         state: example.state,
         object,
         object_bytes,
-        what: example.breach.what.clone(),
+        what: example.what.clone(),
         pending: example.pending,
-        lost: example.lost.clone(),
+        lost: example.losses.iter().map(|loss| loss.number).collect(),
+        losses: example.losses.iter().map(loss).collect(),
+        minimal: match example.reduction {
+            Reduction::None => None,
+            Reduction::Minimal => Some(true),
+            Reduction::Bounded => Some(false),
+        },
         ended: example.has_ended,
+        replay: replay::line(setup, outcome, example),
+    })
+}
+
+fn loss(Loss { number, range, arrived, stored, .. }: &Loss) -> LossLine {
+    let (stored, file) = match stored {
+        Stored::File { path, range } => ("file", Some((path.as_os_str(), *range))),
+        Stored::Zeros => ("zeros", None),
+        _ => ("metadata", None),
+    };
+    LossLine {
+        number: *number,
+        offset: range.start(),
+        bytes: range.len(),
+        arrived_offset: arrived.start(),
+        arrived_bytes: arrived.len(),
+        stored,
+        object: file.map(|(path, _)| path.to_string_lossy().into_owned()),
+        object_bytes: file.and_then(|(path, _)| hex(path)),
+        object_start: file.map(|(_, range)| range.start()),
+        object_end: file.map(|(_, range)| range.end()),
     }
 }
 
-fn survived(trial: &Trial, findings: &Findings) -> Vec<PropertyLine> {
-    let Subject::Mode(mode) = trial.subject else { return Vec::new() };
+fn survived(setup: &Setup, outcome: &Outcome) -> Vec<PropertyLine> {
+    let Subject::Mode(mode) = outcome.trial.subject else { return Vec::new() };
     let line = |property: Property| {
-        let kept = findings.stores.kept.get(&property).copied().unwrap_or_default();
+        let kept = outcome.findings.stores.kept.get(&property).copied().unwrap_or_default();
         PropertyLine {
             property: property.as_str(),
             promised: mode.promises().contains(&property),
             kept: kept.kept,
             of: kept.of,
+            example: example(Flaw::Lost(property), setup, outcome),
         }
     };
     Property::ALL.map(line).into()
@@ -283,16 +352,17 @@ mod tests {
 
     #[test]
     fn a_mode_tells_what_survived_and_what_it_promises() {
-        let line = value(&trial(&samples::mode("msync", 100)).unwrap());
+        let line = value(&trial(&samples::setup(), &samples::mode("msync", 100)).unwrap());
         assert_eq!(line["event"], "trial");
         assert_eq!((&line["kind"], &line["name"]), (&"mode".into(), &"msync".into()));
         assert_eq!((&line["verdict"], &line["states"]), (&"holds".into(), &60.into()));
-        assert_eq!(line["broken_share_max_95"], 0.05);
+        assert_eq!((&line["drawn"], &line["broken_share_max_95"]), (&30.into(), &0.1.into()));
         assert_eq!(line["flush_median_us"], 20.0);
         let survived = line["survived"].as_array().unwrap();
         assert_eq!(
             survived[0],
-            serde_json::json!({ "property": "data", "promised": true, "kept": 100, "of": 100 })
+            serde_json::json!({ "property": "data", "promised": true, "kept": 100, "of": 100,
+                "example": null })
         );
         assert_eq!((&survived[3]["promised"], &survived[3]["kept"]), (&false.into(), &30.into()));
     }
@@ -304,7 +374,7 @@ mod tests {
         let promises = outcome.trial.workload.promises;
         outcome.trial.workload = Workload::of_command(words);
         outcome.trial.workload.promises = promises;
-        let line = value(&trial(&outcome).unwrap());
+        let line = value(&trial(&samples::setup(), &outcome).unwrap());
         assert_eq!(line["name"], "c\u{fffd} d");
         assert_eq!(line["name_bytes"], "63ff2064");
         assert_eq!(line["verdict"], "violated");
@@ -315,6 +385,24 @@ mod tests {
         assert_eq!(example["object"], "target/m\u{fffd}");
         assert_eq!(example["object_bytes"], "7461726765742f6dfe");
         assert_eq!(example["lost"], serde_json::json!([1, 2]));
+        assert_eq!((&example["minimal"], &example["replay"]), (&true.into(), &Value::Null));
+        let loss = &example["losses"][0];
+        assert_eq!((&loss["offset"], &loss["bytes"]), (&4096.into(), &1024.into()));
+        assert_eq!((&loss["arrived_offset"], &loss["arrived_bytes"]), (&4096.into(), &512.into()));
+        assert_eq!((&loss["stored"], &loss["object_end"]), (&"file".into(), &1536.into()));
+        assert_eq!(loss["object_bytes"], "7461726765742f6dfe");
+        assert_eq!(example["losses"][1]["stored"], "metadata");
+        assert_eq!(example["losses"][1]["object"], Value::Null);
+    }
+
+    #[test]
+    fn what_a_mode_loses_can_be_looked_at() {
+        let mut outcome = samples::mode("none", 20);
+        outcome.recording = Some("x.recording".into());
+        let line = value(&trial(&samples::setup(), &outcome).unwrap());
+        let replay = "mycp-crash replay --seed 5 --state 17 --lost 1,2 --mount /mnt x.recording";
+        assert_eq!(line["survived"][0]["example"]["replay"], replay);
+        assert_eq!(line["survived"][2]["example"], Value::Null);
     }
 
     #[test]
@@ -330,6 +418,6 @@ mod tests {
         let line = value(&end(&samples::setup(), Verdict::Inconclusive, 7, elapsed).unwrap());
         assert_eq!((&line["event"], &line["verdict"]), (&"end".into(), &"inconclusive".into()));
         assert_eq!((&line["seconds"], &line["seed"]), (&1.5.into(), &5.into()));
-        assert_eq!(line["kernel"], "Linux 6.1.2");
+        assert_eq!((&line["kernel"], &line["model"]), (&"Linux 6.1.2".into(), &LAYERS.into()));
     }
 }

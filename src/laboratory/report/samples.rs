@@ -3,29 +3,32 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Outcome, Settled, Setup};
 use crate::crash::simulated::{
-    Aftermath, Breach, Cripple, Example, Exposure, FileSystem, Findings, Kept, Page, Point,
-    Promise, Property, Stores, SyncMode, Workload,
+    Aftermath, Cripple, Example, Exposure, FileSystem, Findings, Flaw, Kept, Loss, Page, Point,
+    Promise, Property, Reduction, Stored, Stores, SyncMode, Workload,
 };
 use crate::laboratory::explore::{Subject, Trial};
+use crate::units::ByteRange;
 
 pub(super) fn setup() -> Setup {
     Setup { kernel: "Linux 6.1.2".to_owned(), mount_options: String::new(), seed: 5 }
 }
 
-/// 60 of many states, in which nothing is wrong.
+/// 60 of many states, half of them drawn at random, in which nothing is wrong.
 fn findings() -> Findings {
     Findings {
         states: 60,
+        drawn: 30,
         ended: 20,
         is_exhaustive: false,
         legal_log2: 31.4,
         changes: 9,
         flushes: 4,
+        tried: Promise::ALL.into(),
         breaches: HashMap::new(),
         examples: HashMap::new(),
         stores: Stores::default(),
@@ -54,6 +57,11 @@ pub(super) fn mode(name: &str, kept: u64) -> Outcome {
     keep(Property::Data, kept, 100);
     keep(Property::Size, kept, 100);
     keep(Property::Name, 30, 100);
+    for property in [Property::Data, Property::Size, Property::Name] {
+        if findings.stores.kept.get(&property).is_some_and(|it| it.lost() > 0) {
+            findings.examples.insert(Flaw::Lost(property), example());
+        }
+    }
     findings.flushes_took = [30, 10, 20].map(Duration::from_micros).into();
     outcome(Workload::of_stores(Path::new("mycp-crash"), mode), Subject::Mode(mode), findings)
 }
@@ -73,13 +81,30 @@ pub(super) fn broken_command() -> Outcome {
 
 fn broken() -> Findings {
     let mut findings = findings();
-    let name = OsString::from_vec(b"target/m\xfe".to_vec());
-    let what = "it is gone".to_owned();
-    let breach = Breach { promise: Promise::Whole, path: name.into(), what };
-    let example = Example { state: 17, breach, lost: vec![1, 2], pending: 3, has_ended: true };
     findings.breaches = HashMap::from([(Promise::Whole, 4), (Promise::Done, 7)]);
-    findings.examples = HashMap::from([(Promise::Whole, example)]);
+    findings.examples = HashMap::from([(Flaw::Broken(Promise::Whole), example())]);
     findings
+}
+
+fn example() -> Example {
+    let path = PathBuf::from(OsString::from_vec(b"target/m\xfe".to_vec()));
+    let range = ByteRange::between;
+    let loss = |number, (start, end), arrived, stored| Loss {
+        number,
+        range: range(start, end),
+        arrived: range(start, arrived),
+        stored,
+    };
+    let stored = Stored::File { path: path.clone(), range: range(512, 1536) };
+    Example {
+        state: 17,
+        path,
+        what: "it is gone".to_owned(),
+        losses: vec![loss(1, (4096, 5120), 4608, stored), loss(2, (0, 512), 0, Stored::Other)],
+        pending: 3,
+        has_ended: true,
+        reduction: Reduction::Minimal,
+    }
 }
 
 /// A crippled copier, and whether something is found wrong with it.
