@@ -53,8 +53,8 @@ pub(super) struct ExploreArgs {
     #[arg(long, value_name = "S", default_value_t = 1,
         value_parser = whole::<u64>(0..=u64::MAX))]
     seed: u64,
-    /// The most that is recorded of what a command writes, in MiB [default: a quarter of the memory that is
-    /// available]
+    /// The most that is recorded of what a command writes, in MiB [default: a quarter of the memory
+    /// that is available]
     #[arg(long, value_name = "MIB", conflicts_with = "again",
         value_parser = whole::<u64>(1..=1 << 30))]
     max_record: Option<u64>,
