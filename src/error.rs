@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use crate::options::{Endpoint, EngineName};
+use crate::options::{Endpoint, EngineName, SegmentName};
 use crate::units::ByteRange;
 
 /// What this library's functions return.
@@ -248,6 +248,17 @@ pub enum Cause {
         /// The target.
         target: Endpoint,
     },
+    /// A segment without bytes: whoever made it died before it gave it any, or is about to.
+    #[error("it has no bytes yet: its maker is about to give it some, or has died")]
+    Unfinished,
+    /// A segment that cannot take so much; its length is never changed.
+    #[error("it has only {len} bytes, and {needed} are needed")]
+    TooSmall {
+        /// Its length.
+        len: u64,
+        /// What has to fit.
+        needed: u64,
+    },
     /// This system or file system cannot do it.
     #[error("{0}")]
     Unsupported(&'static str),
@@ -303,6 +314,17 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match (self.operation, &self.cause) {
+            (Operation::Open, Cause::Unfinished) => Some("mycp-shm rm removes it"),
+            (Operation::Create, Cause::Os(error)) if self.is_about_system_v() => {
+                match error.raw_os_error() {
+                    Some(libc::EINVAL) => Some("it is longer than kernel.shmmax lets a segment be"),
+                    Some(libc::ENOSPC) => Some(
+                        "kernel.shmmni or kernel.shmall is reached; mycp-shm prune lists what \
+                         nobody uses",
+                    ),
+                    _ => None,
+                }
+            }
             (_, Cause::DanglingLink) => Some("--remove-destination replaces the link"),
             (_, Cause::Engine { engine: EngineName::Reflink, .. }) => {
                 Some("--reflink=auto and --engine=auto copy what cannot be shared")
@@ -316,6 +338,10 @@ impl Error {
             }
             _ => None,
         }
+    }
+
+    fn is_about_system_v(&self) -> bool {
+        matches!(self.endpoint, Endpoint::Segment(SegmentName::SystemV(_)))
     }
 
     /// The operating system's error, if that is the cause.

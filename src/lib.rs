@@ -4,7 +4,8 @@
 //! [`copy()`] copies one file, [`Copier`] does it with [`CopyOptions`] and an [`Observer`],
 //! [`tree::Trees`] copies directories with all that is in them, [`tree::Mirror`] makes one
 //! equal to another, and [`mapped`] reads, writes and compares files through maps that return
-//! errors instead of raising SIGBUS.
+//! errors instead of raising SIGBUS. [`shm`] has memory that processes share, and [`lock`] the
+//! locks for it.
 //!
 //! ```
 //! use mycp::{Copier, CopyOptions, Done, Endpoint, Flush, Verify};
@@ -110,6 +111,21 @@
 //! With `--watch` one mirror follows the other (`cli::watching`): of the whole tree, or limited to
 //! what has changed (`tree::parts`).
 //!
+//! # Shared memory
+//!
+//! A segment is an endpoint like a file. As a source, a POSIX object is a file to all that follows;
+//! a System V segment is attached once, and its ranges are parts of that (`copy::segment`,
+//! `sys::map`), so that the engines see no difference. As a target, a segment is written in place,
+//! as a device is: its length is never changed. A new POSIX object is filled without a name
+//! (`O_TMPFILE`) and linked to it in the end; a System V segment has its key at once, and is
+//! removed if it could not be filled. `copy::guarding` holds the locks of `--lock` around all that.
+//!
+//! The locks in a segment are robust mutexes of pthreads (`sys::robust`): the kernel tells of the
+//! death of an owner. [`lock::RwLock`] is made of 65 of them, and [`lock::Condvar`] of a number
+//! that grows, so that there is nothing in it that could have an owner. That nothing but locks
+//! touches the memory of a lock is what [`lock::Place::new`], the one `unsafe` function, is
+//! promised.
+//!
 //! # The way of a crash
 //!
 //! The program `mycp-crash` (`laboratory`, over [`crash`]) finds out what a crash takes. On real
@@ -145,13 +161,14 @@
 //! | floor | modules | what they do |
 //! | --- | --- | --- |
 //! | 8 | `main`, `bin` | arguments in, exit status out |
-//! | 7 | `cli`, `laboratory` | words to requests, results to words |
+//! | 7 | `cli`, `laboratory`, `segments` | words to requests, results to words |
 //! | 6 | `tree` | many objects: directories, threads, batches |
 //! | 6 | `crash` | what survives a crash |
 //! | 5 | `copy` | one object to another: look, decide, stage, move, verify, publish |
 //! | 4 | `engine` | one range one way; cutting, threads, choice |
 //! | 3 | `object`, `mapped` | things with bytes, for the engines and for library users |
-//! | 3 | `metadata`, `digest`, `lock` | attributes; hashes; free space and advisory locks |
+//! | 3 | `metadata`, `digest` | attributes; hashes |
+//! | 3 | `shm`, `lock` | segments; locks, and free space |
 //! | 3 | `change` | what a mirror does to a name, and why |
 //! | 2 | `sys` | all `unsafe`, all `cfg(target_os)`; safe functions, `io::Result` |
 //! | 1 | `error`, `report` | what failed; what was done; the observer |
@@ -205,13 +222,16 @@ mod engine;
 mod error;
 #[doc(hidden)]
 pub mod laboratory;
-mod lock;
+pub mod lock;
 pub mod mapped;
 mod metadata;
 mod object;
 mod options;
 mod program;
 mod report;
+#[doc(hidden)]
+pub mod segments;
+pub mod shm;
 mod sync;
 mod sys;
 pub mod tree;
@@ -223,9 +243,9 @@ pub use error::{Cause, Error, Holder, Kept, Operation, Result};
 pub use mapped::{FaultGuard, Restored};
 pub use options::{
     Backup, BackupControl, Compare, Content, CopyOptions, Dereference, Directories, DirectoryLink,
-    Endpoint, EngineChoice, EngineName, Existing, Flush, Keep, LockWait, Made, MirrorOptions,
-    ObjectId, OnChange, PatternError, Preserve, Quoted, Reflink, Selection, Span, Sparse, Special,
-    THREADS_MAX, Update, Verify,
+    Endpoint, EngineChoice, EngineName, Existing, Flush, Guarding, Keep, LockWait, Made,
+    MirrorOptions, ObjectId, OnChange, PatternError, Preserve, Quoted, Reflink, SegmentChoices,
+    Selection, Span, Sparse, Special, THREADS_MAX, Update, Verify,
 };
 pub use report::{
     Consent, Delta, DeltaInto, Done, EngineUse, Event, Flow, Flushes, InPlaceReason, Lost,

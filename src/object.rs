@@ -1,5 +1,6 @@
 //! Things with bytes: what the engines copy from and to.
 
+use std::fmt;
 use std::fs::File;
 use std::io;
 
@@ -12,7 +13,7 @@ use crate::units::{ByteRange, Granule};
 /// Something that bytes can be read from and written to at any offset.
 ///
 /// Tests wrap one to make its n-th call fail.
-pub(crate) trait Object: Send + Sync {
+pub(crate) trait Object: fmt::Debug + Send + Sync {
     /// The name that errors give it.
     fn endpoint(&self) -> &Endpoint;
 

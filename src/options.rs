@@ -1,14 +1,18 @@
 //! What is asked for, as plain values.
 
 mod mirror;
+mod segment;
 mod selection;
+mod semaphore;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use mirror::{Compare, LockWait, MirrorOptions};
+pub use segment::{Key, NameError, PosixName, SectionName, SegmentName, SystemVName};
 pub use selection::{PatternError, Selection};
+pub use semaphore::{Guarding, SegmentChoices, SemaphoreName};
 
 /// Something that bytes can be copied from or to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,6 +22,8 @@ pub enum Endpoint {
     File(Arc<Path>),
     /// Standard input as a source, standard output as a target.
     Standard,
+    /// Memory that processes share.
+    Segment(SegmentName),
 }
 
 impl Endpoint {
@@ -26,7 +32,7 @@ impl Endpoint {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::File(path) => Some(path),
-            Self::Standard => None,
+            Self::Standard | Self::Segment(_) => None,
         }
     }
 }
@@ -43,6 +49,7 @@ impl fmt::Display for Endpoint {
         match self {
             Self::File(path) => fmt::Display::fmt(&Quoted(path), f),
             Self::Standard => f.write_str("'-'"),
+            Self::Segment(name) => fmt::Display::fmt(name, f),
         }
     }
 }
@@ -431,6 +438,8 @@ pub struct CopyOptions {
     pub selection: Selection,
     /// What becomes of symbolic links where directories are to be copied.
     pub directory_link: DirectoryLink,
+    /// How segments are made and locked.
+    pub segments: SegmentChoices,
     /// Threads at most, of which no more than [`THREADS_MAX`] are taken; `None`: as many as there
     /// are cores.
     pub threads: Option<std::num::NonZeroUsize>,

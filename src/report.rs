@@ -161,6 +161,8 @@ pub enum InPlaceReason {
     HardLinks,
     /// It is a device, FIFO, socket or standard output.
     NotRegular,
+    /// It is a segment, which others may have mapped.
+    Segment,
     /// It was named as a file that a process has open, as `/dev/stdout`.
     OpenFile,
     /// It is a mount point itself.
@@ -182,6 +184,7 @@ impl InPlaceReason {
             Self::AttributesOnly => "--attributes-only was given",
             Self::HardLinks => "it has other hard links",
             Self::NotRegular => "it is not a regular file",
+            Self::Segment => "others may have mapped the segment",
             Self::OpenFile => "it was named as an open file",
             Self::MountPoint => "it is a mount point",
             Self::Directory => "its directory does not let a file be replaced",
@@ -259,6 +262,8 @@ pub enum ObjectKind {
     BlockDevice,
     /// A character device.
     CharDevice,
+    /// A segment of shared memory.
+    Segment,
 }
 
 impl ObjectKind {
@@ -273,6 +278,7 @@ impl ObjectKind {
             Self::Socket => "socket",
             Self::BlockDevice => "block device",
             Self::CharDevice => "character device",
+            Self::Segment => "segment",
         }
     }
 }
@@ -325,6 +331,8 @@ pub struct Report {
     /// The target's identity; `None` for a file in a directory that is new, where it is not asked
     /// for.
     pub target_id: Option<ObjectId>,
+    /// The identifier of a System V segment that was made.
+    pub segment_id: Option<i32>,
     /// Length of the target.
     pub len: u64,
     /// Bytes of it that are holes because the source had them or `--sparse=always` made them.
@@ -362,6 +370,7 @@ impl Report {
             kind: ObjectKind::File,
             way,
             target_id: None,
+            segment_id: None,
             len: 0,
             holes: 0,
             engines: Vec::new(),

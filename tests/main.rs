@@ -58,6 +58,8 @@ mod kill;
 #[cfg(target_os = "linux")]
 mod limits;
 #[cfg(target_os = "linux")]
+mod locks;
+#[cfg(target_os = "linux")]
 mod mapped_io;
 #[cfg(target_os = "linux")]
 mod moving_source;
@@ -73,6 +75,8 @@ mod resume;
 mod resume_directory;
 #[cfg(target_os = "linux")]
 mod same_object;
+#[cfg(target_os = "linux")]
+mod shm;
 #[cfg(target_os = "linux")]
 mod sparse;
 #[cfg(target_os = "linux")]

@@ -73,6 +73,13 @@ fn assert_keys(section: &str, value: &Value) {
     }
 }
 
+/// Removes the segments of the README, which a test that failed may have left.
+fn remove_segments() {
+    for name in ["shm:/mycp-counters", "shm:/mycp-photograph"] {
+        drop(mycp::shm::remove(&name.parse().unwrap()));
+    }
+}
+
 #[test]
 fn every_command_of_the_readme_works() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -83,12 +90,14 @@ fn every_command_of_the_readme_works() {
     sandbox.write("notes.txt", b"notes\n");
     sandbox.directory("album");
 
+    remove_segments();
     let all = commands(&readme).into_iter();
     let ours: Vec<_> =
         all.filter(|line| !line.starts_with("cargo ") && !is_for_root(line)).collect();
     assert!(ours.len() > 15, "only {} commands were found", ours.len());
     ours.iter().for_each(|line| run(line, sandbox.root()));
     assert_eq!(sandbox.read("copy.png"), photograph);
+    assert_eq!(sandbox.read("counters.saved"), vec![0; 64 << 10]);
     assert_eq!(sandbox.read("copy.png~").len(), photograph.len());
     assert_eq!(sandbox.read("album/notes.txt"), b"notes\n");
     assert_eq!(sandbox.read("again.txt"), b"text\n");

@@ -11,13 +11,15 @@ use super::order::{
 };
 use super::words::{
     ATTRIBUTES, AttributeList, BACKUP_WANTED, BackupWanted, COMPARE, ENGINE, FLUSH, FOREVER,
-    ON_CHANGE, PROGRESS, ProgressWhen, REFLINK, SPARSE, UPDATE, VERIFY, lock_wait, threads,
+    ON_CHANGE, PROGRESS, ProgressWhen, REFLINK, SPARSE, UPDATE, VERIFY, guarding, lock_wait,
+    threads,
 };
 use crate::options::{
-    Compare, Dereference, EngineChoice, Flush, LockWait, OnChange, Reflink, Sparse, Update, Verify,
+    Compare, Dereference, EngineChoice, Flush, Guarding, LockWait, OnChange, Reflink, Sparse,
+    Update, Verify,
 };
 use crate::program::generate::{GENERATED, Generated};
-use crate::program::words::choice;
+use crate::program::words::{choice, octal_mode};
 
 const USAGE: &str = "\
 mycp [OPTION]... SOURCE TARGET
@@ -44,6 +46,7 @@ const EXISTING: &str = "Existing targets";
 const KEPT: &str = "What is kept";
 const MOVES: &str = "How bytes move";
 const SURE: &str = "Being sure";
+const SEGMENTS: &str = "Shared memory (shm:/NAME, sysv:key=KEY, sysv:id=ID, sysv:ftok=PATH,N)";
 const SAID: &str = "What is said";
 
 /// The command line as it was typed.
@@ -189,9 +192,10 @@ pub(super) struct Args {
     /// Wait while another process has locked TARGET
     ///
     /// SECONDS at most, or without a value as long as it takes. A mirror locks TARGET to its end,
-    /// against other mirrors; without this option, a TARGET that is locked is an error.
+    /// against other mirrors; without this option, a TARGET that is locked is an error. With --lock
+    /// it is for that lock.
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true)]
-    #[arg(default_missing_value = FOREVER, value_parser = lock_wait, requires = "mirror")]
+    #[arg(default_missing_value = FOREVER, value_parser = lock_wait)]
     #[arg(help_heading = MIRROR)]
     pub(super) lock_wait: Option<LockWait>,
 
@@ -392,6 +396,23 @@ pub(super) struct Args {
     /// copy. retry: any change has it copied once more. warn: any change is only a warning.
     #[arg(long, value_name = "RULE", value_parser = choice(ON_CHANGE), help_heading = SURE)]
     pub(super) on_change: Option<OnChange>,
+
+    /// Hold a lock while a segment is copied
+    ///
+    /// So that a snapshot of a live segment is of one moment. record, or no value: a record lock on
+    /// all bytes of POSIX objects (fcntl), shared on the source and exclusive on the target.
+    /// sem:/NAME, sysv:key=KEY, sysv:id=ID or sysv:ftok=PATH,N: a semaphore that exists, of which
+    /// one is taken. Those who change the segment have to take the same. Waits until it can be had,
+    /// or as --lock-wait says.
+    #[arg(long, value_name = "LOCK", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "record", value_parser = guarding, help_heading = SEGMENTS)]
+    pub(super) lock: Option<Guarding>,
+
+    /// Permission bits of a new segment, octal [default: 600]
+    ///
+    /// Whatever the umask is.
+    #[arg(long, value_name = "MODE", value_parser = octal_mode, help_heading = SEGMENTS)]
+    pub(super) shm_mode: Option<u32>,
 
     /// Print each copy as 'source' -> 'target'
     #[arg(short, long, help_heading = SAID)]

@@ -20,6 +20,7 @@ pub(super) fn refuse(args: &Args, options: &CopyOptions) -> Result<(), Refusal> 
         &about_targets(args, options),
         &about_delta(args, options),
         &about_trees(args, options),
+        &about_locks(args),
         &about_bytes(options),
         &without_bytes(args, options),
     ];
@@ -154,6 +155,11 @@ fn about_trees(args: &Args, options: &CopyOptions) -> [Rule; 1] {
         selects && options.directories == Directories::Refused,
         "--exclude, --include and --exclude-from select in directories, which -r copies",
     )]
+}
+
+fn about_locks(args: &Args) -> [Rule; 1] {
+    let locks = args.mirror || args.lock.is_some();
+    [(args.lock_wait.is_some() && !locks, "--lock-wait waits for what --mirror and --lock lock")]
 }
 
 fn without_bytes(args: &Args, options: &CopyOptions) -> [Rule; 6] {

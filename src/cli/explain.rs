@@ -43,7 +43,8 @@ impl Display for Explanation<'_> {
             Way::Kept => writeln!(f, "  kept: its content is the source's already")?,
             Way::InPlace(reason) => writeln!(f, "  written in place: {}", reason.as_str())?,
         }
-        if report.kind == ObjectKind::File && report.way != Way::LinkedToSource {
+        let has_bytes = matches!(report.kind, ObjectKind::File | ObjectKind::Segment);
+        if has_bytes && report.way != Way::LinkedToSource {
             write_length(f, report)?;
         }
         if let Some(delta) = &report.delta {

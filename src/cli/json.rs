@@ -81,6 +81,8 @@ struct Copied<'a> {
     in_place_because: Option<&'static str>,
     target_dev: Option<u64>,
     target_ino: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    segment_id: Option<i32>,
     len: u64,
     holes: u64,
     engines: Vec<Engine<'a>>,
@@ -184,6 +186,7 @@ pub(super) fn copied(report: &Report) -> serde_json::Result<String> {
         in_place_because,
         target_dev: report.target_id.map(|id| id.dev),
         target_ino: report.target_id.map(|id| id.ino),
+        segment_id: report.segment_id,
         len: report.len,
         holes: report.holes,
         engines: report.engines.iter().map(engine).collect(),
@@ -318,6 +321,7 @@ fn warned(warning: &Warning) -> Warned {
 
 const fn in_place(reason: InPlaceReason) -> &'static str {
     match reason {
+        InPlaceReason::Segment => "segment",
         InPlaceReason::Asked => "asked",
         InPlaceReason::AttributesOnly => "attributes_only",
         InPlaceReason::HardLinks => "hard_links",
@@ -361,6 +365,7 @@ fn name(endpoint: &Endpoint) -> (Name, Option<Hex>) {
     match endpoint {
         Endpoint::File(path) => json::name(path.as_os_str()),
         Endpoint::Standard => ("-".to_owned(), None),
+        Endpoint::Segment(name) => json::name(name.spelling()),
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf, is_separator};
 
 use super::args::Args;
 use super::request::Refusal;
-use crate::options::{CopyOptions, Directories, Endpoint, Quoted};
+use crate::options::{CopyOptions, Directories, Endpoint, Quoted, SegmentName};
 use crate::sys::file::Kind;
 use crate::sys::names::{Follow, facts_of_path};
 use crate::tree::Operand;
@@ -94,7 +94,8 @@ fn named_directory(args: &Args, kinds: &dyn Kinds) -> Result<Option<PathBuf>, Re
 /// Says in an error why `word` is no directory.
 fn must_be_directory(word: &OsStr, kinds: &dyn Kinds) -> io::Result<()> {
     // `-` is standard output, whatever the working directory has of that name.
-    match word != "-" && kinds.kind(Path::new(word), Follow::Yes)? == Kind::Directory {
+    let is_path = word != "-" && !SegmentName::is_meant(word);
+    match is_path && kinds.kind(Path::new(word), Follow::Yes)? == Kind::Directory {
         true => Ok(()),
         false => Err(rustix::io::Errno::NOTDIR.into()),
     }
@@ -108,10 +109,18 @@ fn into_directory(
     sources
         .iter()
         .map(|source| {
-            let Endpoint::File(source) = source_endpoint(args, source) else {
-                return Err(Refusal::usage(
-                    "standard input has no name to be copied under: name the target file",
-                ));
+            let source = match source_endpoint(args, source)? {
+                Endpoint::File(source) => source,
+                Endpoint::Standard => {
+                    return Err(Refusal::usage(
+                        "standard input has no name to be copied under: name the target file",
+                    ));
+                }
+                Endpoint::Segment(_) => {
+                    return Err(Refusal::usage(
+                        "a segment has no name to be copied under: name the target file",
+                    ));
+                }
             };
             let (name, parents_below) = match args.parents {
                 true => (whole_name(&source), Some(directory.to_path_buf())),
@@ -136,7 +145,10 @@ fn one(
     if args.parents {
         return Err(Refusal::usage("with --parents, the destination must be a directory"));
     }
-    let source = source_endpoint(args, source);
+    let source = source_endpoint(args, source)?;
+    if let Some(segment) = segment(target)? {
+        return Ok(Operand { source, target: segment, parents_below: None });
+    }
     let path = Path::new(target);
     if names_directory(path) && !can_be_directory(path, &source, options, kinds) {
         // Path::file_name() forgets the slash, so it has to be honoured here.
@@ -169,13 +181,27 @@ fn can_be_directory(
     }
 }
 
-fn source_endpoint(args: &Args, word: &OsString) -> Endpoint {
+/// The segment that a word names, if it is spelled so; a file of such a name is `./shm:...`.
+fn segment(word: &OsStr) -> Result<Option<Endpoint>, Refusal> {
+    if !SegmentName::is_meant(word) {
+        return Ok(None);
+    }
+    match SegmentName::new(word) {
+        Ok(name) => Ok(Some(Endpoint::Segment(name))),
+        Err(error) => Err(Refusal::Operand(error.to_string())),
+    }
+}
+
+fn source_endpoint(args: &Args, word: &OsString) -> Result<Endpoint, Refusal> {
+    if let Some(segment) = segment(word)? {
+        return Ok(segment);
+    }
     let path = Path::new(word);
-    match () {
+    Ok(match () {
         () if word == "-" => Endpoint::Standard,
         () if args.strip_trailing_slashes => without_slashes(path).into(),
         () => path.into(),
-    }
+    })
 }
 
 /// Whether `path` can only be the name of a directory: it ends in a slash, `.` or `..`.
@@ -348,6 +374,20 @@ mod tests {
         for words in [&["--parents", "f", "g"][..], &["--parents", "-T", "f", "d"]] {
             assert_eq!(landed(words), "with --parents, the destination must be a directory");
         }
+    }
+
+    #[test]
+    fn segments_are_no_paths_and_have_no_names() {
+        assert_eq!(landed(&["f", "shm:/s"]), "'f' -> 'shm:/s'");
+        assert_eq!(landed(&["-T", "shm:/s", "sysv:key=7"]), "'shm:/s' -> 'sysv:key=0x00000007'");
+        assert_eq!(landed(&["./shm:s", "g"]), "'./shm:s' -> 'g'");
+        assert!(landed(&["shm:/s", "d"]).starts_with("a segment has no name"));
+        assert_eq!(landed(&["f", "g", "shm:/s"]), "target 'shm:/s': Not a directory (os error 20)");
+        assert_eq!(landed(&["f", "shm:/a/b"]), "'shm:/a/b': a name has no slash but the first");
+        assert_eq!(
+            landed(&["sysv:key=0", "f"]).split(':').nth(2),
+            Some(" key 0 leads to no segment")
+        );
     }
 
     #[test]

@@ -117,7 +117,7 @@ fn operand_that_is(id: ObjectId, operands: &[Operand]) -> Option<&Endpoint> {
         // What cannot be asked now fails when it is copied.
         let there = match endpoint {
             Endpoint::File(path) => facts_of_path(path, Follow::Yes).ok().flatten(),
-            Endpoint::Standard => None,
+            Endpoint::Standard | Endpoint::Segment(_) => None,
         };
         there.is_some_and(|facts| facts.id == id)
             || (**endpoint == Endpoint::Standard && is_standard_stream(id))

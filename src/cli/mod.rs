@@ -13,6 +13,7 @@ mod order;
 mod output;
 mod progress;
 mod request;
+mod segments;
 mod selection;
 mod watch;
 mod watching;

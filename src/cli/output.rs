@@ -48,6 +48,9 @@ fn cps_sentence(error: &Error, source: &Endpoint, target: &Endpoint) -> Option<S
         Cause::IsDirectory if *target == Endpoint::Standard => {
             format!("cannot copy the directory {endpoint} to standard output")
         }
+        Cause::IsDirectory if matches!(target, Endpoint::Segment(_)) => {
+            format!("cannot copy the directory {endpoint} to the segment {target}")
+        }
         Cause::IsDirectory if endpoint == source => {
             format!("-r not specified; omitting directory {endpoint}")
         }

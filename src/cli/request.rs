@@ -9,8 +9,8 @@ use super::args::Args;
 use super::contradictions;
 use super::landing::{self, Kinds};
 use super::order::Preserving;
-use super::selection;
 use super::words::{Attribute, AttributeList, BackupWanted, ProgressWhen, backup_control};
+use super::{segments, selection};
 use crate::options::{
     Backup, BackupControl, Content, CopyOptions, Dereference, Directories, DirectoryLink, Endpoint,
     Existing, Keep, Made, MirrorOptions, Preserve, Reflink, Span, Sparse, Special, Update, Verify,
@@ -102,6 +102,7 @@ impl Request {
             watches: args.watch,
         };
         request.refuse_misuse_of_streams()?;
+        segments::refuse_misuse(&request, args.shm_mode)?;
         Ok(request)
     }
 
@@ -154,6 +155,7 @@ fn options(args: &Args, environment: &Environment) -> Result<CopyOptions, Refusa
     // As cp: a clone, and with it copy_file_range, would bring holes along.
     let unshared = if sparse == Sparse::Never { Reflink::Never } else { Reflink::Auto };
     let options = CopyOptions {
+        segments: segments::choices(args),
         engine: args.engine.unwrap_or_default(),
         reflink: args.reflink.filter(|choice| *choice != Reflink::Auto).unwrap_or(unshared),
         sparse,

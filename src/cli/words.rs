@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::options::{
-    BackupControl, Compare, EngineChoice, EngineName, Flush, LockWait, OnChange, Reflink, Sparse,
-    THREADS_MAX, Update, Verify,
+    BackupControl, Compare, EngineChoice, EngineName, Flush, Guarding, LockWait, OnChange, Reflink,
+    SemaphoreName, Sparse, SystemVName, THREADS_MAX, Update, Verify,
 };
 use crate::program::words::{Value, Words, meaning};
 
@@ -129,6 +129,23 @@ pub(super) fn lock_wait(typed: &str) -> Result<LockWait, &'static str> {
     }
     let seconds = typed.parse().ok().and_then(|it| Duration::try_from_secs_f64(it).ok());
     seconds.map(LockWait::For).ok_or("it can be any number of seconds, such as 60 or 0.5")
+}
+
+/// The value of `--lock`.
+pub(super) fn guarding(typed: &str) -> Result<Guarding, String> {
+    if typed == "record" {
+        return Ok(Guarding::Record);
+    }
+    match SemaphoreName::new(typed) {
+        Ok(SemaphoreName::SystemV(SystemVName::Private)) => {
+            Err("a semaphore without a key is named by its identifier, sysv:id=ID".to_owned())
+        }
+        Ok(name) => Ok(Guarding::Semaphore(name)),
+        Err(error) if typed.contains(':') => Err(error.to_string()),
+        Err(_) => Err("it can be record, or a semaphore: sem:/NAME, sysv:key=KEY, sysv:id=ID or \
+                       sysv:ftok=PATH,N"
+            .to_owned()),
+    }
 }
 
 /// The value of `-j`.

@@ -101,7 +101,7 @@ pub(super) fn decide(
     };
     let replaces = follow(options) == Follow::No;
     // Two ends of one terminal or pipe have one identity, and are not one file.
-    let is_file = matches!(facts.kind, Kind::Regular | Kind::BlockDevice);
+    let is_file = matches!(facts.kind, Kind::Regular | Kind::BlockDevice | Kind::Segment);
     if source.id == facts.id && is_file {
         let backs_up = options.backup.control != BackupControl::None;
         if backs_up && options.existing == Existing::Force && name == Name::SourcesOwn {
@@ -214,7 +214,7 @@ fn check_medium(options: &CopyOptions, target: &Endpoint, facts: &Facts) -> Resu
         let why = "it is on no disk";
         return Err(Error::new(Operation::Flush, target, Cause::Unsupported(why)));
     }
-    if options.verify != Verify::No {
+    if options.verify != Verify::No && facts.kind != Kind::Segment {
         let why = "it cannot be read back";
         return Err(Error::new(Operation::Verify, target, Cause::Unsupported(why)));
     }
@@ -222,7 +222,9 @@ fn check_medium(options: &CopyOptions, target: &Endpoint, facts: &Facts) -> Resu
 }
 
 fn way(options: &CopyOptions, facts: &Facts, name: Name) -> Step {
-    if facts.kind != Kind::Regular {
+    if facts.kind == Kind::Segment {
+        Step::InPlace(InPlaceReason::Segment)
+    } else if facts.kind != Kind::Regular {
         Step::InPlace(InPlaceReason::NotRegular)
     } else if options.existing == Existing::InPlace {
         Step::InPlace(InPlaceReason::Asked)

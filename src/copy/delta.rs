@@ -126,8 +126,9 @@ impl<'a> Run<'a, '_> {
     }
 
     fn both<'n>(&'n self, target: &'n FileObject) -> (Named<'n>, Named<'n>) {
-        let (source, endpoint) = (self.source.object.handle(), self.source.object.endpoint());
-        (Named { file: source, endpoint }, Named { file: target.handle(), endpoint: self.target })
+        let named = Named { file: target.handle(), endpoint: self.target };
+        // Memory has no extended attributes, and has none to compare with.
+        (self.source.named().unwrap_or(named), named)
     }
 
     /// Takes from a mirror's target the extended attributes that the source has not.
@@ -242,7 +243,7 @@ impl Transfer<'_> {
     pub(super) fn patch(
         &self,
         job: &Job<'_>,
-        (base, equal): (&FileObject, u64),
+        (base, equal): (&dyn Object, u64),
         into: DeltaInto,
         moved: &mut Moved,
     ) -> Result<()> {
@@ -281,14 +282,14 @@ impl Transfer<'_> {
     }
 
     /// Compares the source with an existing file, up to the first difference.
-    fn compare(&self, base: &FileObject) -> Result<Comparison> {
+    fn compare(&self, base: &dyn Object) -> Result<Comparison> {
         let (len, base_len) = (self.source.facts.len, base.len()?);
         let common = ByteRange::first(len.min(base_len));
         let unequal_lens = (len != base_len).then_some(common.end());
         if common.is_empty() {
             return Ok(Comparison { difference: unequal_lens, threads: 1 });
         }
-        let job = self.plain_job(&self.source.object, base, self.observer);
+        let job = self.plain_job(self.source.object.as_ref(), base, self.observer);
         let Pass { outcome, threads, .. } = drive::run(&Compare, &job, common, self.threads());
         let difference = match outcome {
             Outcome::Done => unequal_lens,
@@ -303,8 +304,9 @@ impl Transfer<'_> {
 }
 
 /// Gives a file that is to be written into a modification time that is no source's, on the disk.
-pub(super) fn make_stale(target: &FileObject) -> Result<()> {
-    attributes::set_modified_now(target.handle())
-        .context(Operation::SetTimes, target.endpoint())?;
+pub(super) fn make_stale(target: &dyn Object) -> Result<()> {
+    if let Some(file) = target.file() {
+        attributes::set_modified_now(file).context(Operation::SetTimes, target.endpoint())?;
+    }
     target.flush()
 }

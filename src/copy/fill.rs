@@ -9,7 +9,7 @@ use super::transfer::{Moved, Transfer, has_medium};
 use crate::engine::Before;
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::metadata::{self, Losses, ModeAtEnd, Named};
-use crate::object::{FileObject, Object};
+use crate::object::Object;
 use crate::options::{Content, Flush, Keep, OnChange, Verify};
 use crate::report::{Delta, Report, Warning, Way};
 use crate::sys::attributes::Attributes;
@@ -19,7 +19,7 @@ use crate::sys::platform::{self, FileSystem};
 /// What is written, and what it is like.
 #[derive(Clone, Copy)]
 pub(super) struct Filling<'a> {
-    pub(super) object: &'a FileObject,
+    pub(super) object: &'a dyn Object,
     pub(super) kind: Kind,
     pub(super) before: Before,
     pub(super) base: Base<'a>,
@@ -47,17 +47,14 @@ impl Run<'_, '_> {
     /// Does what is left when the bytes are there.
     pub(super) fn finish(&mut self, filling: Filling<'_>) -> Result<()> {
         let object = filling.object;
-        let target = Named { file: object.handle(), endpoint: self.target };
         let attributes = Attributes::from(&self.source.facts);
         let preserve = &self.options.preserve;
         let mut losses = Losses::default();
-        // A device that is written to keeps its own attributes.
-        let takes_attributes = filling.kind == Kind::Regular;
-        if takes_attributes {
-            let source = Named {
-                file: self.source.object.handle(),
-                endpoint: self.source.object.endpoint(),
-            };
+        // A device or segment that is written to keeps its own attributes.
+        let target = object.file().filter(|_| filling.kind == Kind::Regular);
+        let target = target.map(|file| Named { file, endpoint: self.target });
+        if let Some(target) = target {
+            let source = self.source.named();
             let mode_at_end = filling.mode_at_end;
             metadata::apply_preserved(
                 source,
@@ -71,10 +68,11 @@ impl Run<'_, '_> {
         self.verify(filling)?;
         // Who has the times already looks no newer with them.
         let is_stamped = self.report.way == Way::Kept
-            && file::facts(object.handle())
-                .is_ok_and(|facts| facts.modified == self.source.facts.modified);
+            && object.file().is_some_and(|file| {
+                file::facts(file).is_ok_and(|facts| facts.modified == self.source.facts.modified)
+            });
         let has_its_name = matches!(self.report.way, Way::InPlace(_) | Way::Kept);
-        if takes_attributes && preserve.timestamps != Keep::No {
+        if let Some(target) = target.filter(|_| preserve.timestamps != Keep::No) {
             if self.flushes_content(filling) && has_its_name && !is_stamped {
                 // Under its final name the file must not look done before its content is: a
                 // journal may write the times of the inode first.
@@ -86,13 +84,14 @@ impl Run<'_, '_> {
         }
         self.report.warnings.extend(losses.into_warnings());
         let is_first_flush = !has_its_name && self.flushes_content(filling);
-        if takes_attributes && is_first_flush || self.options.flush == Flush::Sync {
+        if target.is_some() && is_first_flush || self.options.flush == Flush::Sync {
             self.flush(object)?;
         }
         let is_hidden = filling.space.is_some_and(|directory| directory.names == Names::Hidden);
         if !is_hidden || wants_links(&self.source.facts, self.options) {
-            let facts = file::facts(object.handle()).context(Operation::Stat, self.target)?;
-            self.report.target_id = Some(facts.id);
+            let facts = object.file().map(file::facts).transpose();
+            let facts = facts.context(Operation::Stat, self.target)?;
+            self.report.target_id = facts.map(|facts| facts.id);
         }
         Ok(())
     }
@@ -108,7 +107,7 @@ impl Run<'_, '_> {
         }
     }
 
-    fn flush(&mut self, object: &FileObject) -> Result<()> {
+    fn flush(&mut self, object: &dyn Object) -> Result<()> {
         object.flush()?;
         self.report.flushes.files += 1;
         Ok(())
@@ -258,7 +257,8 @@ impl Run<'_, '_> {
         if self.options.content == Content::AttributesOnly || self.options.verify == Verify::No {
             return Ok(());
         }
-        if self.options.verify == Verify::Medium {
+        // A segment is on no medium.
+        if self.options.verify == Verify::Medium && filling.kind != Kind::Segment {
             self.flush(object)?;
             self.drop_cache(object)?;
         }
@@ -271,8 +271,8 @@ impl Run<'_, '_> {
     }
 
     /// Has the next read come from the medium, as far as this system can.
-    fn drop_cache(&mut self, object: &FileObject) -> Result<()> {
-        let file = object.handle();
+    fn drop_cache(&mut self, object: &dyn Object) -> Result<()> {
+        let Some(file) = object.file() else { return Ok(()) };
         let file_system = platform::file_system(file).unwrap_or(FileSystem::Other);
         if !has_medium(file_system) {
             return Ok(());

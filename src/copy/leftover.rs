@@ -139,7 +139,11 @@ impl<'a> Run<'a, '_> {
     fn can_be_cloned(&self, staged: &Staged<'_>) -> Result<bool> {
         let new = staged.object();
         let is_shared = self.may_share_blocks(&staged.place().directory)
-            && platform::clone_file(self.source.object.handle(), new.handle()).is_ok();
+            && self
+                .source
+                .object
+                .file()
+                .is_some_and(|source| platform::clone_file(source, new.handle()).is_ok());
         if is_shared {
             new.set_len(0)?;
         }

@@ -5,12 +5,14 @@ mod decide;
 mod delta;
 mod directory;
 mod fill;
+mod guarding;
 mod leftover;
 mod leftover_directory;
 mod make;
 mod plan;
 mod publish;
 mod run;
+mod segment;
 mod session;
 mod source;
 mod stage;
@@ -41,7 +43,6 @@ use target::{Found, Mounted};
 
 use crate::engine::drive::Spare;
 use crate::error::{Cause, Context, Error, Operation, Result};
-use crate::object::Object;
 use crate::options::{CopyOptions, Endpoint, Flush, Made, ObjectId, Special};
 use crate::report::{Consent, Done, InPlaceReason, Observer, Report, Skip};
 use crate::sys::file::{self, Facts, Kind};
@@ -180,10 +181,18 @@ impl<'a> Copier<'a> {
             let cause = Cause::Unsupported("a mirror is one of directories");
             return Err(Error::new(Operation::Copy, source, cause));
         }
-        match self.object(Origin::Operand(source), None, None, target)? {
+        match self.operand(source, target)? {
             Ended::Now(done) => Ok(done),
             Ended::Later(publication) => publication.publish().map(Done::Copied),
         }
+    }
+
+    /// Copies an operand that is no directory, under the locks that were asked for.
+    pub(crate) fn operand(&self, source: &Endpoint, target: &Endpoint) -> Result<Ended<'a>> {
+        let guards = guarding::guard(&self.options.segments, self.observer, source, target)?;
+        let ended = self.object(Origin::Operand(source), None, None, target)?;
+        guards.check()?;
+        Ok(ended)
     }
 
     /// Copies an object that is no directory to `place`, or where `target` leads.
@@ -274,9 +283,10 @@ impl<'a> Copier<'a> {
 
     fn look_at_source(&self, origin: Origin<'_>, follow: Follow) -> Result<Facts> {
         let endpoint = origin.endpoint();
-        let facts = match origin.spot() {
-            Some(spot) => spot.facts(follow),
-            None => streams::standard_input().and_then(file::facts).map(Some),
+        let facts = match (origin.spot(), endpoint) {
+            (Some(spot), _) => spot.facts(follow),
+            (None, Endpoint::Segment(name)) => Ok(segment::look(name)?),
+            (None, _) => streams::standard_input().and_then(file::facts).map(Some),
         };
         let missing = || std::io::Error::from_raw_os_error(libc::ENOENT);
         let facts = facts.and_then(|facts| facts.ok_or_else(missing));
@@ -423,6 +433,10 @@ impl<'a> Copier<'a> {
     ) -> Result<Option<TargetFacts>> {
         Ok(match found {
             Found::Nothing(_) => None,
+            Found::Segment(facts) => facts.map(|facts| {
+                let name = Name::Bound(InPlaceReason::Segment);
+                TargetFacts { facts, name }
+            }),
             Found::Unnamed(facts) => {
                 let name = Name::Bound(InPlaceReason::OpenFile);
                 Some(TargetFacts { facts: *facts, name })

@@ -111,7 +111,7 @@ pub(super) fn back_up_found(
 ) -> Result<Option<backup::Made>> {
     match found {
         Found::Named { place, .. } => back_up_at(place, options, precious, target, report),
-        Found::Nothing(_) | Found::Unnamed(_) => Ok(None),
+        Found::Nothing(_) | Found::Unnamed(_) | Found::Segment(_) => Ok(None),
     }
 }
 

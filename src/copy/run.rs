@@ -23,7 +23,7 @@ use crate::engine::drive::Spare;
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::lock::{self, Locked};
 use crate::metadata::{self, ModeAtEnd, Named, Unkeepable};
-use crate::object::{FileObject, Object};
+use crate::object::FileObject;
 use crate::options::{Content, CopyOptions, Endpoint, EngineName, Existing, Flush, Keep, Verify};
 use crate::report::{Done, EngineUse, Event, Flow, InPlaceReason, Observer, Report, Way};
 use crate::sys::attributes::Attributes;
@@ -70,6 +70,9 @@ impl<'a, 'b> Run<'a, 'b> {
     /// Writes the target and says what that came to.
     pub(super) fn write(self, step: Step) -> Result<Ended<'a>> {
         self.check_directory()?;
+        if let (Found::Segment(_), Endpoint::Segment(name)) = (self.found, self.target) {
+            return self.write_segment(name);
+        }
         match (step, self.found) {
             (Step::InPlace(reason), found) => match (self.open_target(), found) {
                 (Ok(file), _) => {
@@ -84,7 +87,7 @@ impl<'a, 'b> Run<'a, 'b> {
                 }
                 (Err(error), _) => Err(error),
             },
-            (_, Found::Unnamed(_)) => {
+            (_, Found::Unnamed(_) | Found::Segment(_)) => {
                 let file = FileObject::new(self.open_target()?, self.target);
                 self.in_place(file, InPlaceReason::OpenFile)
             }
@@ -382,7 +385,9 @@ impl<'a, 'b> Run<'a, 'b> {
     fn target_spot(&self) -> Option<(Spot<'_>, Follow)> {
         match self.found {
             Found::Nothing(place) | Found::Named { place, .. } => Some((place.spot(), Follow::No)),
-            Found::Unnamed(_) => Some((Spot::of_path(self.target.path()?), Follow::Yes)),
+            Found::Unnamed(_) | Found::Segment(_) => {
+                Some((Spot::of_path(self.target.path()?), Follow::Yes))
+            }
         }
     }
 
@@ -404,7 +409,7 @@ impl<'a, 'b> Run<'a, 'b> {
         Ok(there.is_some_and(|there| there.id == facts.id && there.kind == facts.kind))
     }
 
-    fn refuse_if_source(&self, facts: &Facts) -> Result<()> {
+    pub(super) fn refuse_if_source(&self, facts: &Facts) -> Result<()> {
         // Two ends of one terminal or pipe have one identity, and are not one file.
         if facts.id == self.source.id() && matches!(facts.kind, Kind::Regular | Kind::BlockDevice) {
             let cause = Cause::SameObject { other: self.target.clone() };

@@ -5,7 +5,9 @@ use std::io;
 use std::time::Duration;
 
 use super::directory::Directory;
+use super::segment::{self, Opened, SegmentObject};
 use crate::error::{Cause, Context, Error, Operation, Result};
+use crate::metadata::Named;
 use crate::object::{FileObject, Object};
 use crate::options::{Endpoint, ObjectId};
 use crate::sys::file::{self, Facts, Kind};
@@ -16,7 +18,7 @@ use crate::sys::streams;
 /// An open source.
 #[derive(Debug)]
 pub(super) struct Source {
-    pub(super) object: FileObject,
+    pub(super) object: Box<dyn Object>,
     /// What it was when it was opened.
     pub(super) facts: Facts,
     pub(super) file_system: FileSystem,
@@ -97,9 +99,13 @@ impl Source {
     /// Opens the source. A FIFO's writer is not waited for; a directory is refused.
     pub(super) fn open(origin: Origin<'_>, follow: Follow) -> Result<Self> {
         let endpoint = origin.endpoint();
-        let file = match origin.spot() {
-            Some(spot) => spot.open_for_reading(follow),
-            None => streams::standard_input(),
+        let file = match (origin.spot(), endpoint) {
+            (Some(spot), _) => spot.open_for_reading(follow),
+            (None, Endpoint::Segment(name)) => match segment::open_source(name)? {
+                Opened::File(file) => Ok(file),
+                Opened::Memory(memory, facts) => return Ok(Self::of_memory(memory, facts)),
+            },
+            (None, _) => streams::standard_input(),
         }
         .context(Operation::Open, endpoint)?;
         let facts = file::facts(&file).context(Operation::Stat, endpoint)?;
@@ -111,7 +117,7 @@ impl Source {
             _ => platform::file_system(&file).unwrap_or(FileSystem::Other),
         };
         let mut source = Self {
-            object: FileObject::new(file, endpoint),
+            object: Box::new(FileObject::new(file, endpoint)),
             facts,
             file_system,
             shape: Shape::Stream,
@@ -121,9 +127,20 @@ impl Source {
         Ok(source)
     }
 
+    /// Memory that no file is behind. Its length cannot change, and stores into it leave no trace.
+    fn of_memory(memory: SegmentObject, facts: Facts) -> Self {
+        Self {
+            object: Box::new(memory),
+            facts,
+            file_system: FileSystem::Memory,
+            shape: Shape::Sized,
+            stamps: Stamps::Tell,
+        }
+    }
+
     fn settle(&mut self) -> Result<()> {
         let endpoint = self.object.endpoint();
-        let handle = self.object.handle();
+        let Some(handle) = self.object.file() else { return Ok(()) };
         if self.facts.kind != Kind::Regular && matches!(endpoint, Endpoint::File(_)) {
             file::set_blocking(handle).context(Operation::Open, endpoint)?;
         }
@@ -136,7 +153,7 @@ impl Source {
             Kind::Regular if self.file_system == FileSystem::Pseudo => Shape::Stream,
             Kind::Regular if self.facts.len == 0 => self.shape_of_empty()?,
             Kind::Regular => Shape::Sized,
-            Kind::BlockDevice => Shape::Sized,
+            Kind::BlockDevice | Kind::Segment => Shape::Sized,
             Kind::CharDevice | Kind::Pipe | Kind::Socket | Kind::Symlink => Shape::Stream,
         };
         self.await_writers()
@@ -176,7 +193,7 @@ impl Source {
             return Ok(());
         }
         if self.file_system != FileSystem::Xfs {
-            platform::seek_data(self.object.handle());
+            self.object.file().map(platform::seek_data);
         }
         let seeking_does = matches!(self.file_system, FileSystem::Ext | FileSystem::Memory);
         if !seeking_does && self.facts.len > READ_AT_ONCE_MAX {
@@ -188,6 +205,12 @@ impl Source {
     /// The same for a source that is mapped: loads from a map wait for nobody.
     pub(super) fn await_writers_of_map(&self) -> Result<()> {
         self.object.read_at(0, &mut [0]).map(drop)
+    }
+
+    /// The file behind it, for its extended attributes: memory has none.
+    pub(super) fn named(&self) -> Option<Named<'_>> {
+        let endpoint = self.object.endpoint();
+        self.object.file().map(|file| Named { file, endpoint })
     }
 
     /// The identity of the source.
@@ -204,8 +227,8 @@ impl Source {
             // Nothing was read: its copy is what it was at one instant, when it was looked at.
             return Ok(Change::None);
         }
-        let endpoint = self.object.endpoint();
-        let now = file::facts(self.object.handle()).context(Operation::Stat, endpoint)?;
+        let Some(handle) = self.object.file() else { return Ok(Change::None) };
+        let now = file::facts(handle).context(Operation::Stat, self.object.endpoint())?;
         let was = self.facts;
         Ok(if now.len > was.len {
             Change::Longer
@@ -221,8 +244,8 @@ impl Source {
 
     /// Looks at the source anew, to copy it again from the begin.
     pub(super) fn refresh(&mut self) -> Result<()> {
-        let endpoint = self.object.endpoint();
-        self.facts = file::facts(self.object.handle()).context(Operation::Stat, endpoint)?;
+        let Some(handle) = self.object.file() else { return Ok(()) };
+        self.facts = file::facts(handle).context(Operation::Stat, self.object.endpoint())?;
         self.stamps = stamps(&self.facts, self.file_system);
         self.await_writers()
     }
@@ -230,7 +253,8 @@ impl Source {
     /// Takes a file whose length is not true as what it is: something that is read to its end.
     pub(super) fn become_stream(&mut self) -> Result<()> {
         self.shape = Shape::Stream;
-        file::rewind(self.object.handle()).context(Operation::Read, self.object.endpoint())
+        let Some(handle) = self.object.file() else { return Ok(()) };
+        file::rewind(handle).context(Operation::Read, self.object.endpoint())
     }
 
     /// The length now, for a warning.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::directory::{Directory, Names};
+use super::segment;
 use super::source::Origin;
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::{Endpoint, Existing, ObjectId};
@@ -31,6 +32,8 @@ pub(super) enum Found {
     /// Something that is to be written to under the path that was given, and has no name that
     /// could be replaced: standard output, a device, an open file that was removed.
     Unnamed(Facts),
+    /// A segment, which has no place in a directory; nothing yet, perhaps.
+    Segment(Option<Facts>),
 }
 
 /// Whether a name is a mount point.
@@ -46,6 +49,7 @@ impl Found {
         match self {
             Self::Nothing(_) => None,
             Self::Named { facts, .. } | Self::Unnamed(facts) => Some(facts),
+            Self::Segment(facts) => facts.as_ref(),
         }
     }
 }
@@ -59,6 +63,7 @@ pub(super) fn look(endpoint: &Endpoint, follow: Follow, force: Existing) -> Resu
             let file = streams::standard_output().context(Operation::Open, endpoint)?;
             return Ok(Found::Unnamed(file::facts(&file).context(Operation::Stat, endpoint)?));
         }
+        Endpoint::Segment(name) => return Ok(Found::Segment(segment::look(name)?)),
     };
     let stat = |follow| names::facts_of_path(path, follow).context(Operation::Stat, endpoint);
     let Some(itself) = stat(Follow::No)? else {

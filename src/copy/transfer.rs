@@ -12,7 +12,7 @@ use crate::engine::stream::{Hashing, Stream};
 use crate::engine::{self, Before, Engine, Holes, Job, Outcome, Zeros};
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::lock;
-use crate::object::{FileObject, Object};
+use crate::object::Object;
 use crate::options::{
     CopyOptions, Endpoint, EngineChoice, EngineName, Flush, Reflink, Sparse, Verify,
 };
@@ -39,7 +39,7 @@ pub(super) struct Transfer<'a> {
     pub(super) options: &'a CopyOptions,
     pub(super) observer: &'a dyn Observer,
     pub(super) source: &'a Source,
-    pub(super) target: &'a FileObject,
+    pub(super) target: &'a dyn Object,
     pub(super) target_kind: Kind,
     pub(super) before: Before,
     pub(super) base: Base<'a>,
@@ -70,7 +70,15 @@ impl Transfer<'_> {
     pub(super) fn has_offsets(&self) -> bool {
         // Standard output goes on where it stands, even if it is a file.
         *self.target.endpoint() != Endpoint::Standard
-            && matches!(self.target_kind, Kind::Regular | Kind::BlockDevice)
+            && matches!(self.target_kind, Kind::Regular | Kind::BlockDevice | Kind::Segment)
+    }
+
+    /// The length of a target that has one which is never changed.
+    fn fixed_len(&self) -> Result<Option<u64>> {
+        match self.target_kind {
+            Kind::Segment => self.target.len().map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// Whether the report has a hash.
@@ -94,9 +102,10 @@ impl Transfer<'_> {
             self.target_kind == Kind::Regular && *self.target.endpoint() != Endpoint::Standard;
         let skips_zeros = is_file && self.options.sparse == Sparse::Always;
         let streamed = Stream {
-            source: &self.source.object,
+            source: self.source.object.as_ref(),
             len,
             target: self.target,
+            room: self.fixed_len()?,
             zeros: if skips_zeros { Zeros::Skip } else { Zeros::Store },
             before: self.before,
             // What was sent cannot be read again to compare it with a source that grew.
@@ -136,7 +145,7 @@ impl Transfer<'_> {
         let tree = self.wants_hash().then(|| TreeHash::new(len));
         let (holes, zeros) = self.holes()?;
         let job = Job {
-            source: &self.source.object,
+            source: self.source.object.as_ref(),
             target: self.target,
             holes,
             zeros,
@@ -325,10 +334,10 @@ impl Transfer<'_> {
     fn circumstances(&self) -> Result<Circumstances> {
         let file_system = self.target_file_system();
         let target_device = match self.space {
-            Some(directory) => directory.id().dev,
+            Some(directory) => Some(directory.id().dev),
             None => {
-                let facts = file::facts(self.target.handle());
-                facts.context(Operation::Stat, self.target.endpoint())?.id.dev
+                let facts = self.target.file().map(file::facts).transpose();
+                facts.context(Operation::Stat, self.target.endpoint())?.map(|facts| facts.id.dev)
             }
         };
         Ok(Circumstances {
@@ -336,9 +345,15 @@ impl Transfer<'_> {
             source: Side {
                 file_system: self.source.file_system,
                 regular: self.source.facts.kind == Kind::Regular,
+                memory: self.source.object.file().is_none(),
             },
-            target: Side { file_system, regular: self.target_kind == Kind::Regular },
-            same_device: target_device == self.source.id().dev,
+            target: Side {
+                file_system,
+                // A POSIX segment is one.
+                regular: matches!(self.target_kind, Kind::Regular | Kind::Segment),
+                memory: self.target.file().is_none(),
+            },
+            same_device: target_device == Some(self.source.id().dev),
             threads: if self.source.facts.len < LARGE_BYTES_MIN { 1 } else { self.threads().now() },
             target_blank: self.before == Before::Blank,
         })
@@ -355,7 +370,10 @@ impl Transfer<'_> {
         match self.space {
             Some(directory) => directory.file_system(),
             // Only a choice depends on it.
-            None => platform::file_system(self.target.handle()).unwrap_or(FileSystem::Other),
+            None => match self.target.file() {
+                Some(file) => platform::file_system(file).unwrap_or(FileSystem::Other),
+                None => FileSystem::Memory,
+            },
         }
     }
 
@@ -384,7 +402,7 @@ impl Transfer<'_> {
             };
         }
         let silent = Renamed { observer: self.observer, rename: |_| Event::Waiting };
-        let job = self.plain_job(&self.source.object, self.target, &silent);
+        let job = self.plain_job(self.source.object.as_ref(), self.target, &silent);
         let whole = ByteRange::first(moved.len);
         match drive::run(&Compare, &job, whole, self.threads()).outcome {
             Outcome::Done => Ok(true),
@@ -407,12 +425,12 @@ impl Transfer<'_> {
     /// The hash of the source's first `len` bytes.
     pub(super) fn hash_of_source(&self, len: u64) -> Result<Option<blake3::Hash>> {
         let silent = Renamed { observer: self.observer, rename: |_| Event::Waiting };
-        self.hash_of(&self.source.object, len, &silent)
+        self.hash_of(self.source.object.as_ref(), len, &silent)
     }
 
     fn hash_of(
         &self,
-        object: &FileObject,
+        object: &dyn Object,
         len: u64,
         observer: &dyn Observer,
     ) -> Result<Option<blake3::Hash>> {

@@ -23,6 +23,8 @@ pub(crate) struct Side {
     pub(crate) file_system: FileSystem,
     /// Whether it is a regular file (and not a device).
     pub(crate) regular: bool,
+    /// Whether it is memory, without a file to be read and written.
+    pub(crate) memory: bool,
 }
 
 /// An engine to try.
@@ -71,7 +73,10 @@ pub(crate) fn choose(options: &CopyOptions, at: Circumstances) -> Vec<Choice> {
             push(EngineName::Kernel, "the bytes are copied where they are");
         }
     }
-    if !both_regular {
+    if at.source.memory || at.target.memory {
+        push(EngineName::Mmap, "a segment is mapped already");
+        push(EngineName::Buffered, "what cannot be mapped is read and written");
+    } else if !both_regular {
         push(EngineName::Buffered, "one side is not a regular file");
     } else if at.len < LARGE_BYTES_MIN {
         push(EngineName::Buffered, "the file is small");
@@ -108,7 +113,7 @@ mod tests {
     use super::*;
 
     fn at(file_system: FileSystem, len: u64, threads: usize) -> Circumstances {
-        let side = Side { file_system, regular: true };
+        let side = Side { file_system, regular: true, memory: false };
         let same_device = true;
         Circumstances { len, source: side, target: side, same_device, threads, target_blank: true }
     }

@@ -1,12 +1,13 @@
 //! Copies from or to something without offsets: pipes, terminals, and files whose length the
 //! system makes up.
 
+use std::fs::File;
 use std::io;
 use std::time::Duration;
 
 use super::{Before, Zeros, runs};
 use crate::error::{Cause, Context, Error, Operation, Result};
-use crate::object::{FileObject, Object, early_end};
+use crate::object::{Object, early_end};
 use crate::report::{Event, Flow, Observer};
 use crate::sys::file::{self, Ready};
 use crate::units::ByteRange;
@@ -39,12 +40,14 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// A copy of a stream.
 #[derive(Clone, Copy)]
 pub(crate) struct Stream<'a> {
-    pub(crate) source: &'a FileObject,
+    pub(crate) source: &'a dyn Object,
     /// Bytes to read, from the begin, where the source has offsets; an earlier end is an error
     /// then. Else it is read from its own position to its end.
     pub(crate) len: Option<u64>,
-    /// Written at its own position.
-    pub(crate) target: &'a FileObject,
+    /// Written at its own position, or from its begin where there is only so much `room`.
+    pub(crate) target: &'a dyn Object,
+    /// Bytes that the target has, where its length is fixed; more to store is an error.
+    pub(crate) room: Option<u64>,
     /// What becomes of zeros; a target that leaves them out is a file, written from its begin.
     pub(crate) zeros: Zeros,
     pub(crate) before: Before,
@@ -89,9 +92,12 @@ impl Stream<'_> {
     fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
         let rest = self.len.map_or(u64::MAX, |end| end - offset);
         let wanted = usize::try_from(rest).unwrap_or(usize::MAX).min(buffer.len());
-        self.retry(self.source, Ready::ToRead, || match self.len {
-            Some(_) => file::read_at(self.source.handle(), offset, &mut buffer[..wanted]),
-            None => file::read_next(self.source.handle(), &mut buffer[..wanted]),
+        let Some(handle) = self.source.file() else {
+            return self.source.read_at(offset, &mut buffer[..wanted]);
+        };
+        self.retry(handle, Ready::ToRead, || match self.len {
+            Some(_) => file::read_at(handle, offset, &mut buffer[..wanted]),
+            None => file::read_next(handle, &mut buffer[..wanted]),
         })
         .map_err(|trouble| trouble.into_error(Operation::Read, self.source, offset))
     }
@@ -111,7 +117,9 @@ impl Stream<'_> {
             if self.before == Before::Content {
                 self.target.clear(hole)?;
             }
-            file::skip(self.target.handle(), hole.len())
+            self.target
+                .file()
+                .map_or(Ok(()), |file| file::skip(file, hole.len()))
                 .context(Operation::Write, self.target.endpoint())?;
             streamed.holes += hole.len();
             streamed.len = end;
@@ -121,9 +129,16 @@ impl Stream<'_> {
 
     fn write(&self, bytes: &[u8], streamed: &mut Streamed) -> Result<()> {
         let mut rest = bytes;
+        if let Some(room) = self.room {
+            return self.write_within(room, bytes, streamed);
+        }
+        let Some(handle) = self.target.file() else {
+            let cause = Cause::Unsupported("it has no position to write at");
+            return Err(Error::new(Operation::Write, self.target.endpoint(), cause));
+        };
         while !rest.is_empty() {
             let written = self
-                .retry(self.target, Ready::ToWrite, || file::write_next(self.target.handle(), rest))
+                .retry(handle, Ready::ToWrite, || file::write_next(handle, rest))
                 .and_then(|count| match count {
                     0 => Err(Trouble::Os(io::ErrorKind::WriteZero.into())),
                     count => Ok(count),
@@ -137,16 +152,27 @@ impl Stream<'_> {
         Ok(())
     }
 
-    /// Waits until the object is ready, asking the observer meanwhile, and then calls `step`,
+    fn write_within(&self, room: u64, bytes: &[u8], streamed: &mut Streamed) -> Result<()> {
+        let end = streamed.len + bytes.len() as u64;
+        if end > room {
+            let cause = Cause::TooSmall { len: room, needed: end };
+            return Err(Error::new(Operation::Write, self.target.endpoint(), cause));
+        }
+        self.target.write_at(streamed.len, bytes)?;
+        streamed.len = end;
+        Ok(())
+    }
+
+    /// Waits until the handle is ready, asking the observer meanwhile, and then calls `step`,
     /// again where a signal interrupted it.
     fn retry(
         &self,
-        object: &FileObject,
+        handle: &File,
         ready: Ready,
         mut step: impl FnMut() -> io::Result<usize>,
     ) -> Result<usize, Trouble> {
         loop {
-            while !file::wait_ready(object.handle(), ready, WAIT).map_err(Trouble::Os)? {
+            while !file::wait_ready(handle, ready, WAIT).map_err(Trouble::Os)? {
                 if self.observer.event(Event::Waiting) == Flow::Stop {
                     return Err(Trouble::Stopped);
                 }
@@ -168,7 +194,7 @@ enum Trouble {
 }
 
 impl Trouble {
-    fn into_error(self, operation: Operation, object: &FileObject, offset: u64) -> Error {
+    fn into_error(self, operation: Operation, object: &dyn Object, offset: u64) -> Error {
         let cause = match self {
             Self::Os(error) => Cause::Os(error),
             Self::Stopped => Cause::Stopped,

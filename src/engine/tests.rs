@@ -28,6 +28,7 @@ enum Call {
 }
 
 /// Bytes in memory, read at most 100,000 at a time.
+#[derive(Debug)]
 struct Memory {
     endpoint: Endpoint,
     bytes: Mutex<Vec<u8>>,

@@ -8,14 +8,14 @@ use std::process::ExitCode;
 use clap::ValueHint;
 use serde_json::{Value, json};
 
-use super::say::print;
-use super::table::{paragraph, table};
 use crate::crash::{
     Answer, Contract, Device, DeviceKind, Guarantee, Layer, Place, Warning, Weight, WriteCache,
     explain,
 };
 use crate::options::Quoted;
 use crate::program;
+use crate::program::say::print;
+use crate::program::table::{paragraph, table};
 
 /// What was typed after `explain`.
 #[derive(Debug, clap::Args)]

@@ -9,10 +9,10 @@ use anyhow::Context;
 use clap::{Args, ValueEnum, ValueHint};
 
 use super::INCONCLUSIVE;
+use super::SPEAKER;
 use super::live::Live;
 use super::recordings;
 use super::report::{Directory, Outcome, Report, Settled, Setup};
-use super::say::say;
 use crate::crash::simulated::{
     Bound, Cripple, Error, Experiment, FileSystem, Findings, Flaw, Laboratory, OVERWRITTEN,
     Promise, Property, Recording, Room, SyncMode, Verdict, Workload, WorkloadKind,
@@ -212,7 +212,7 @@ pub(super) fn run(args: &ExploreArgs) -> anyhow::Result<ExitCode> {
     };
     let room = Room::enter()?;
     if let Some(error) = room.risk() {
-        say(format_args!(
+        SPEAKER.say(format_args!(
             "the simulated disks cannot be put before others when memory is short, and may then \
              hang: {error}"
         ));

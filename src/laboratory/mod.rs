@@ -12,9 +12,7 @@ mod probe;
 mod recordings;
 mod replay;
 mod report;
-mod say;
 mod shell;
-mod table;
 mod verify;
 mod witness;
 mod work;
@@ -26,26 +24,27 @@ use std::process::ExitCode;
 use args::{Command, Task};
 
 use crate::program::generate::Generated;
+use crate::program::say::{Speaker, print};
 
 /// Nothing can be said of what was asked.
 const INCONCLUSIVE: u8 = 2;
+
+/// Who speaks.
+const SPEAKER: Speaker = Speaker { name: "mycp-crash", failed: INCONCLUSIVE };
 
 /// Does what the command line says, the program's own name first, and returns the exit status.
 #[must_use]
 pub fn run(line: impl Iterator<Item = OsString>) -> ExitCode {
     let task = match Task::read(line) {
         Ok(task) => task,
-        Err(error) => return say::answer(&error),
+        Err(error) => return SPEAKER.answer(&error),
     };
     let done = match &task {
         Task::Command(command) => find_out(command),
         Task::Generate(what) => print_generated(*what),
         Task::Work(args) => work::run(args),
     };
-    done.unwrap_or_else(|error| {
-        say::failure(&error);
-        ExitCode::from(INCONCLUSIVE)
-    })
+    done.unwrap_or_else(|error| SPEAKER.failure(&error))
 }
 
 fn find_out(command: &Command) -> anyhow::Result<ExitCode> {
@@ -61,6 +60,6 @@ fn find_out(command: &Command) -> anyhow::Result<ExitCode> {
 }
 
 fn print_generated(what: Generated) -> anyhow::Result<ExitCode> {
-    say::print(generate::generate(what)?)?;
+    print(generate::generate(what)?)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -9,10 +9,11 @@ use anyhow::Context;
 use clap::ValueHint;
 use serde_json::{Value, json};
 
+use super::SPEAKER;
 use super::explain::{described, place_as_json};
-use super::say::{print, say};
-use super::table::{paragraph, short, table};
 use crate::crash::{Doubt, Extent, Measured, Probe, ProbeOptions, Statistics, probe};
+use crate::program::say::print;
+use crate::program::table::{paragraph, short, table};
 use crate::program::words::whole;
 use crate::report::Flow;
 use crate::sys::signals;
@@ -44,7 +45,7 @@ pub(super) fn run(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
     };
     let probed = match (probe(&args.directory, &options, &mut go_on), signals::stop_signal()) {
         (_, Some(signal)) => {
-            say("interrupted");
+            SPEAKER.say("interrupted");
             signals::die_of(signal).context("cannot die of the signal")?;
             return Ok(ExitCode::from(signal.exit_status()));
         }

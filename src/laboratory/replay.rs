@@ -11,9 +11,9 @@ use clap::{Args, ValueHint};
 use rustix::fs::FileType;
 
 use super::recordings;
-use super::say::print;
 use crate::crash::simulated::Shown;
 use crate::options::Quoted;
+use crate::program::say::print;
 use crate::program::words::whole;
 use crate::sys::signals;
 

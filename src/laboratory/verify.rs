@@ -10,8 +10,6 @@ use std::process::ExitCode;
 use clap::{Args, ValueHint};
 
 use super::INCONCLUSIVE;
-use super::say::print;
-use super::table::{paragraph, short, table_of_numbers};
 use crate::crash::witness::client::Connection;
 use crate::crash::witness::history::History;
 use crate::crash::witness::judge::{AGES_SECONDS, Conclusion, ModeVerdict, Tally, Why, conclude};
@@ -19,6 +17,8 @@ use crate::crash::witness::log::read_file;
 use crate::crash::witness::mode::Coverage;
 use crate::crash::witness::store::run_of;
 use crate::crash::witness::survey;
+use crate::program::say::print;
+use crate::program::table::{paragraph, short, table_of_numbers};
 
 /// A promise was broken.
 const VIOLATED: u8 = 1;

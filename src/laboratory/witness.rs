@@ -8,9 +8,9 @@ use std::time::Duration;
 use clap::{Args, ValueHint};
 
 use super::live::Live;
-use super::say::print;
 use crate::crash::witness::event::RunId;
 use crate::crash::witness::server::{Ended, Until, Watch, Witness};
+use crate::program::say::print;
 use crate::sync::lock;
 use crate::sys::signals;
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueHint};
 
+use super::SPEAKER;
 use super::live::Live;
-use super::say::{print, say};
 use super::shell::quoted;
 use crate::crash::SyncMode;
 use crate::crash::witness::PAGE_LEN;
@@ -17,6 +17,7 @@ use crate::crash::witness::mode::Mode;
 use crate::crash::witness::store::Skipped;
 use crate::crash::witness::writer::{self, Plan, Watch, unused_number};
 use crate::options::Quoted;
+use crate::program::say::print;
 use crate::program::words::{one_of, whole};
 use crate::sys::signals;
 
@@ -108,7 +109,7 @@ impl Watch for Watcher<'_> {
     }
 
     fn skipped(&self, skipped: &Skipped) {
-        say(format_args!(
+        SPEAKER.say(format_args!(
             "mode {} is left out, because the file system refuses it: {}",
             skipped.mode, skipped.reason
         ));

@@ -115,14 +115,15 @@ fn keep_attributes(
 /// The first attribute that could not be set and had to be ([`Keep::Must`]). The others have been
 /// set as far as they could, so that a target written in place is not left more open than
 /// need be.
-pub(crate) fn apply_preserved(
-    source: Named<'_>,
+pub(crate) fn apply_preserved<'a>(
+    source: impl Into<Option<Named<'a>>>,
     source_attributes: &Attributes,
     target: Named<'_>,
     preserve: &Preserve,
     at_end: ModeAtEnd,
     losses: &mut Losses,
 ) -> Result<()> {
+    let source = source.into();
     let Preserve { mode, ownership, xattr, context, .. } = *preserve;
     if [mode, ownership, xattr, context] == [Keep::No; 4] {
         return Ok(());
@@ -134,17 +135,19 @@ pub(crate) fn apply_preserved(
         }
         (Keep::Try | Keep::Must, _) => set_owner(source_attributes, target, preserve, losses)?,
     };
-    let names = if [mode, xattr, context] == [Keep::No; 3] {
-        Names::default()
-    } else {
-        let keep = mode.max(xattr).max(context);
-        let names = attributes::names(source.file);
-        losses.insist(keep, Lost::Xattr, names).context(Operation::Stat, source.endpoint)?
+    let names = match source {
+        Some(source) if [mode, xattr, context] != [Keep::No; 3] => {
+            let keep = mode.max(xattr).max(context);
+            let names = attributes::names(source.file);
+            losses.insist(keep, Lost::Xattr, names).context(Operation::Stat, source.endpoint)?
+        }
+        _ => Names::default(),
     };
-    let copied = if xattr::any_wanted(&names, preserve) {
-        while_writable(target, || xattr::copy_preserved(source, &names, target, preserve, losses))
-    } else {
-        Ok(())
+    let copied = match source {
+        Some(source) if xattr::any_wanted(&names, preserve) => while_writable(target, || {
+            xattr::copy_preserved(source, &names, target, preserve, losses)
+        }),
+        _ => Ok(()),
     };
     let permitted = match (mode, at_end) {
         (Keep::No, ModeAtEnd::AsItIs | ModeAtEnd::Known(_)) => Ok(()),
@@ -309,18 +312,23 @@ fn set_owner(
 
 /// Gives `target` the ACL of the source, or none, and the permission bits `mode`.
 fn set_permissions(
-    source: Named<'_>,
+    source: Option<Named<'_>>,
     source_names: &Names,
     target: Named<'_>,
     (mode, keep, keep_acl): (u32, Keep, Keep),
     losses: &mut Losses,
 ) -> Result<()> {
-    let acl = acl_of(source.file, source_names, attributes::ACL);
-    let acl = losses.insist(keep_acl, Lost::Acl, acl).context(Operation::Stat, source.endpoint)?;
+    let acl = match source {
+        Some(source) => {
+            let acl = acl_of(source.file, source_names, attributes::ACL);
+            losses.insist(keep_acl, Lost::Acl, acl).context(Operation::Stat, source.endpoint)?
+        }
+        None => None,
+    };
     let listed = losses
         .insist(keep_acl, Lost::Acl, attributes::names(target.file))
         .context(Operation::Stat, target.endpoint)?;
-    let inherited = inherit_acl(source, source_names, target, &listed);
+    let inherited = source.map_or(Ok(()), |it| inherit_acl(it, source_names, target, &listed));
     let set = set_acl(target.file, attributes::ACL, acl.as_deref(), &listed);
     let (mode, missing) = match (set, acl) {
         (Ok(()), _) => (mode, Ok(())),

@@ -109,6 +109,12 @@ pub(crate) fn whole<T: TryFrom<u64>>(
     }
 }
 
+/// Reads nine permission bits.
+pub(crate) fn octal_mode(typed: &str) -> Result<u32, &'static str> {
+    let mode = u32::from_str_radix(typed, 8).ok().filter(|mode| *mode <= 0o777);
+    mode.ok_or("it can be three octal digits, such as 600 or 640")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     BlockDevice,
     /// A character device.
     CharDevice,
+    /// Memory that processes share, and whose length is never changed.
+    Segment,
 }
 
 impl Kind {
@@ -55,6 +57,7 @@ impl From<Kind> for ObjectKind {
             Kind::Socket => Self::Socket,
             Kind::BlockDevice => Self::BlockDevice,
             Kind::CharDevice => Self::CharDevice,
+            Kind::Segment => Self::Segment,
         }
     }
 }
@@ -223,6 +226,12 @@ pub(crate) fn may_give_group(gid: u32) -> bool {
 pub(crate) fn is_readable(handle: impl AsFd) -> bool {
     let flags = rustix::fs::fcntl_getfl(handle);
     flags.is_ok_and(|flags| !flags.intersects(OFlags::PATH | OFlags::WRONLY))
+}
+
+/// Whether the handle was opened for reading and writing.
+pub(crate) fn is_writable(handle: impl AsFd) -> bool {
+    let flags = rustix::fs::fcntl_getfl(handle);
+    flags.is_ok_and(|flags| (flags & OFlags::RWMODE) == OFlags::RDWR)
 }
 
 /// Whether a directory's handle can be flushed: not if it was opened without the right to read.

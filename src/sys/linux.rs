@@ -7,11 +7,17 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::OnceLock;
 
-use rustix::fs::{Advice, FallocateFlags, RenameFlags, SeekFrom};
+use rustix::fs::{Advice, FallocateFlags, MemfdFlags, RenameFlags, SeekFrom};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
 use crate::units::ByteRange;
+
+pub use seals::Seal;
+pub(crate) use seals::{add_seals, seals};
+
+#[path = "linux/seals.rs"]
+mod seals;
 
 /// What kind of file system holds an object, as far as the choice of engine cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -466,10 +472,11 @@ pub(crate) fn own_mounts() -> io::Result<()> {
     Ok(unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNS) }?)
 }
 
-/// Makes a file that is nowhere but in memory (memfd_create(2)); `name` is for whoever looks into
-/// `/proc`.
+/// Makes a file that is nowhere but in memory, and can be sealed (memfd_create(2)); `name` is for
+/// whoever looks into `/proc`.
 pub(crate) fn file_in_memory(name: &str) -> io::Result<File> {
-    Ok(rustix::fs::memfd_create(name, rustix::fs::MemfdFlags::CLOEXEC)?.into())
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    Ok(rustix::fs::memfd_create(name, flags)?.into())
 }
 
 /// Bytes that can be had without swapping (`MemAvailable`, proc_meminfo(5)); `None` where that is

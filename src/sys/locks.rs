@@ -1,9 +1,89 @@
-//! Who holds a lock, where the system tells: on Linux `/proc/locks` does (proc_locks(5)).
+//! Locks on bytes of files, and who holds a lock, where the system tells: on Linux `/proc/locks`
+//! does (proc_locks(5)).
 
+use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::time::Duration;
+
+use rustix::fs::OFlags;
 
 use crate::error::Holder;
-use crate::sys::file;
+use crate::sys::platform::errno_of_libc;
+use crate::sys::{clock, file};
+use crate::units::ByteRange;
+
+/// The same file, opened once more for the same: locks belong to an open file.
+///
+/// # Errors
+///
+/// Those of open(2).
+pub(crate) fn reopened(file: BorrowedFd<'_>) -> io::Result<File> {
+    let access = rustix::fs::fcntl_getfl(file)? & OFlags::RWMODE;
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(rustix::fs::open(path, access | OFlags::CLOEXEC, rustix::fs::Mode::empty())?.into())
+}
+
+/// Locks a range of a file, waiting so long or for ever; whether it could be had.
+///
+/// Who waits for ever stands in a queue. The system knows no limit of time: with one it is looked
+/// again and again, and others may be faster.
+///
+/// # Errors
+///
+/// Those of fcntl(2), `F_OFD_SETLK`; `Interrupted` by a signal's handler, where it waits for ever.
+pub(crate) fn lock_range(
+    file: &File,
+    range: ByteRange,
+    is_exclusive: bool,
+    wait: Option<Duration>,
+) -> io::Result<bool> {
+    let number = |value: u64| i64::try_from(value).map_err(|_| io::ErrorKind::InvalidInput);
+    if range.is_empty() {
+        // The call would take it for all bytes up to the end.
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let kind = if is_exclusive { libc::F_WRLCK } else { libc::F_RDLCK };
+    // SAFETY: it has numbers only, for which all zeros are a value.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = kind.try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
+    lock.l_whence = libc::SEEK_SET.try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
+    lock.l_start = number(range.start())?;
+    lock.l_len = number(range.len())?;
+    let set = |command| {
+        // SAFETY: the call reads one `flock`, which it is given.
+        match unsafe { libc::fcntl(file.as_raw_fd(), command, &raw const lock) } {
+            -1 => match errno_of_libc() {
+                error if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+                error if error.raw_os_error() == Some(libc::EACCES) => Ok(None),
+                error => Err(error),
+            },
+            _ => Ok(Some(())),
+        }
+    };
+    let had = match wait {
+        None => set(libc::F_OFD_SETLKW)?,
+        Some(_) => clock::poll(wait, || set(libc::F_OFD_SETLK))?,
+    };
+    Ok(had.is_some())
+}
+
+/// Gives up all locks of this open file, whoever else has it open.
+///
+/// # Errors
+///
+/// Those of fcntl(2).
+pub(crate) fn unlock_ranges(file: &File) -> io::Result<()> {
+    // SAFETY: it has numbers only, for which all zeros are a value: all bytes from the first on.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = libc::F_UNLCK.try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
+    lock.l_whence = libc::SEEK_SET.try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: the call reads one `flock`, which it is given.
+    match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) } {
+        -1 => Err(errno_of_libc()),
+        _ => Ok(()),
+    }
+}
 
 /// The process that has locked the object by flock(2).
 ///

@@ -6,16 +6,21 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
 use libc::c_void;
-use memmap2::{MmapOptions, MmapRaw};
+use memmap2::MmapOptions;
 use rustix::io::Errno;
 use rustix::mm::{MprotectFlags, MsyncFlags};
 
-use crate::error::Cause;
-use crate::units::{ByteRange, Granule};
-
 use super::guard::{self, FaultGuard, Hardware, Interrupted};
+use super::sysv::{Attach, Attachment};
+use memory::Memory;
+
+pub(crate) use fault::cause_of_fault;
+
+mod fault;
+mod memory;
 
 /// What a mapping of a file is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +129,7 @@ enum Kind {
 /// While it lives, the SIGBUS handler is installed.
 #[derive(Debug)]
 pub(crate) struct Mapping {
-    memory: MmapRaw,
+    memory: Memory,
     kind: Kind,
     protection: Protection,
     // Behind `memory`: fields are dropped in order, and the map goes before its guard.
@@ -150,15 +155,76 @@ impl Mapping {
                 (memory.into(), Kind::Private, Protection::ReadWrite)
             }
         };
-        Ok(Self { memory, kind, protection, guard })
+        Ok(Self { memory: memory.into(), kind, protection, guard })
+    }
+
+    /// A range of an attached segment; it is inside of it, and not empty.
+    pub(crate) fn attached(
+        attachment: &Arc<Attachment>,
+        range: Range<usize>,
+        access: Attach,
+    ) -> io::Result<Self> {
+        assert!(
+            range.start < range.end && range.end <= attachment.len(),
+            "{range:?} does not lie in a segment of {} bytes",
+            attachment.len()
+        );
+        let protection = match access {
+            Attach::Read => Protection::Read,
+            Attach::ReadWrite => Protection::ReadWrite,
+        };
+        let guard = FaultGuard::install()?;
+        let memory = Memory::part(attachment, range);
+        Ok(Self { memory, kind: Kind::Shared, protection, guard })
+    }
+
+    /// A range of the same memory, which is inside of it and not empty.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` for what is no attached segment, `PermissionDenied` where the whole is for
+    /// reading only.
+    pub(crate) fn part(&self, range: Range<usize>, access: Access) -> io::Result<Self> {
+        self.check(range.start, range.len());
+        let (protection, wanted) = match access {
+            Access::Read => (Protection::Read, Protection::Read),
+            Access::ReadWrite => (Protection::ReadWrite, Protection::ReadWrite),
+            Access::CopyOnWrite => return Err(io::ErrorKind::Unsupported.into()),
+        };
+        if self.protection < wanted {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        let memory = self.memory.sub(range).ok_or(io::ErrorKind::Unsupported)?;
+        Ok(Self { memory, kind: self.kind, protection, guard: self.guard.clone() })
     }
 
     /// Maps `len` bytes of zeros that belong to no file; `len` is not 0.
     pub(crate) fn anonymous(len: usize) -> io::Result<Self> {
         assert!(len > 0, "a mapping has at least one byte, because mmap refuses one of none");
         let guard = FaultGuard::install()?;
-        let memory = MmapOptions::new().len(len).map_anon()?.into();
+        let memory = Memory::Mapped(MmapOptions::new().len(len).map_anon()?.into());
         Ok(Self { memory, kind: Kind::Private, protection: Protection::ReadWrite, guard })
+    }
+
+    /// Its first byte, for who answers for what others do to the memory.
+    pub(crate) fn as_mut_ptr(&self) -> *mut u8 {
+        self.memory.as_mut_ptr()
+    }
+
+    /// Whether its bytes may be stored to, by others, too.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.kind == Kind::Shared && self.protection == Protection::ReadWrite
+    }
+
+    /// Whether it begins with a page.
+    pub(crate) fn is_page_aligned(&self) -> bool {
+        (self.memory.as_ptr() as usize).is_multiple_of(rustix::param::page_size())
+    }
+
+    /// Bytes of all its pages.
+    pub(crate) fn pages_len(&self) -> usize {
+        let (_, len) = self.pages(0, self.len());
+        len.next_multiple_of(rustix::param::page_size())
     }
 
     /// Number of bytes.
@@ -405,77 +471,4 @@ fn translate(advice: Advice) -> Option<rustix::mm::Advice> {
         Advice::DontNeed => Call::DontNeed,
         Advice::PopulateRead | Advice::PopulateWrite | Advice::HugePages => return None,
     })
-}
-
-/// Why a page of `file` could not be touched, found out by calls that return errors.
-///
-/// `offset` is the file's byte that corresponds to [`Fault::at`], and `file` the side that the
-/// fault was on.
-pub(crate) fn cause_of_fault(file: &File, offset: u64, fault: &Fault) -> Cause {
-    match fault.reason {
-        FaultReason::HardwareMemory => return Cause::HardwareMemory,
-        FaultReason::Protected => return Cause::Os(io::ErrorKind::PermissionDenied.into()),
-        FaultReason::Missing => {}
-    }
-    let len = match super::file::facts(file) {
-        Ok(facts) => facts.len,
-        Err(error) => return Cause::Os(error),
-    };
-    if offset >= len {
-        return Cause::Shrank { len };
-    }
-    let page = page_of(offset);
-    let learnt = match (read_page(file, page), fault.side) {
-        (Ok(()), Side::Target) => reserve_page(file, page),
-        (read, _) => read,
-    };
-    match learnt {
-        // It can be had by now, or the file system will not say.
-        Ok(()) => Cause::Inaccessible,
-        Err(error) => Cause::Os(error),
-    }
-}
-
-fn page_of(offset: u64) -> ByteRange {
-    let page = Granule::new(rustix::param::page_size() as u64);
-    let bytes = page.map_or(1, Granule::bytes);
-    let start = page.map_or(offset, |page| page.floor(offset));
-    ByteRange::between(start, start.saturating_add(bytes))
-}
-
-/// Reads all of a page: where blocks are smaller, any of them may be the one that fails.
-fn read_page(file: &File, page: ByteRange) -> io::Result<()> {
-    let mut rest = page;
-    let mut block = [0; 512];
-    while !rest.is_empty() {
-        match super::file::read_at(file, rest.start(), &mut block)? {
-            0 => break,
-            count => rest = rest.skip(count as u64),
-        }
-    }
-    Ok(())
-}
-
-/// Makes blocks for a page inside of the file, which fails as the store into it did: no space, no
-/// quota. A write of the byte itself would overwrite what others store there.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn reserve_page(file: &File, page: ByteRange) -> io::Result<()> {
-    use rustix::fs::FallocateFlags;
-    let reserved = rustix::io::retry_on_intr(|| {
-        rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, page.start(), page.len())
-    });
-    match reserved {
-        Err(Errno::OPNOTSUPP | Errno::NOSYS) | Ok(()) => free_space(file),
-        Err(error) => Err(error.into()),
-    }
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn reserve_page(file: &File, _: ByteRange) -> io::Result<()> {
-    free_space(file)
-}
-
-/// An error if the file system has no block left.
-fn free_space(file: &File) -> io::Result<()> {
-    if rustix::fs::fstatvfs(file)?.f_bavail == 0 { Err(Errno::NOSPC.into()) } else { Ok(()) }
 }

@@ -6,8 +6,10 @@
 pub(crate) mod attributes;
 #[cfg(target_os = "linux")]
 pub(crate) mod children;
+mod clock;
 pub(crate) mod disks;
 pub(crate) mod file;
+pub(crate) mod futex;
 pub(crate) mod guard;
 #[cfg(target_os = "linux")]
 pub(crate) mod holders;
@@ -19,10 +21,17 @@ pub(crate) mod mounts;
 pub(crate) mod names;
 #[cfg(target_os = "linux")]
 pub(crate) mod owners;
+pub(crate) mod place;
+pub(crate) mod posix_shm;
+pub(crate) mod processes;
+pub(crate) mod robust;
+pub(crate) mod semaphores;
 pub(crate) mod signals;
 pub(crate) mod streams;
+pub(crate) mod sysv;
 #[cfg(target_os = "linux")]
 pub(crate) mod undertaker;
+pub(crate) mod users;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[path = "linux.rs"]

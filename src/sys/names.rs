@@ -222,7 +222,9 @@ pub(crate) fn make_special_at(
         Kind::Socket => FileType::Socket,
         Kind::BlockDevice => FileType::BlockDevice,
         Kind::CharDevice => FileType::CharacterDevice,
-        Kind::Regular | Kind::Directory | Kind::Symlink => return Err(Errno::INVAL.into()),
+        Kind::Regular | Kind::Directory | Kind::Symlink | Kind::Segment => {
+            return Err(Errno::INVAL.into());
+        }
     };
     let device = if kind == FileType::Fifo || kind == FileType::Socket { 0 } else { like.device };
     let mode = Mode::from_raw_mode(mode);

@@ -44,6 +44,10 @@ pub(crate) struct Arguments {
           value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) spawns: u32,
 
+    /// Copy the file SOURCE to TARGET by one call of memcpy(3), and nothing else.
+    #[arg(long, num_args = 2, value_names = ["SOURCE", "TARGET"], hide = true, exclusive = true)]
+    pub(crate) memcpy: Option<Vec<PathBuf>>,
+
     /// Only these groups.
     #[arg(long, value_name = "SUITE", value_delimiter = ',')]
     pub(crate) only: Vec<Suite>,
@@ -108,6 +112,8 @@ pub(crate) enum Suite {
     Mixed,
     /// The tree of `tree`, and a target that is to be made equal to it: equal, or nearly so.
     Mirror,
+    /// A new segment of shared memory, from a file and from a segment; in /dev/shm.
+    Segment,
 }
 
 impl Suite {
@@ -127,6 +133,7 @@ impl Suite {
             Self::Empty => "empty: names alone",
             Self::Mixed => "mixed: large files beside small ones, and both apart",
             Self::Mirror => "mirror: a tree that is there is made equal to another",
+            Self::Segment => "segment: a new segment of shared memory",
         }
     }
 }

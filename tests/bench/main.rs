@@ -33,6 +33,8 @@ mod rivals;
 mod run;
 #[cfg(target_os = "linux")]
 mod runner;
+#[cfg(target_os = "linux")]
+mod segment_suite;
 mod shape;
 #[cfg(target_os = "linux")]
 mod shows;

@@ -168,12 +168,26 @@ impl Cast {
         parts: [&str; 2],
     ) -> Option<Competitor> {
         let copies = parts.map(|part| format!(r#""$0" {options} "$1/{part}" "$2/{part}""#));
-        let script = format!(r#"mkdir "$2" && {}"#, copies.join(" && "));
+        self.script_of_mycp(name, &format!(r#"mkdir "$2" && {}"#, copies.join(" && ")))
+    }
+
+    /// A `script` of the shell with mycp as `$0`, the source as `$1`, and the target as `$2`.
+    pub(crate) fn script_of_mycp(&self, name: &str, script: &str) -> Option<Competitor> {
+        let competitor = self.script_with(name, script, self.mycp.clone())?;
+        Some(Competitor { is_mycp: true, ..competitor })
+    }
+
+    /// The same with this benchmark as `$0`.
+    pub(crate) fn own_script(&self, name: &str, script: &str) -> Option<Competitor> {
+        self.script_with(name, script, std::env::current_exe().ok()?)
+    }
+
+    fn script_with(&self, name: &str, script: &str, program: PathBuf) -> Option<Competitor> {
         let mut words = vec![Word::Text(self.shell.clone()?.into_os_string())];
-        words.extend(["-c", &script].map(|word| Word::Text(word.into())));
-        words.push(Word::Text(self.mycp.clone().into_os_string()));
+        words.extend(["-c", script].map(|word| Word::Text(word.into())));
+        words.push(Word::Text(program.into_os_string()));
         words.extend([Word::path(Operand::Source), Word::path(Operand::Target)]);
-        Some(Competitor { name: name.to_owned(), is_mycp: true, words })
+        Some(Competitor { name: name.to_owned(), is_mycp: false, words })
     }
 
     fn path_of(&self, program: &str) -> Option<&PathBuf> {

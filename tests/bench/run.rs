@@ -23,7 +23,17 @@ pub(crate) struct Place {
 
 /// Runs it; fails when a run of mycp did.
 pub(crate) fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
+    let arguments = Arguments::parse();
+    if let Some([source, target]) = arguments.memcpy.as_deref() {
+        return match sys::memcpy(source, target) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                say(&format!("memcpy: {error}"));
+                ExitCode::FAILURE
+            }
+        };
+    }
+    match run(&arguments) {
         Ok(failures) if failures.is_empty() => ExitCode::SUCCESS,
         Ok(failures) => {
             for failure in failures {

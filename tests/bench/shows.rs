@@ -8,7 +8,7 @@ use crate::args::Suite;
 use crate::payload::Payload;
 use crate::run::Place;
 use crate::runner::{Entry, Measured, Sample};
-use crate::{mirror_suite, statistics, suites, table, tree_suites};
+use crate::{mirror_suite, segment_suite, statistics, suites, table, tree_suites};
 
 /// One promise in one directory.
 #[derive(Debug, Serialize)]
@@ -46,6 +46,7 @@ fn of_place(place: &Place) -> Vec<Shown> {
     }
     all.extend(shelf.mixed());
     all.extend(shelf.mirrors());
+    all.extend(shelf.segments());
     all.push(shelf.tree_memory());
     all
 }
@@ -105,6 +106,26 @@ impl Shelf<'_> {
         let what = "--verify / cp, sync, drop, cmp";
         all.push(self.ratio(what, verify, "medium", suites::VERIFY_MEDIUM, limits));
         self.delta(all);
+    }
+
+    fn segments(&self) -> Vec<Shown> {
+        let suite = Suite::Segment;
+        if self.group(suite, segment_suite::FROM_FILE).is_none() {
+            return Vec::new();
+        }
+        let file = Limits { must: 1.0, aim: 0.7 };
+        let segment = Limits { must: 1.3, aim: 1.0 };
+        let (ours, from_file) = (segment_suite::SEGMENT, segment_suite::FROM_FILE);
+        vec![
+            self.ratio("file to segment / cp to /dev/shm", suite, from_file, ours, file),
+            self.ratio(
+                "segment to segment / memcpy",
+                suite,
+                segment_suite::FROM_SEGMENT,
+                ours,
+                segment,
+            ),
+        ]
     }
 
     fn delta(&self, all: &mut Vec<Shown>) {

@@ -5,7 +5,7 @@ use crate::machine::FileSystem;
 use crate::payload::Payload;
 use crate::rivals::{Cast, Competitor};
 use crate::runner::{Group, Sharing, TargetBefore};
-use crate::{mirror_suite, tree_suites};
+use crate::{mirror_suite, segment_suite, tree_suites};
 
 /// The default engine where blocks must not be shared: the "mycp" of most tables.
 pub(crate) const MOVE: &str = "mycp --reflink=never";
@@ -142,6 +142,7 @@ pub(crate) fn groups(
             tree_suites::groups(suite, plan, cast, file_system)
         }
         Suite::Mirror => mirror_suite::groups(plan, cast),
+        Suite::Segment => segment_suite::groups(plan, cast, file_system),
     }
 }
 

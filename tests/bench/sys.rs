@@ -1,13 +1,15 @@
-//! The benchmark's `unsafe`: what a child used, whether blocks are shared, and Ctrl-C.
+//! The benchmark's `unsafe`: what a child used, whether blocks are shared, memcpy, and Ctrl-C.
 
 use std::fs::File;
 use std::io;
 use std::mem;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use memmap2::MmapOptions;
 use rustix::ioctl::{Opcode, Updater};
 
 /// How a child ended and what it, with the children it waited for, used.
@@ -139,4 +141,16 @@ pub(crate) fn catch_interrupts() {
 /// Whether SIGINT or SIGTERM has arrived since [`catch_interrupts`].
 pub(crate) fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
+}
+
+/// Copies a file to a new one, both mapped, by one call of memcpy(3), as a C program would.
+pub(crate) fn memcpy(source: &Path, target: &Path) -> io::Result<()> {
+    let from = File::open(source)?;
+    let to = File::options().read(true).write(true).create_new(true).open(target)?;
+    to.set_len(from.metadata()?.len())?;
+    let (from, to) =
+        (MmapOptions::new().map_raw_read_only(&from)?, MmapOptions::new().map_raw(&to)?);
+    // SAFETY: both are mapped for that many bytes, are not one, and nobody else has them.
+    unsafe { to.as_mut_ptr().copy_from_nonoverlapping(from.as_ptr(), from.len()) };
+    Ok(())
 }

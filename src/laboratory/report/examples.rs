@@ -5,8 +5,8 @@ use std::fmt::Write;
 use super::{Outcome, Setup, replay};
 use crate::crash::simulated::{Example, Flaw, Loss, Reduction, Stored, Verdict};
 use crate::laboratory::explore::Subject;
-use crate::laboratory::table::paragraph;
 use crate::options::Quoted;
+use crate::program::table::paragraph;
 
 /// So many of the changes that a state lacks are told one by one.
 const LOSSES_MAX: usize = 6;

@@ -3,7 +3,7 @@
 use super::Outcome;
 use crate::crash::simulated::Promise;
 use crate::laboratory::explore::Subject;
-use crate::laboratory::table::paragraph;
+use crate::program::table::paragraph;
 
 /// What has to be known to read a section.
 pub(super) fn legend(outcomes: &[Outcome]) -> String {

@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 pub(super) use directory::Directory;
 
 use super::explore::Trial;
-use super::say::print;
 use crate::crash::rule_of_three;
 use crate::crash::simulated::{Aftermath, FileSystem, Findings, SyncMode, Verdict};
+use crate::program::say::print;
 
 /// What all trials have in common.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write};
 
-use crate::laboratory::table::paragraph;
+use crate::program::table::paragraph;
 
 /// How wide every picture is.
 pub(super) const WIDTH: f64 = 720.0;

@@ -10,8 +10,8 @@ use crate::crash::simulated::{
     FileSystem, Findings, Kept, Promise, Property, SECTOR, SyncMode, Verdict,
 };
 use crate::laboratory::explore::{Subject, Trial};
-use crate::laboratory::table::{paragraph, short, table};
 use crate::options::Quoted;
+use crate::program::table::{paragraph, short, table};
 
 /// What is tried, on what, and of what nothing is said.
 pub(super) fn head(setup: &Setup) -> String {

@@ -7,12 +7,12 @@ const WIDTH: usize = 96;
 
 /// Rows of words, the first one their heads; each column is as wide as its widest word, the last
 /// one as it comes.
-pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> String {
+pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
     aligned(rows, [Side::Left; N])
 }
 
 /// The same, with all numbers of a column below each other.
-pub(super) fn table_of_numbers<const N: usize>(rows: &[[String; N]]) -> String {
+pub(crate) fn table_of_numbers<const N: usize>(rows: &[[String; N]]) -> String {
     let is_number = |word: &str| word == "-" || word.starts_with(|c: char| c.is_ascii_digit());
     let body = rows.get(1..).unwrap_or_default();
     let sides = std::array::from_fn(|at| match body.iter().all(|row| is_number(&row[at])) {
@@ -52,7 +52,7 @@ fn aligned<const N: usize>(rows: &[[String; N]], sides: [Side; N]) -> String {
 }
 
 /// A paragraph whose lines begin with `indent`, the first one with `lead` instead.
-pub(super) fn paragraph(lead: &str, indent: &str, words: &str) -> String {
+pub(crate) fn paragraph(lead: &str, indent: &str, words: &str) -> String {
     let mut text = String::new();
     let mut line = lead.to_owned();
     let mut is_empty = true;
@@ -73,7 +73,7 @@ pub(super) fn paragraph(lead: &str, indent: &str, words: &str) -> String {
 }
 
 /// A time with three digits.
-pub(super) fn short(time: Duration) -> String {
+pub(crate) fn short(time: Duration) -> String {
     let nanoseconds = time.as_secs_f64() * 1e9;
     let (value, unit) = match nanoseconds {
         n if n < 1e3 => (n, "ns"),

@@ -1,0 +1,111 @@
+//! What was typed.
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use super::create::CreateArgs;
+use super::list::ListArgs;
+use super::prune::PruneArgs;
+use super::remove::RemoveArgs;
+use super::show::ShowArgs;
+use crate::options::SegmentName;
+use crate::program::generate::{GENERATED, Generated};
+use crate::program::words::choice;
+
+const ABOUT: &str = "\
+Lists, shows, makes and removes shared memory";
+
+const ABOUT_LONG: &str = "\
+Lists, shows, makes and removes shared memory, POSIX objects and System V segments. mycp copies \
+them: mycp shm:/NAME FILE.
+
+An OBJECT is spelled shm:/NAME, sysv:key=KEY, sysv:id=ID or sysv:ftok=PATH,N; keys are decimal or \
+begin with 0x.";
+
+const AFTER: &str = "\
+Exit status: 0 done; 1 something failed, or the command line is wrong.";
+
+const USAGE: &str = "\
+mycp-shm <COMMAND> [OPTION]...
+       mycp-shm --generate <WHAT>";
+
+/// The command line as it was typed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mycp-shm",
+    version,
+    about = ABOUT,
+    long_about = ABOUT_LONG,
+    after_help = AFTER,
+    override_usage = USAGE,
+    arg_required_else_help = true,
+    args_conflicts_with_subcommands = true,
+    max_term_width = 100
+)]
+pub(super) struct Args {
+    /// Print the manual page, or completions for a shell: man, bash, zsh, fish
+    #[arg(long, value_name = "WHAT", value_parser = choice(GENERATED), hide_possible_values = true)]
+    generate: Option<Generated>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List all segments
+    ///
+    /// With the columns of lsipc(1) and ipcs(1). NATTCH counts how often a System V segment is
+    /// attached; of POSIX objects the system does not tell. STATUS is dest for one that has been
+    /// removed and goes with the last detach, locked for one that stays in memory, unused where no
+    /// living process uses it, and empty for a POSIX object whose maker died, or is about to give
+    /// it bytes. CPID and LPID are the processes that made a System V segment, and attached or
+    /// detached it last.
+    Ls(ListArgs),
+    /// Show all that the system tells of segments
+    Stat(ShowArgs),
+    /// Make a segment
+    ///
+    /// Its memory is reserved and zero. A POSIX object gets its name when it has its bytes. It
+    /// stays until it is removed, or the system ends.
+    Create(CreateArgs),
+    /// Remove segments
+    ///
+    /// Their names go at once, their memory when no process has them any more.
+    Rm(RemoveArgs),
+    /// List what no living process uses, and remove it with --yes
+    ///
+    /// A System V segment is unused when nobody has it attached, and neither the process that made
+    /// it nor the last one that attached it lives. A POSIX object is unused when nobody has it open
+    /// or mapped; of those that belong to others only root can tell, and else they are left.
+    Prune(PruneArgs),
+}
+
+/// What is to be done.
+pub(super) enum Task {
+    Command(Command),
+    /// Print what was asked for.
+    Generate(Generated),
+}
+
+impl Task {
+    /// Reads the command line, the program's name first.
+    pub(super) fn read(line: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let matches = Args::command().try_get_matches_from(line)?;
+        match Args::from_arg_matches(&matches)? {
+            Args { generate: Some(what), .. } => Ok(Self::Generate(what)),
+            Args { command: Some(command), .. } => Ok(Self::Command(command)),
+            Args { generate: None, command: None } => {
+                Err(Args::command().error(ErrorKind::MissingSubcommand, "a command is missing"))
+            }
+        }
+    }
+}
+
+/// The segment that a word names.
+pub(super) fn segment() -> impl clap::builder::TypedValueParser<Value = SegmentName> {
+    use clap::builder::TypedValueParser;
+    clap::builder::OsStringValueParser::new().try_map(SegmentName::new)
+}

@@ -1,0 +1,289 @@
+//! What the system tells of segments; removing them.
+
+use std::fs::File;
+use std::time::{Duration, SystemTime};
+
+use super::{Handle, Segment};
+use crate::error::{Cause, Context, Error, Operation, Result};
+use crate::options::{Endpoint, Key, ObjectId, PosixName, SegmentName, SystemVName};
+use crate::sys::file::{Facts, Timestamp};
+use crate::sys::sysv::{self, SegmentFacts};
+use crate::sys::{attributes, file, posix_shm, processes};
+
+/// A user and a group, by their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The user's.
+    pub uid: u32,
+    /// The group's.
+    pub gid: u32,
+}
+
+/// Whether processes use a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Use {
+    /// Some have it open, mapped or attached; or, of a System V segment, who made it or attached it
+    /// last still lives and knows its identifier.
+    Used,
+    /// No living process does.
+    Unused,
+    /// The system does not tell: a POSIX object that belongs to somebody else.
+    Unknown,
+}
+
+/// What the system tells of a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Status {
+    /// A name that leads to it: of a System V segment its identifier.
+    pub name: SegmentName,
+    /// The key of a System V segment, if it has one.
+    pub key: Option<Key>,
+    /// The identifier of a System V segment.
+    pub id: Option<i32>,
+    /// The identity of a POSIX object.
+    pub object_id: Option<ObjectId>,
+    /// Its length in bytes, as it was made. A POSIX object of 0 is one whose maker has died before
+    /// it gave it bytes, or is about to.
+    pub len: u64,
+    /// Bytes of memory that it occupies, of POSIX objects.
+    pub allocated: Option<u64>,
+    /// The nine permission bits.
+    pub mode: u32,
+    /// Who owns it.
+    pub owner: Owner,
+    /// Who has made it, of System V segments.
+    pub creator: Option<Owner>,
+    /// How often System V segments are attached.
+    pub attached: Option<u64>,
+    /// Whether processes use it.
+    pub usage: Use,
+    /// Whether it has been removed, and goes with the last detach (`SHM_DEST`).
+    pub is_removed: bool,
+    /// Whether it is kept from being swapped out (`SHM_LOCKED`).
+    pub is_locked: bool,
+    /// The process that has made a System V segment.
+    pub creator_pid: Option<u32>,
+    /// The process that has attached or detached it last, if one has.
+    pub last_pid: Option<u32>,
+    /// When it was last attached, if it ever was.
+    pub attach_time: Option<SystemTime>,
+    /// When it was last detached, if it ever was.
+    pub detach_time: Option<SystemTime>,
+    /// When it was made, or its owner or mode was changed.
+    pub change_time: Option<SystemTime>,
+}
+
+/// All POSIX objects, by name, and all System V segments, in the system's order.
+///
+/// # Errors
+///
+/// What the system says when it is asked for them. One that vanishes meanwhile is left out, and so
+/// is a kind that this system does not have.
+pub fn list() -> Result<Vec<Status>> {
+    let mut found = Vec::new();
+    let failed =
+        |directory: &str, error| Error::new(Operation::Resolve, &Endpoint::from(directory), error);
+    let names = posix_shm::list().map_err(|error| failed(posix_shm::DIRECTORY, error))?;
+    for name in names {
+        let endpoint = Endpoint::Segment(SegmentName::Posix(name.clone()));
+        if let Some(facts) = posix_shm::facts(&name).context(Operation::Stat, &endpoint)? {
+            let usage = usage_of_posix(&name);
+            found.push(of_posix(SegmentName::Posix(name), &facts, usage));
+        }
+    }
+    match sysv::list() {
+        Ok(segments) => found.extend(segments.iter().map(of_system_v)),
+        Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => {}
+        Err(error) => return Err(failed("/proc/sysvipc/shm", error)),
+    }
+    Ok(found)
+}
+
+/// What the system tells of the segment with that name. It needs no right to read it.
+///
+/// # Errors
+///
+/// [`Operation::Stat`] with what the system says.
+pub fn status(name: &SegmentName) -> Result<Status> {
+    let endpoint = Endpoint::Segment(name.clone());
+    match name {
+        SegmentName::Posix(name) => {
+            let facts = posix_shm::facts(name).context(Operation::Stat, &endpoint)?;
+            let missing = || std::io::Error::from_raw_os_error(libc::ENOENT);
+            let facts = facts.ok_or_else(missing).context(Operation::Stat, &endpoint)?;
+            Ok(of_posix(SegmentName::Posix(name.clone()), &facts, usage_of_posix(name)))
+        }
+        SegmentName::SystemV(name) => {
+            let facts = id_of(name).and_then(sysv::facts_without_right);
+            let facts = facts.context(Operation::Stat, &endpoint)?;
+            Ok(of_system_v(&facts))
+        }
+        SegmentName::Section(_) | SegmentName::Anonymous(_) => {
+            Err(unreachable(Operation::Stat, &endpoint))
+        }
+    }
+}
+
+/// Removes the segment: its name at once, its memory when no process has it any more.
+///
+/// # Errors
+///
+/// [`Operation::Remove`] with what the system says.
+pub fn remove(name: &SegmentName) -> Result<()> {
+    let endpoint = Endpoint::Segment(name.clone());
+    match name {
+        SegmentName::Posix(name) => posix_shm::unlink(name),
+        SegmentName::SystemV(name) => id_of(name).and_then(sysv::remove),
+        SegmentName::Section(_) | SegmentName::Anonymous(_) => {
+            return Err(unreachable(Operation::Remove, &endpoint));
+        }
+    }
+    .context(Operation::Remove, &endpoint)
+}
+
+/// Whether this user may remove a segment: its owner, who has made it, and root may.
+#[must_use]
+pub fn may_remove(status: &Status) -> bool {
+    let owners = [Some(status.owner), status.creator];
+    let is_own = |owner: Owner| owner.uid == file::effective_uid();
+    file::is_superuser() || owners.into_iter().flatten().any(is_own)
+}
+
+/// Removes the segment if no living process uses it, and says whether it did.
+///
+/// It is looked at once more for that; who opens it in the moment between that look and the removal
+/// has a segment without a name.
+///
+/// # Errors
+///
+/// As [`remove`] and [`status`].
+pub fn remove_unused(name: &SegmentName) -> Result<bool> {
+    let is_unused = status(name)?.usage == Use::Unused;
+    if is_unused {
+        remove(name)?;
+    }
+    Ok(is_unused)
+}
+
+/// The error about a segment that no name leads to here.
+pub(super) fn unreachable(operation: Operation, endpoint: &Endpoint) -> Error {
+    let why = match endpoint {
+        Endpoint::Segment(SegmentName::Section(_)) => "sections are Windows' own",
+        _ => "it has no name",
+    };
+    Error::new(operation, endpoint, Cause::Unsupported(why))
+}
+
+fn id_of(name: &SystemVName) -> std::io::Result<i32> {
+    if let SystemVName::Id(id) = name {
+        return Ok(*id);
+    }
+    let key = sysv::key_of(name)?.ok_or(std::io::Error::from_raw_os_error(libc::ENOENT))?;
+    sysv::get(key, sysv::Get::Existing)
+}
+
+pub(super) fn of(segment: &Segment) -> Result<Status> {
+    let endpoint = &segment.endpoint;
+    match (&segment.handle, endpoint) {
+        (Handle::Posix(file), Endpoint::Segment(name)) => {
+            let facts = file::facts(file).context(Operation::Stat, endpoint)?;
+            // This process has it open.
+            Ok(of_posix(name.clone(), &facts, Use::Used))
+        }
+        (Handle::SystemV { id }, _) => {
+            Ok(of_system_v(&sysv::facts(*id).context(Operation::Stat, endpoint)?))
+        }
+        (Handle::Posix(_), _) => Err(Error::new(Operation::Stat, endpoint, Cause::Inaccessible)),
+    }
+}
+
+pub(super) fn set_permissions(segment: &Segment, mode: u32, owner: Option<Owner>) -> Result<()> {
+    let endpoint = &segment.endpoint;
+    match &segment.handle {
+        Handle::Posix(file) => {
+            if let Some(Owner { uid, gid }) = owner {
+                let set = attributes::set_owner(file, Some(uid), Some(gid));
+                set.context(Operation::SetOwner, endpoint)?;
+            }
+            attributes::set_mode(file, mode & 0o777).context(Operation::SetMode, endpoint)
+        }
+        Handle::SystemV { id } => {
+            let operation = if owner.is_some() { Operation::SetOwner } else { Operation::SetMode };
+            let now = sysv::facts(*id).context(operation, endpoint)?;
+            let owner = owner.unwrap_or(Owner { uid: now.uid, gid: now.gid });
+            sysv::set(*id, mode, owner.uid, owner.gid).context(operation, endpoint)
+        }
+    }
+}
+
+/// Whether anybody has the object. It has to be opened to find out.
+fn usage_of_posix(name: &PosixName) -> Use {
+    let asked =
+        posix_shm::open(name, posix_shm::READ).and_then(|file: File| posix_shm::is_unused(&file));
+    match asked {
+        Ok(Some(true)) => Use::Unused,
+        Ok(Some(false)) => Use::Used,
+        Ok(None) | Err(_) => Use::Unknown,
+    }
+}
+
+fn of_posix(name: SegmentName, facts: &Facts, usage: Use) -> Status {
+    Status {
+        name,
+        key: None,
+        id: None,
+        object_id: Some(facts.id),
+        len: facts.len,
+        allocated: Some(facts.allocated),
+        mode: facts.mode & 0o777,
+        owner: Owner { uid: facts.uid, gid: facts.gid },
+        creator: None,
+        attached: None,
+        usage,
+        is_removed: facts.links == 0,
+        is_locked: false,
+        creator_pid: None,
+        last_pid: None,
+        attach_time: None,
+        detach_time: None,
+        change_time: moment(facts.changed),
+    }
+}
+
+fn of_system_v(facts: &SegmentFacts) -> Status {
+    let last_pid = Some(facts.last_pid).filter(|pid| *pid > 0);
+    let pids = [Some(facts.creator_pid), last_pid];
+    let lives = pids.into_iter().flatten().any(processes::lives);
+    Status {
+        name: SegmentName::SystemV(SystemVName::Id(facts.id)),
+        key: Key::new(facts.key),
+        id: Some(facts.id),
+        object_id: None,
+        len: facts.len,
+        allocated: None,
+        mode: facts.mode,
+        owner: Owner { uid: facts.uid, gid: facts.gid },
+        creator: Some(Owner { uid: facts.creator_uid, gid: facts.creator_gid }),
+        attached: Some(facts.attached),
+        usage: if facts.attached > 0 || lives { Use::Used } else { Use::Unused },
+        is_removed: facts.is_removed,
+        is_locked: facts.is_locked,
+        creator_pid: Some(facts.creator_pid),
+        last_pid,
+        attach_time: second(facts.attach_time),
+        detach_time: second(facts.detach_time),
+        change_time: second(facts.change_time),
+    }
+}
+
+/// Seconds since 1970; 0 means never.
+fn second(seconds: i64) -> Option<SystemTime> {
+    let seconds = u64::try_from(seconds).ok().filter(|seconds| *seconds > 0)?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
+fn moment(time: Timestamp) -> Option<SystemTime> {
+    second(time.seconds)?.checked_add(Duration::from_nanos(time.nanoseconds.into()))
+}
