@@ -343,6 +343,57 @@ fn what_cannot_be_copied_says_why_and_changes_nothing() {
     }
 }
 
+/// Rewrites the source when its copy has begun, once.
+struct Rewriting<'a> {
+    source: &'a std::path::Path,
+    bytes: Vec<u8>,
+    is_done: std::sync::atomic::AtomicBool,
+}
+
+impl mycp::Observer for Rewriting<'_> {
+    fn event(&self, event: mycp::Event) -> mycp::Flow {
+        let is_first = matches!(event, mycp::Event::Copied { .. })
+            && !self.is_done.swap(true, std::sync::atomic::Ordering::SeqCst);
+        if is_first {
+            std::thread::sleep(Duration::from_millis(20));
+            std::fs::write(self.source, &self.bytes).unwrap();
+        }
+        mycp::Flow::Continue
+    }
+}
+
+#[test]
+fn a_source_that_changes_does_not_change_the_length_of_a_segment() {
+    let sandbox = Sandbox::new();
+    let names = Names::new("changing");
+    let options = mycp::CopyOptions::default();
+    let copy = |old: &[u8], new: &[u8], word: &str| {
+        let source = sandbox.write("source", old);
+        let observer =
+            Rewriting { source: &source, bytes: new.to_vec(), is_done: Default::default() };
+        let target = mycp::Endpoint::Segment(named(word));
+        let endpoint = mycp::Endpoint::from(source.clone());
+        mycp::Copier::new(&options).observer(&observer).copy(&endpoint, &target)
+    };
+    let (old, new) = (content(1, 9_000_000), content(2, 9_000_000));
+    let longer = content(3, 9_000_001);
+    for word in kinds(&names) {
+        // To a new one.
+        copy(&old, &new, &word).unwrap();
+        assert!(read(&word) == new, "{word}");
+        // To one that is there.
+        copy(&new, &old, &word).unwrap();
+        assert!(read(&word) == old, "{word}");
+        let error = copy(&old, &longer, &word).unwrap_err();
+        assert!(matches!(error.cause, Cause::Changed), "{error:?}");
+        assert_eq!(shm::status(&named(&word)).unwrap().len, 9_000_000);
+        shm::remove(&named(&word)).unwrap();
+        let error = copy(&old, &longer, &word).unwrap_err();
+        assert!(matches!(error.cause, Cause::Changed), "{error:?}");
+        assert!(shm::status(&named(&word)).is_err(), "nothing is left of it");
+    }
+}
+
 #[test]
 fn two_copies_do_not_mix_in_one_object() {
     let sandbox = Sandbox::new();

@@ -195,6 +195,9 @@ impl Run<'_, '_> {
 
     /// Makes the target ready for being filled anew.
     fn reset(&self, filling: &mut Filling<'_>) -> Result<()> {
+        if filling.kind == Kind::Segment {
+            return self.reset_segment(filling);
+        }
         match (filling.base, filling.before) {
             (Base::Clone { .. }, _) => {
                 filling.base = Base::OWN_CLONE;
@@ -207,6 +210,22 @@ impl Run<'_, '_> {
             (_, Before::Blank) => filling.object.set_len(0),
             (_, Before::Content) => Ok(()),
         }
+    }
+
+    /// The same for a segment, whose length stays what it is: that of the source as it was when the
+    /// segment was made.
+    fn reset_segment(&self, filling: &mut Filling<'_>) -> Result<()> {
+        let (len, needed) = (filling.object.len()?, self.source.facts.len);
+        let fits = match (self.source.shape, filling.before) {
+            (Shape::Stream, _) => true,
+            (Shape::Sized, Before::Blank) => needed == len,
+            (Shape::Sized, Before::Content) => needed <= len,
+        };
+        if !fits {
+            return Err(Error::new(Operation::Copy, self.source.object.endpoint(), Cause::Changed));
+        }
+        filling.before = Before::Content;
+        Ok(())
     }
 
     /// Whether the error says that the source ended before the length that it still claims.
