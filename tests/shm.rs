@@ -394,6 +394,56 @@ fn a_source_that_changes_does_not_change_the_length_of_a_segment() {
     }
 }
 
+/// Does something when a copy has begun, once.
+struct Meanwhile<F>(std::sync::Mutex<Option<F>>);
+
+impl<F: FnOnce() + Send> mycp::Observer for Meanwhile<F> {
+    fn event(&self, event: mycp::Event) -> mycp::Flow {
+        if matches!(event, mycp::Event::Copied { .. })
+            && let Some(act) = self.0.lock().unwrap().take()
+        {
+            act();
+        }
+        mycp::Flow::Continue
+    }
+}
+
+#[test]
+fn a_new_object_has_no_name_while_it_is_filled() {
+    let sandbox = Sandbox::new();
+    let names = Names::new("hidden");
+    let word = names.posix("object");
+    let source = sandbox.write("source", &content(1, 9_000_000));
+    let seen = std::sync::Mutex::new(None);
+    let look = || *seen.lock().unwrap() = Some(shm::status(&named(&word)).is_ok());
+    let observer = Meanwhile(std::sync::Mutex::new(Some(look)));
+    let options = mycp::CopyOptions::default();
+    let (source, target) = (mycp::Endpoint::from(source), mycp::Endpoint::Segment(named(&word)));
+    mycp::Copier::new(&options).observer(&observer).copy(&source, &target).unwrap();
+    assert_eq!(*seen.lock().unwrap(), Some(false));
+    assert_eq!(shm::status(&named(&word)).unwrap().len, 9_000_000);
+}
+
+#[test]
+fn a_locked_object_that_is_replaced_meanwhile_is_an_error() {
+    let sandbox = Sandbox::new();
+    let names = Names::new("replaced");
+    let word = names.posix("object");
+    let bytes = sandbox.write("bytes", &content(1, 9_000_000));
+    done(&run(MYCP, &[bytes.to_str().unwrap(), &word]));
+    let replace = || {
+        let options = Segment::options().creation(Creation::Replace { len: 9_000_000 });
+        drop(options.open(&named(&word)).unwrap());
+    };
+    let observer = Meanwhile(std::sync::Mutex::new(Some(replace)));
+    let segments = mycp::SegmentChoices { guarding: mycp::Guarding::Record, ..Default::default() };
+    let options = mycp::CopyOptions { segments, ..Default::default() };
+    let source = mycp::Endpoint::Segment(named(&word));
+    let target = mycp::Endpoint::from(sandbox.path("back"));
+    let copied = mycp::Copier::new(&options).observer(&observer).copy(&source, &target);
+    assert!(matches!(copied.unwrap_err().cause, Cause::Replaced));
+}
+
 #[test]
 fn two_copies_do_not_mix_in_one_object() {
     let sandbox = Sandbox::new();
