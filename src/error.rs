@@ -316,9 +316,11 @@ impl Error {
         match (self.operation, &self.cause) {
             (Operation::Open, Cause::Unfinished) => Some("mycp-shm rm removes it"),
             (Operation::Create, Cause::Os(error)) if self.is_about_system_v() => {
-                match error.raw_os_error() {
-                    Some(libc::EINVAL) => Some("it is longer than kernel.shmmax lets a segment be"),
-                    Some(libc::ENOSPC) => Some(
+                match error.kind() {
+                    io::ErrorKind::InvalidInput => {
+                        Some("it is longer than kernel.shmmax lets a segment be")
+                    }
+                    io::ErrorKind::StorageFull => Some(
                         "kernel.shmmni or kernel.shmall is reached; mycp-shm prune lists what \
                          nobody uses",
                     ),

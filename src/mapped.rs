@@ -41,12 +41,9 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use rustix::fs::CWD;
-use rustix::io::Errno;
-use rustix::process::{Resource, getrlimit};
-
 use crate::error::{Cause, Context, Operation, Result};
 use crate::options::{Endpoint, Flush};
+use crate::sys::Errno;
 use crate::sys::file;
 use crate::sys::map::{Access, Mapping, Side};
 use crate::sys::names::{self, Follow, OpenAs, Spot};
@@ -164,8 +161,7 @@ impl MappedTarget {
     pub fn create(path: impl AsRef<Path>, len: u64) -> Result<Self> {
         let path = path.as_ref();
         let endpoint = Endpoint::from(path);
-        let file = names::create_new_at(CWD, path.as_os_str(), 0o666)
-            .context(Operation::Create, &endpoint)?;
+        let file = names::create_new(path, 0o666).context(Operation::Create, &endpoint)?;
         let made = reserve(&file, ByteRange::first(len))
             .context(Operation::Reserve, &endpoint)
             .and_then(|reservation| {
@@ -174,7 +170,7 @@ impl MappedTarget {
             });
         if made.is_err() {
             // The error that is returned matters more than one of this.
-            names::unlink_at(CWD, path.as_os_str()).ok();
+            names::unlink(path).ok();
         }
         made
     }
@@ -372,7 +368,7 @@ pub fn copy_range(
 /// Makes the file have all of `range`, with blocks where the file system can.
 fn reserve(file: &File, range: ByteRange) -> io::Result<Reservation> {
     // The kernel would send SIGXFSZ, whose default is death, besides the errno (getrlimit(2)).
-    if getrlimit(Resource::Fsize).current.is_some_and(|limit| range.end() > limit) {
+    if range.end() > file::len_max() {
         return Err(Errno::FBIG.into());
     }
     match platform::reserve(file, range) {

@@ -6,6 +6,7 @@ use std::io;
 
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::Endpoint;
+use crate::sys::Errno;
 use crate::sys::map::{Access, Mapping};
 use crate::sys::{file, platform};
 use crate::units::{ByteRange, Granule};
@@ -116,7 +117,9 @@ impl Object for FileObject {
         let result = match file::read_at(&self.file, offset, into) {
             // Direct I/O and FUSE fail a whole request for one bad page in it. Up to the end of
             // this page alone it may work, and if not, the error is about this page.
-            Err(error) if error.raw_os_error() == Some(libc::EIO) && into.len() > PAGE_BYTES => {
+            Err(error)
+                if Errno::from_io_error(&error) == Some(Errno::IO) && into.len() > PAGE_BYTES =>
+            {
                 let first = usize::try_from(PAGE.next(offset) - offset).unwrap_or(PAGE_BYTES);
                 file::read_at(&self.file, offset, &mut into[..first])
             }
@@ -208,8 +211,8 @@ impl Object for FileObject {
 /// the operation failed.
 pub(crate) fn is_unsupported(error: &io::Error) -> bool {
     matches!(
-        error.raw_os_error(),
-        Some(libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL | libc::ENODEV | libc::ENOTTY)
+        Errno::from_io_error(error),
+        Some(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::NODEV | Errno::NOTTY)
     )
 }
 

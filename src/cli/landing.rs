@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf, is_separator};
 use super::args::Args;
 use super::request::Refusal;
 use crate::options::{CopyOptions, Directories, Endpoint, Quoted, SegmentName};
+use crate::sys::Errno;
 use crate::sys::file::Kind;
 use crate::sys::names::{Follow, facts_of_path};
 use crate::tree::Operand;
@@ -22,7 +23,7 @@ pub(super) struct FileSystem;
 
 impl Kinds for FileSystem {
     fn kind(&self, path: &Path, follow: Follow) -> io::Result<Kind> {
-        let facts = facts_of_path(path, follow)?.ok_or(rustix::io::Errno::NOENT)?;
+        let facts = facts_of_path(path, follow)?.ok_or(Errno::NOENT)?;
         Ok(facts.kind)
     }
 }
@@ -97,7 +98,7 @@ fn must_be_directory(word: &OsStr, kinds: &dyn Kinds) -> io::Result<()> {
     let is_path = word != "-" && !SegmentName::is_meant(word);
     match is_path && kinds.kind(Path::new(word), Follow::Yes)? == Kind::Directory {
         true => Ok(()),
-        false => Err(rustix::io::Errno::NOTDIR.into()),
+        false => Err(Errno::NOTDIR.into()),
     }
 }
 
@@ -152,7 +153,7 @@ fn one(
     let path = Path::new(target);
     if names_directory(path) && !can_be_directory(path, &source, options, kinds) {
         // Path::file_name() forgets the slash, so it has to be honoured here.
-        let error = io::Error::from(rustix::io::Errno::NOTDIR);
+        let error = io::Error::from(Errno::NOTDIR);
         return Err(Refusal::Operand(format!("cannot create {}: {error}", Quoted(path))));
     }
     let target = if target == "-" { Endpoint::Standard } else { path.into() };
@@ -259,8 +260,8 @@ mod tests {
                 }
                 (Some("l"), Follow::No) => Ok(Kind::Symlink),
                 (Some("f" | "-"), _) => Ok(Kind::Regular),
-                (Some("f/" | "f/."), _) => Err(rustix::io::Errno::NOTDIR.into()),
-                _ => Err(rustix::io::Errno::NOENT.into()),
+                (Some("f/" | "f/."), _) => Err(Errno::NOTDIR.into()),
+                _ => Err(Errno::NOENT.into()),
             }
         }
     }

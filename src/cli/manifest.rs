@@ -2,7 +2,6 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::copy::Session;
@@ -102,8 +101,7 @@ fn open(path: &Path) -> io::Result<(File, Made)> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             // Without waiting: a FIFO that nobody reads is an error, and not a pause that no
             // signal ends.
-            let flags = libc::O_NONBLOCK;
-            let file = OpenOptions::new().write(true).custom_flags(flags).open(path)?;
+            let file = Spot::of_path(path).open_for_writing_at_once()?;
             set_blocking(&file)?;
             Ok((file, Made::Existing))
         }

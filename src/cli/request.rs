@@ -316,7 +316,7 @@ pub(super) mod tests {
 
     impl Kinds for Nothing {
         fn kind(&self, _: &std::path::Path, _: Follow) -> std::io::Result<Kind> {
-            Err(rustix::io::Errno::NOENT.into())
+            Err(crate::sys::Errno::NOENT.into())
         }
     }
 

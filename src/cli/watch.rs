@@ -2,8 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::Mutex;
-
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::time::Duration;
 
 use super::interrupt;
 use super::manifest::Manifest;
@@ -15,6 +14,7 @@ use crate::error::{Holder, Result, held_by};
 use crate::options::Endpoint;
 use crate::report::{Consent, Done, Event, Flow, ObjectKind, Observer, Warning};
 use crate::sync::lock;
+use crate::sys::file::{self, Ready};
 use crate::tree::{Operand, Watch};
 
 /// Watches a run, and is called from all of its threads.
@@ -182,7 +182,7 @@ fn ask(target: &Endpoint, answers: &mut impl BufRead) -> Consent {
 struct StandardInput;
 
 /// Between two looks at what signals have asked for: no user waits for longer.
-const BETWEEN_LOOKS: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 impl Read for StandardInput {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -191,10 +191,8 @@ impl Read for StandardInput {
             if interrupt::stop_requested() {
                 return Err(io::ErrorKind::Interrupted.into());
             }
-            match poll(&mut [PollFd::new(&input, PollFlags::IN)], Some(&BETWEEN_LOOKS)) {
-                Ok(0) | Err(rustix::io::Errno::INTR) => {}
-                Ok(_) => return Ok(rustix::io::read(&input, buffer)?),
-                Err(error) => return Err(error.into()),
+            if file::wait_ready(&input, Ready::ToRead, BETWEEN_LOOKS)? {
+                return file::read_next(&input, buffer);
             }
         }
     }

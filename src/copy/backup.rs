@@ -3,14 +3,14 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 
 use super::session::Precious;
-use super::stage::{NAME_BYTES_MAX, with_temporary_name};
+use super::stage::with_temporary_name;
 use super::target::Place;
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::lock;
 use crate::options::{Backup, BackupControl, Endpoint, ObjectId};
+use crate::sys::Errno;
 use crate::sys::names;
 
 /// A backup that was made.
@@ -123,9 +123,8 @@ fn simple_name(place: &Place, backup: &Backup) -> OsString {
 fn with_ending(name: &OsStr, ending: impl AsRef<OsStr>) -> OsString {
     let mut whole = name.to_os_string();
     whole.push(ending);
-    if whole.len() > NAME_BYTES_MAX {
-        let kept = name.len().min(NAME_BYTES_MAX - 1);
-        whole = OsStr::from_bytes(&name.as_bytes()[..kept]).to_os_string();
+    if names::len_of(&whole) > names::LEN_MAX {
+        whole = names::cut(name, names::LEN_MAX - 1);
         whole.push("~");
     }
     whole
@@ -144,18 +143,18 @@ fn numbered_name(place: &Place) -> io::Result<OsString> {
 
 /// The highest N of the names `NAME.~N~` in the directory.
 fn highest_number(place: &Place) -> io::Result<Option<u64>> {
-    let mut prefix = place.name.as_bytes().to_vec();
+    let mut prefix = place.name.as_encoded_bytes().to_vec();
     prefix.extend_from_slice(b".~");
     let mut highest = None;
     let listed = names::each_name_in(&place.directory, |name| {
-        let digits = name.as_bytes().strip_prefix(prefix.as_slice());
+        let digits = name.as_encoded_bytes().strip_prefix(prefix.as_slice());
         let digits = digits.and_then(|rest| rest.strip_suffix(b"~"));
         let number = digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
         highest = highest.max(number);
     });
     match listed {
         // A directory that may not be read: what is in it cannot be found.
-        Err(error) if error.raw_os_error() == Some(libc::EBADF) => Ok(None),
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::BADF) => Ok(None),
         listed => listed.map(|()| highest),
     }
 }
@@ -215,7 +214,7 @@ fn replace_backup(place: &Place, name: &OsStr) -> io::Result<How> {
 
 fn cannot_link(error: &io::Error) -> bool {
     matches!(
-        error.raw_os_error(),
-        Some(libc::EPERM | libc::EOPNOTSUPP | libc::ENOSYS | libc::EMLINK | libc::EXDEV)
+        Errno::from_io_error(error),
+        Some(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK | Errno::XDEV)
     )
 }

@@ -6,6 +6,7 @@ use crate::options::{
     BackupControl, Content, CopyOptions, Endpoint, Existing, Flush, Keep, Made, Update, Verify,
 };
 use crate::report::{InPlaceReason, Skip};
+use crate::sys::Errno;
 use crate::sys::file::{Facts, Kind};
 use crate::sys::names::Follow;
 
@@ -189,7 +190,7 @@ pub(super) fn decide_made(
     if may_replace {
         Ok(Making::Make(Publish::OverExisting))
     } else {
-        let error = std::io::Error::from_raw_os_error(libc::EEXIST);
+        let error = std::io::Error::from(Errno::EXIST);
         Err(Error::new(Operation::Link, target_name, error))
     }
 }

@@ -2,15 +2,16 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::target::Place;
 use crate::metadata::Birth;
 use crate::options::ObjectId;
+use crate::sys::Errno;
 use crate::sys::attributes;
 use crate::sys::file::{self, Facts};
+use crate::sys::handle::{self, OwnedHandle};
 use crate::sys::names::{self, Follow, Spot};
 use crate::sys::platform::{self, FileSystem};
 
@@ -65,7 +66,7 @@ pub(crate) struct Way {
 
 impl Directory {
     /// Takes an open directory.
-    pub(crate) fn new(handle: OwnedFd, path: PathBuf, names: Names) -> io::Result<Self> {
+    pub(crate) fn new(handle: OwnedHandle, path: PathBuf, names: Names) -> io::Result<Self> {
         let handle = File::from(handle);
         let facts = file::facts(&handle)?;
         Ok(Self {
@@ -238,7 +239,7 @@ impl Directory {
 
 impl Way {
     /// Opens the directory again, without following a symbolic link.
-    pub(crate) fn open(&self) -> io::Result<OwnedFd> {
+    pub(crate) fn open(&self) -> io::Result<OwnedHandle> {
         if self.path.as_os_str().is_empty() {
             return Ok(self.root.handle.try_clone()?.into());
         }
@@ -249,8 +250,8 @@ impl Way {
     }
 
     /// Opens one component after the other.
-    fn walk(&self) -> io::Result<OwnedFd> {
-        let mut directory: OwnedFd = self.root.handle.try_clone()?.into();
+    fn walk(&self) -> io::Result<OwnedHandle> {
+        let mut directory: OwnedHandle = self.root.handle.try_clone()?.into();
         for name in self.path.iter() {
             let next = Spot::within(&directory, name).open_directory(Follow::No)?;
             directory = next;
@@ -262,13 +263,9 @@ impl Way {
 /// Whether the kernel is too old, or the path too long, for it to be opened in one step.
 fn must_walk(error: &io::Error) -> bool {
     matches!(
-        error.raw_os_error(),
-        Some(libc::ENOSYS | libc::ENAMETOOLONG | libc::EPERM | libc::EINVAL)
+        Errno::from_io_error(error),
+        Some(Errno::NOSYS | Errno::NAMETOOLONG | Errno::PERM | Errno::INVAL)
     )
 }
 
-impl AsFd for Directory {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.handle.as_fd()
-    }
-}
+handle::lend_handle!(Directory, handle);

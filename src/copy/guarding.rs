@@ -10,6 +10,7 @@ use crate::options::{
 };
 use crate::report::{Event, Flow, Observer};
 use crate::shm::{self, Access, Segment};
+use crate::sys::Errno;
 use crate::units::ByteRange;
 
 /// Locks that are given up when this is dropped.
@@ -120,7 +121,7 @@ impl Patience<'_> {
             // A target that is yet to be made.
             Err(error)
                 if sharing == Sharing::Exclusive
-                    && error.os_error().and_then(io::Error::raw_os_error) == Some(libc::ENOENT) =>
+                    && error.os_error().and_then(Errno::from_io_error) == Some(Errno::NOENT) =>
             {
                 return Ok(None);
             }

@@ -45,6 +45,7 @@ use crate::engine::drive::Spare;
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::{CopyOptions, Endpoint, Flush, Made, ObjectId, Special};
 use crate::report::{Consent, Done, InPlaceReason, Observer, Report, Skip};
+use crate::sys::Errno;
 use crate::sys::file::{self, Facts, Kind};
 use crate::sys::names::Follow;
 use crate::sys::{platform, streams};
@@ -288,7 +289,7 @@ impl<'a> Copier<'a> {
             (None, Endpoint::Segment(name)) => Ok(segment::look(name)?),
             (None, _) => streams::standard_input().and_then(file::facts).map(Some),
         };
-        let missing = || std::io::Error::from_raw_os_error(libc::ENOENT);
+        let missing = || std::io::Error::from(Errno::NOENT);
         let facts = facts.and_then(|facts| facts.ok_or_else(missing));
         let facts = facts.context(Operation::Stat, endpoint)?;
         if facts.kind == Kind::Directory {

@@ -2,7 +2,7 @@
 
 use super::backup::{self, back_up};
 use super::directory::Names;
-use super::run::os_code;
+use super::run::errno;
 use super::session::Precious;
 use super::stage::{Publish, Staged};
 use super::target::{Found, Place};
@@ -10,6 +10,7 @@ use crate::error::{Context, Error, Operation, Result};
 use crate::object::{FileObject, Object};
 use crate::options::{BackupControl, CopyOptions, Endpoint, Flush, Update};
 use crate::report::{Consent, Observer, Report, Way};
+use crate::sys::Errno;
 use crate::sys::{file, platform};
 
 /// A file that is whole but for its name.
@@ -87,7 +88,7 @@ impl<'a> Publication<'a> {
     /// Whether a name that was free at first, and has been taken meanwhile, is to be replaced: as
     /// it would have been, had it been taken before.
     fn may_take(&self, error: &Error) -> bool {
-        os_code(error) == Some(libc::EEXIST)
+        errno(error) == Some(Errno::EXIST)
             && self.options.update == Update::All
             && self.options.backup.control == BackupControl::None
             && self.observer.may_replace(&self.target) == Consent::Given

@@ -26,6 +26,7 @@ use crate::metadata::{self, ModeAtEnd, Named, Unkeepable};
 use crate::object::FileObject;
 use crate::options::{Content, CopyOptions, Endpoint, EngineName, Existing, Flush, Keep, Verify};
 use crate::report::{Done, EngineUse, Event, Flow, InPlaceReason, Observer, Report, Way};
+use crate::sys::Errno;
 use crate::sys::attributes::Attributes;
 use crate::sys::file::{self, Facts, Kind};
 use crate::sys::names::{Follow, OpenAs, Spot};
@@ -160,9 +161,9 @@ impl<'a, 'b> Run<'a, 'b> {
         // Opened as cp does, so that a target that this user may not write stays as it is.
         let old = match self.open_target() {
             Ok(old) => old,
-            Err(error) => match os_code(&error) {
+            Err(error) => match errno(&error) {
                 // A program that runs keeps its file; the name gets the new one.
-                Some(libc::ETXTBSY) => return self.replace_running(place, error),
+                Some(Errno::TXTBSY) => return self.replace_running(place, error),
                 Some(_) if self.options.existing == Existing::Force => {
                     return self.create(place, Way::Replaced);
                 }
@@ -344,7 +345,7 @@ impl<'a, 'b> Run<'a, 'b> {
         if self.options.flush == Flush::Sync
             && !file::can_flush(&place.directory).context(Operation::Stat, self.target)?
         {
-            let error = io::Error::from_raw_os_error(libc::EACCES);
+            let error = io::Error::from(Errno::ACCESS);
             return Err(Error::new(Operation::FlushDirectory, self.target, error));
         }
         Ok(())
@@ -434,11 +435,12 @@ fn keeps_order(report: &Report, directory: &Directory) -> bool {
 /// The permission bits of a temporary that gets those of the old file before any content.
 const PRIVATE: u32 = 0o600;
 
-pub(super) fn os_code(error: &Error) -> Option<i32> {
-    error.os_error().and_then(io::Error::raw_os_error)
+/// What the system says, if it is the system that has failed.
+pub(super) fn errno(error: &Error) -> Option<Errno> {
+    error.os_error().and_then(Errno::from_io_error)
 }
 
 /// Whether the directory does not let this user make a file in it.
 fn is_denied(error: &Error) -> bool {
-    matches!(os_code(error), Some(libc::EACCES | libc::EPERM | libc::EROFS))
+    matches!(errno(error), Some(Errno::ACCESS | Errno::PERM | Errno::ROFS))
 }

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use super::Ended;
 use super::delta::Base;
 use super::fill::Filling;
-use super::run::{Run, os_code};
+use super::run::{Run, errno};
 use super::source::Shape;
 use crate::engine::Before;
 use crate::error::{Cause, Context, Error, Operation, Result};
@@ -20,6 +20,7 @@ use crate::object::{FileObject, Object};
 use crate::options::{Endpoint, Flush, ObjectId, SegmentName, SystemVName};
 use crate::report::{InPlaceReason, ObjectKind, Way};
 use crate::shm::{self, Access, Region, Segment, Status};
+use crate::sys::Errno;
 use crate::sys::file::{self, Facts, Kind, Timestamp};
 use crate::sys::map::{self, Mapping};
 use crate::units::ByteRange;
@@ -46,7 +47,7 @@ pub(super) fn open_source(name: &SegmentName) -> Result<Opened> {
 pub(super) fn look(name: &SegmentName) -> Result<Option<Facts>> {
     match shm::status(name) {
         Ok(status) => Ok(Some(Facts { kind: Kind::Segment, ..facts_of(&status) })),
-        Err(error) if os_code(&error) == Some(libc::ENOENT) => Ok(None),
+        Err(error) if errno(&error) == Some(Errno::NOENT) => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -95,7 +96,7 @@ impl<'a> Run<'a, '_> {
                 Err(Error::new(Operation::Create, self.target, Cause::Appeared))
             }
             Ok(segment) => self.fill_segment(segment),
-            Err(error) if os_code(&error) == Some(libc::ENOENT) => self.make_segment(name),
+            Err(error) if errno(&error) == Some(Errno::NOENT) => self.make_segment(name),
             Err(error) => Err(error),
         }
     }

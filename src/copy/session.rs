@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 
@@ -16,6 +15,7 @@ use crate::options::{BackupControl, CopyOptions, Endpoint, Keep, ObjectId};
 use crate::report::{InPlaceReason, Report, Way};
 use crate::sync::{lock, wait};
 use crate::sys::file::{self, Facts, Kind};
+use crate::sys::handle::OwnedHandle;
 use crate::sys::names::{Follow, Spot, facts_of_path};
 
 /// What the copies of one run have to know of each other: hard links among the sources, for
@@ -97,7 +97,7 @@ impl First {
     }
 
     /// The directory that it is in.
-    pub(super) fn open_directory(&self) -> io::Result<OwnedFd> {
+    pub(super) fn open_directory(&self) -> io::Result<OwnedHandle> {
         if let Some(directory) = self.directory.upgrade() {
             return Ok(directory.handle().try_clone()?.into());
         }

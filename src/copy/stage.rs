@@ -10,9 +10,10 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::time::Duration;
+
+use os_str_bytes::OsStrBytesExt;
 
 use super::directory::{Directory, Names};
 use super::leftover::Leftover;
@@ -428,7 +429,7 @@ pub(super) fn looks_temporary(path: &Path) -> bool {
 
 /// Whether a name is of the form `.NAME.mycp-XXXXXX`.
 pub(crate) fn is_temporary_name(name: &OsStr) -> bool {
-    let bytes = name.as_bytes();
+    let bytes = name.as_encoded_bytes();
     let Some(at) = bytes.len().checked_sub(6) else { return false };
     let (stem, digits) = bytes.split_at(at);
     stem.starts_with(b".")
@@ -442,30 +443,19 @@ pub(super) fn target_name(temporary: &OsStr) -> Option<&OsStr> {
     if !is_temporary_name(temporary) {
         return None;
     }
-    let bytes = temporary.as_bytes();
-    bytes.get(1..bytes.len() - SUFFIX.len() - 6).map(OsStr::from_bytes)
+    Some(temporary.strip_prefix('.')?.rsplit_once(SUFFIX)?.0)
 }
 
 /// What stands between the name and the number.
 const SUFFIX: &str = ".mycp-";
 
-/// The longest file name (NAME_MAX in limits.h) of all common file systems.
-pub(super) const NAME_BYTES_MAX: usize = 255;
-
 /// `.NAME.mycp-XXXXXX`; a long name is cut so that the whole fits.
 pub(super) fn temporary_name(name: &OsStr, slot: u32) -> OsString {
     let suffix = format!("{SUFFIX}{slot:06}");
-    let bytes = name.as_bytes();
-    let mut keep = bytes.len().min(NAME_BYTES_MAX - 1 - suffix.len());
-    // Some file systems refuse half a character of UTF-8.
-    while keep < bytes.len() && keep > 0 && bytes[keep] & 0xc0 == 0x80 {
-        keep -= 1;
-    }
-    let mut temporary = Vec::with_capacity(1 + keep + suffix.len());
-    temporary.push(b'.');
-    temporary.extend_from_slice(&bytes[..keep]);
-    temporary.extend_from_slice(suffix.as_bytes());
-    OsString::from_vec(temporary)
+    let mut temporary = OsString::from(".");
+    temporary.push(names::cut(name, names::LEN_MAX - 1 - suffix.len()));
+    temporary.push(suffix);
+    temporary
 }
 
 #[cfg(test)]
@@ -478,9 +468,9 @@ mod tests {
         assert_eq!(target_name(OsStr::new(".a.txt.mycp-000007")), Some(OsStr::new("a.txt")));
         assert_eq!(target_name(OsStr::new(".mycp-000007")), None);
         let long = "x".repeat(255);
-        assert_eq!(temporary_name(OsStr::new(&long), 0).len(), NAME_BYTES_MAX);
+        assert_eq!(temporary_name(OsStr::new(&long), 0).len(), names::LEN_MAX);
         let wide = "\u{20ac}".repeat(85);
         let temporary = temporary_name(OsStr::new(&wide), 0);
-        assert!(temporary.to_str().is_some() && temporary.len() > NAME_BYTES_MAX - 3);
+        assert!(temporary.to_str().is_some() && temporary.len() > names::LEN_MAX - 3);
     }
 }

@@ -10,6 +10,7 @@ use super::segment;
 use super::source::Origin;
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::{Endpoint, Existing, ObjectId};
+use crate::sys::Errno;
 use crate::sys::file::{self, Facts, Kind};
 use crate::sys::names::{self, Follow, Spot};
 use crate::sys::platform::{self, FileSystem};
@@ -102,7 +103,7 @@ pub(super) fn look(endpoint: &Endpoint, follow: Follow, force: Existing) -> Resu
 }
 
 fn is_loop(error: &Error) -> bool {
-    error.os_error().and_then(io::Error::raw_os_error) == Some(libc::ELOOP)
+    error.os_error().and_then(Errno::from_io_error) == Some(Errno::LOOP)
 }
 
 /// Looks at what has a name in a directory of a tree. No link is followed.
@@ -165,7 +166,7 @@ impl Place {
         let Some(name) = last_component(path) else {
             // "/", "..", "a/..", "": all directories, or nothing at all.
             let cause = if path.as_os_str().is_empty() {
-                Cause::Os(io::Error::from_raw_os_error(libc::ENOENT))
+                Cause::Os(io::Error::from(Errno::NOENT))
             } else {
                 Cause::IsDirectory
             };
@@ -190,14 +191,9 @@ impl Place {
     /// The name that `path` ends with in the directory that it leads through; nothing where it ends
     /// with none, as "/" and ".." do. Slashes at the end do not count.
     pub(crate) fn at(path: &Path, endpoint: &Endpoint) -> Result<Option<Self>> {
-        use std::os::unix::ffi::OsStrExt;
-        let mut bytes = path.as_os_str().as_bytes();
-        while let Some(shorter) = bytes.strip_suffix(b"/") {
-            bytes = shorter;
-        }
-        let is_named = !matches!(bytes.rsplit(|byte| *byte == b'/').next(), Some(b"." | b".."));
-        match is_named && !bytes.is_empty() {
-            true => Self::of(Path::new(OsStr::from_bytes(bytes)), endpoint).map(Some),
+        let path = names::without_separators(path);
+        match names::ends_in_name(path) {
+            true => Self::of(path, endpoint).map(Some),
             false => Ok(None),
         }
     }
@@ -274,10 +270,6 @@ impl Place {
 
 /// The last component of a path as a name that can be made in its parent.
 fn last_component(path: &Path) -> Option<&OsStr> {
-    use std::os::unix::ffi::OsStrExt;
     // `file_name` passes over a trailing slash, which says that a directory is meant.
-    if path.as_os_str().as_bytes().ends_with(b"/") {
-        return None;
-    }
-    path.file_name()
+    if names::ends_in_separator(path) { None } else { path.file_name() }
 }

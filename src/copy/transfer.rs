@@ -17,6 +17,7 @@ use crate::options::{
     CopyOptions, Endpoint, EngineChoice, EngineName, Flush, Reflink, Sparse, Verify,
 };
 use crate::report::{Delta, DeltaInto, EngineUse, Event, Flow, Observer};
+use crate::sys::Errno;
 use crate::sys::file::{self, Kind};
 use crate::sys::platform::{self, FileSystem};
 use crate::units::ByteRange;
@@ -304,7 +305,7 @@ impl Transfer<'_> {
     pub(super) fn check_len(&self, len: u64) -> Result<()> {
         let len_max = self.space.map_or_else(file::len_max, Directory::file_len_max);
         if len > len_max {
-            let error = std::io::Error::from_raw_os_error(libc::EFBIG);
+            let error = std::io::Error::from(Errno::FBIG);
             return Err(Error::new(Operation::SetLen, self.target.endpoint(), error));
         }
         Ok(())
@@ -409,7 +410,7 @@ impl Transfer<'_> {
             Outcome::Failed { error, .. } => match error.cause {
                 Cause::Changed | Cause::Shrank { .. } => Ok(false),
                 // A target that may be written, but not read.
-                Cause::Os(os) if os.raw_os_error() == Some(libc::EBADF) => Ok(false),
+                Cause::Os(os) if Errno::from_io_error(&os) == Some(Errno::BADF) => Ok(false),
                 _ => Err(error),
             },
             Outcome::Unsupported { .. } => Ok(false),

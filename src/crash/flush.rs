@@ -3,10 +3,10 @@
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
 use std::str::FromStr;
 
 use super::by_name::{UnknownName, by_name};
+use crate::sys::handle::AsHandle;
 use crate::sys::map::{Mapping, Msync};
 use crate::sys::platform;
 use crate::units::ByteRange;
@@ -144,7 +144,7 @@ impl SyncMode {
     /// # Errors
     ///
     /// Those of fsync(2).
-    pub(crate) fn flush_name(self, directory: impl AsFd) -> io::Result<()> {
+    pub(crate) fn flush_name(self, directory: impl AsHandle) -> io::Result<()> {
         match self {
             Self::FsyncDirectory => platform::sync_all(directory),
             _ => Ok(()),

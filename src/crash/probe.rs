@@ -8,17 +8,16 @@ mod doubts;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::Endpoint;
 use crate::report::Flow;
+use crate::sys::handle::OwnedHandle;
 use crate::sys::map::{Access, Mapping, cause_of_fault};
 use crate::sys::names::{self, Follow, Spot};
-use crate::sys::platform;
+use crate::sys::{file, pages, platform};
 
 use super::flush::{Stored, SyncMode};
 use super::place::{Place, explain};
@@ -156,7 +155,7 @@ struct Bench {
     // Unmapped before the file is closed.
     mapping: Mapping,
     file: File,
-    directory: OwnedFd,
+    directory: OwnedHandle,
     endpoint: Endpoint,
     /// The bytes that are stored, different each time, so that nothing below can find them equal.
     page: Vec<u8>,
@@ -173,7 +172,7 @@ impl Bench {
         let mut names = 0;
         let file = unnamed(platform::unnamed_file(&directory), &directory, &mut names)
             .context(Operation::CreateIn, &endpoint)?;
-        let page_bytes = rustix::param::page_size();
+        let page_bytes = pages::page_bytes();
         let len = PAGES * SPREAD * page_bytes;
         fill(&file, len, page_bytes).context(Operation::Write, &endpoint)?;
         // What is measured are stores to blocks that exist, as most are in the life of a file.
@@ -231,8 +230,7 @@ impl Bench {
         let started = Instant::now();
         let (file, name) =
             named(&self.directory, &mut self.names).context(Operation::CreateIn, &self.endpoint)?;
-        let flushed = file
-            .write_all_at(&self.page, 0)
+        let flushed = file::write_all_at(&file, &self.page, 0)
             .and_then(|()| platform::sync_all(&file))
             .and_then(|()| mode.flush_name(&self.directory));
         let elapsed = started.elapsed();
@@ -250,7 +248,7 @@ fn fill(file: &File, len: usize, page_bytes: usize) -> io::Result<()> {
     let mut at = 0;
     while at < len {
         let part = block.len().min(len - at);
-        file.write_all_at(&block[..part], at as u64)?;
+        file::write_all_at(file, &block[..part], at as u64)?;
         at += part;
     }
     Ok(())
@@ -258,7 +256,7 @@ fn fill(file: &File, len: usize, page_bytes: usize) -> io::Result<()> {
 
 /// The file without a name that was made, or one whose name is gone already, where there can be no
 /// such file.
-fn unnamed(made: io::Result<File>, directory: &OwnedFd, names: &mut u32) -> io::Result<File> {
+fn unnamed(made: io::Result<File>, directory: &OwnedHandle, names: &mut u32) -> io::Result<File> {
     made.or_else(|_| {
         let (file, name) = named(directory, names)?;
         names::unlink_at(directory, &name)?;
@@ -267,7 +265,7 @@ fn unnamed(made: io::Result<File>, directory: &OwnedFd, names: &mut u32) -> io::
 }
 
 /// A new file under a name that says whose it is.
-fn named(directory: &OwnedFd, names: &mut u32) -> io::Result<(File, OsString)> {
+fn named(directory: &OwnedHandle, names: &mut u32) -> io::Result<(File, OsString)> {
     const TRIES: u32 = 1000;
     for _ in 0..TRIES {
         // Of two runs in one directory each has its own.
@@ -307,7 +305,7 @@ mod tests {
         let unsupported = Err(io::ErrorKind::Unsupported.into());
         for made in [platform::unnamed_file(&handle), unsupported] {
             let file = unnamed(made, &handle, &mut 0).unwrap();
-            file.write_all_at(b"x", 0).unwrap();
+            file::write_all_at(&file, b"x", 0).unwrap();
             assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
         }
     }
@@ -332,7 +330,8 @@ mod tests {
             let read = |bench: &Bench| {
                 let mut pages = vec![vec![0; bench.page.len()]; PAGES];
                 for (index, page) in pages.iter_mut().enumerate() {
-                    bench.file.read_exact_at(page, (index * stride) as u64).unwrap();
+                    let at = (index * stride) as u64;
+                    assert_eq!(file::read_at(&bench.file, at, page).unwrap(), page.len());
                 }
                 pages
             };

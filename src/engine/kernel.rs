@@ -5,6 +5,7 @@ use super::{Engine, Job, Lane, Outcome};
 use crate::error::{Error, Operation};
 use crate::object::early_end;
 use crate::options::EngineName;
+use crate::sys::Errno;
 use crate::sys::platform;
 use crate::units::ByteRange;
 
@@ -76,18 +77,18 @@ impl Engine for Kernel {
 /// Whether another engine may do what this error says that the kernel does not.
 fn means_unsupported(error: &std::io::Error) -> bool {
     matches!(
-        error.raw_os_error(),
+        Errno::from_io_error(error),
         Some(
             // Two file systems, on most kernels.
-            libc::EXDEV
+            Errno::XDEV
             // Not regular files; a file system that refuses these offsets.
-            | libc::EINVAL | libc::EOPNOTSUPP | libc::EBADF
+            | Errno::INVAL | Errno::OPNOTSUPP | Errno::BADF
             // A kernel without it; a seccomp filter that forbids it; SELinux.
-            | libc::ENOSYS | libc::EPERM
+            | Errno::NOSYS | Errno::PERM
             // A swap file or a running program; CIFS with some servers.
-            | libc::ETXTBSY | libc::ENOENT
+            | Errno::TXTBSY | Errno::NOENT
             // Near the greatest offset (Linux 6.17), where reading works.
-            | libc::EFBIG | libc::EOVERFLOW
+            | Errno::FBIG | Errno::OVERFLOW
         )
     )
 }

@@ -8,6 +8,7 @@ use super::{Engine, Holes, Job, Lane, Outcome, Zeros};
 use crate::error::{Cause, Error, Operation};
 use crate::object::{Object, PAGE, is_unsupported};
 use crate::options::EngineName;
+use crate::sys::Errno;
 use crate::sys::map::{Access, Advice, Fault, Mapping, Side, cause_of_fault};
 use crate::units::ByteRange;
 
@@ -104,7 +105,9 @@ impl Maps {
             object.map(segment, access).map_err(|error| match error.os_error() {
                 // ENODEV: a file system without maps; EACCES: one without shared writable ones,
                 // or a handle that is not open for reading; EINVAL: the same, elsewhere.
-                Some(os) if is_unsupported(os) || os.raw_os_error() == Some(libc::EACCES) => {
+                Some(os)
+                    if is_unsupported(os) || Errno::from_io_error(os) == Some(Errno::ACCESS) =>
+                {
                     Outcome::cannot(format!("{} cannot be mapped: {os}", object.endpoint()))
                 }
                 // Address space or the number of maps is used up.

@@ -3,6 +3,7 @@
 use super::{Engine, Job, Lane, Outcome};
 use crate::error::{Error, Operation};
 use crate::options::EngineName;
+use crate::sys::Errno;
 use crate::sys::platform;
 use crate::units::ByteRange;
 
@@ -59,14 +60,14 @@ impl Engine for Reflink {
 /// Whether the bytes may still be copied another way (ioctl_ficlone(2)).
 pub(crate) fn means_unsupported(error: &std::io::Error) -> bool {
     matches!(
-        error.raw_os_error(),
+        Errno::from_io_error(error),
         Some(
             // Two file systems.
-            libc::EXDEV
+            Errno::XDEV
             // The file system cannot; not regular files; a swap file.
-            | libc::EOPNOTSUPP | libc::ENOTTY | libc::ENOSYS | libc::EINVAL | libc::ETXTBSY
+            | Errno::OPNOTSUPP | Errno::NOTTY | Errno::NOSYS | Errno::INVAL | Errno::TXTBSY
             // A seccomp filter, or a source that may not be shared.
-            | libc::EPERM | libc::EACCES | libc::EBADF | libc::EISDIR
+            | Errno::PERM | Errno::ACCESS | Errno::BADF | Errno::ISDIR
         )
     )
 }

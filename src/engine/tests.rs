@@ -14,6 +14,7 @@ use crate::error::{Cause, Error, Operation, Result};
 use crate::object::Object;
 use crate::options::{Endpoint, EngineName, Flush};
 use crate::report::{Event, Flow, Observer};
+use crate::sys::Errno;
 use crate::sys::map::{Access, Mapping};
 use crate::units::ByteRange;
 
@@ -58,7 +59,7 @@ impl Memory {
             Some((which, number))
                 if which == call && self.calls.fetch_add(1, Ordering::Relaxed) == number =>
             {
-                let error = io::Error::from_raw_os_error(libc::EIO);
+                let error = io::Error::from(Errno::IO);
                 let bytes = ByteRange::between(at, at + 1);
                 Err(Error::new(operation, &self.endpoint, error).at(bytes))
             }
@@ -107,7 +108,7 @@ impl Object for Memory {
     }
 
     fn map(&self, range: ByteRange, _: Access) -> Result<Mapping> {
-        let error = io::Error::from_raw_os_error(libc::ENODEV);
+        let error = io::Error::from(Errno::NODEV);
         Err(Error::new(Operation::Map, &self.endpoint, error).at(range))
     }
 
@@ -213,7 +214,7 @@ fn every_failed_read_and_write_is_reported_and_what_is_before_it_is_copied() {
             let Outcome::Failed { copied, error } = pass.outcome else {
                 panic!("{call:?} {number}: {:?}", pass.outcome)
             };
-            assert_eq!(error.os_error().unwrap().raw_os_error(), Some(libc::EIO));
+            assert_eq!(Errno::from_io_error(error.os_error().unwrap()), Some(Errno::IO));
             assert!(error.range.is_some(), "the error names no place");
             let done = index(copied);
             assert_eq!(target.content()[..done], bytes[..done], "{call:?} {number}");

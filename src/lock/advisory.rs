@@ -7,12 +7,13 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::error::Holder;
+use crate::sys::Errno;
 use crate::sys::file;
+use crate::sys::handle::AsHandle;
 use crate::sys::locks;
 use crate::sys::names::{Follow, Spot};
 
@@ -36,9 +37,9 @@ pub(crate) fn try_lock(file: &File) -> io::Result<Locked> {
     match fs2::FileExt::try_lock_exclusive(file) {
         Ok(()) => Ok(Locked::Held),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Locked::Busy),
-        Err(error) => match error.raw_os_error() {
+        Err(error) => match Errno::from_io_error(&error) {
             // `EBADF`: a directory that may not be read.
-            Some(libc::ENOLCK | libc::ENOSYS | libc::EOPNOTSUPP | libc::EINVAL | libc::EBADF) => {
+            Some(Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL | Errno::BADF) => {
                 Ok(Locked::Unsupported)
             }
             _ => Err(error),
@@ -64,7 +65,7 @@ pub(crate) fn holder(file: &File) -> Option<Holder> {
 /// # Errors
 ///
 /// `WouldBlock` when another process holds it for longer than any run does.
-pub(crate) fn lock_directory(directory: impl AsFd) -> io::Result<File> {
+pub(crate) fn lock_directory(directory: impl AsHandle) -> io::Result<File> {
     // Opened once more: a second descriptor of one open file would share its locks (flock(2)).
     let itself = Spot::within(&directory, OsStr::new("."));
     let file = File::from(itself.open_directory(Follow::Yes)?);

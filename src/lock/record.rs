@@ -2,9 +2,9 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
 
 use super::{LockError, Wait};
+use crate::sys::handle::{self, AsHandle};
 use crate::sys::locks;
 use crate::units::ByteRange;
 
@@ -39,7 +39,7 @@ impl RecordLock {
     /// looks again every few milliseconds, since the system's own queue knows none, and those who
     /// wait in that may be faster.
     pub fn lock(
-        file: impl AsFd,
+        file: impl AsHandle,
         range: ByteRange,
         sharing: Sharing,
         wait: Wait,
@@ -54,12 +54,12 @@ impl RecordLock {
 
     /// The same; where it waits for ever, a signal's handler ends that with `Interrupted`.
     pub(crate) fn interruptible(
-        file: &impl AsFd,
+        file: &impl AsHandle,
         range: ByteRange,
         sharing: Sharing,
         wait: Wait,
     ) -> Result<Self, LockError> {
-        let file = locks::reopened(file.as_fd())?;
+        let file = locks::reopened(handle::of(&file))?;
         let is_exclusive = sharing == Sharing::Exclusive;
         if locks::lock_range(&file, range, is_exclusive, wait.duration())? {
             Ok(Self { file })

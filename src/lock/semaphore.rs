@@ -4,6 +4,7 @@ use std::io;
 
 use super::{LockError, Wait};
 use crate::options::{SemaphoreName, SystemVName};
+use crate::sys::Errno;
 use crate::sys::semaphores::{self, PosixSemaphore, SystemVSemaphore};
 use crate::sys::sysv;
 
@@ -152,6 +153,6 @@ fn found(name: &SystemVName) -> io::Result<SystemVSemaphore> {
         return Ok(SystemVSemaphore::by_id(*id));
     }
     // Without a key none is found; its identifier leads to it.
-    let key = sysv::key_of(name)?.ok_or(io::Error::from_raw_os_error(libc::ENOENT))?;
+    let key = sysv::key_of(name)?.ok_or(io::Error::from(Errno::NOENT))?;
     SystemVSemaphore::find(key)
 }

@@ -14,10 +14,9 @@ mod xattr;
 #[cfg(test)]
 mod tests;
 
-use std::ffi::{CStr, OsStr};
+use std::ffi::CStr;
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::error::{Context, Operation, Result};
@@ -437,7 +436,7 @@ struct AttributeError {
 }
 
 fn attribute_error(name: &CStr, source: io::Error) -> io::Error {
-    let name = OsStr::from_bytes(name.to_bytes()).to_owned();
+    let name = attributes::spelt(name);
     io::Error::new(source.kind(), AttributeError { name, source })
 }
 

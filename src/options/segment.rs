@@ -2,9 +2,10 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
+
+use os_str_bytes::OsStrBytesExt;
 
 use super::Quoted;
 
@@ -92,18 +93,20 @@ impl PosixName {
     /// For names that shm_open(3) does not take: empty ones, those with another slash, `.`, `..`,
     /// and ones of more than 255 bytes.
     pub fn new(name: impl AsRef<OsStr>) -> Result<Self, NameError> {
-        let name = name.as_ref().as_bytes();
-        let bare = name.strip_prefix(b"/").unwrap_or(name);
-        let why = match bare {
+        let name = name.as_ref();
+        let bare = name.strip_prefix('/').unwrap_or(name);
+        let bytes = bare.as_encoded_bytes();
+        let why = match bytes {
             b"" => "a name has at least one character",
             b"." | b".." => "that is a directory",
-            _ if bare.contains(&b'/') => "a name has no slash but the first",
-            _ if bare.contains(&0) => "a name has no NUL",
-            _ if bare.len() > POSIX_NAME_BYTES_MAX => "a name has at most 255 bytes",
-            _ => return Ok(Self(OsStr::from_bytes(bare).into())),
+            _ if bytes.contains(&b'/') => "a name has no slash but the first",
+            _ if bytes.contains(&0) => "a name has no NUL",
+            _ if bytes.len() > POSIX_NAME_BYTES_MAX => "a name has at most 255 bytes",
+            _ => return Ok(Self(bare.into())),
         };
-        let spelling = [b"shm:/", bare].concat();
-        Err(NameError::new(OsStr::from_bytes(&spelling), why))
+        let mut spelling = OsString::from("shm:/");
+        spelling.push(bare);
+        Err(NameError::new(&spelling, why))
     }
 
     /// The name without its slash: that of a file in `/dev/shm`, on Linux.
@@ -174,7 +177,7 @@ impl SegmentName {
     /// Whether a word is spelled as the name of a segment, right or wrong, and not as a path.
     #[must_use]
     pub fn is_meant(word: &OsStr) -> bool {
-        [&b"shm:"[..], b"sysv:", b"win:"].iter().any(|it| word.as_bytes().starts_with(it))
+        ["shm:", "sysv:", "win:"].into_iter().any(|it| word.starts_with(it))
     }
 
     /// Its spelling, without quotes.
@@ -243,13 +246,13 @@ impl SystemVName {
     /// That of `PATH,N`.
     fn of_file(word: &OsStr, rest: &OsStr) -> Result<Self, NameError> {
         let wrong = || NameError::new(word, "it is sysv:ftok=PATH,N with N from 1 to 255");
-        let bytes = rest.as_bytes();
-        let comma = bytes.iter().rposition(|byte| *byte == b',').ok_or_else(wrong)?;
-        let project = std::str::from_utf8(&bytes[comma + 1..]).ok().and_then(number);
+        let (path, project) = rest.rsplit_once(',').ok_or_else(wrong)?;
+        let project = project.to_str().and_then(number);
         let project = project.and_then(|it| u8::try_from(it).ok()).filter(|it| *it > 0);
-        let path = Path::new(OsStr::from_bytes(&bytes[..comma]));
         match project {
-            Some(project) if comma > 0 => Ok(Self::Ftok { path: path.into(), project }),
+            Some(project) if !path.is_empty() => {
+                Ok(Self::Ftok { path: Path::new(path).into(), project })
+            }
             _ => Err(wrong()),
         }
     }
@@ -257,7 +260,7 @@ impl SystemVName {
 
 /// What follows a prefix.
 pub(crate) fn behind<'a>(word: &'a OsStr, prefix: &str) -> Option<&'a OsStr> {
-    word.as_bytes().strip_prefix(prefix.as_bytes()).map(OsStr::from_bytes)
+    word.strip_prefix(prefix)
 }
 
 impl fmt::Display for SegmentName {
@@ -349,11 +352,17 @@ mod tests {
         }
         assert!(PosixName::new("n".repeat(255)).is_ok());
         assert!(PosixName::new("n".repeat(256)).is_err());
+        assert_eq!(spelled("shm:/a\n/b"), "'shm:/a\\n/b': a name has no slash but the first");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_need_not_be_utf_8() {
+        use std::os::unix::ffi::OsStrExt;
         let name = OsStr::from_bytes(b"shm:/\xff");
         assert_eq!(SegmentName::new(name).unwrap().to_string(), "'shm:/\\xff'");
         let file = OsStr::from_bytes(b"sysv:ftok=/\xff,1");
         assert_eq!(SegmentName::new(file).unwrap().to_string(), "'sysv:ftok=/\\xff,1'");
         assert!(SegmentName::new(OsStr::from_bytes(b"sysv:key=\xff")).is_err());
-        assert_eq!(spelled("shm:/a\n/b"), "'shm:/a\\n/b': a name has no slash but the first");
     }
 }

@@ -1,11 +1,12 @@
 //! Memory without a name, which processes hand to each other as an open file (memfd_create(2)).
 
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::{Access, Handle, Segment};
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::{Endpoint, SegmentName};
+use crate::sys::Errno;
+use crate::sys::handle::{AsHandle, BorrowedHandle, OwnedHandle};
 use crate::sys::{file, platform};
 use crate::units::ByteRange;
 
@@ -62,7 +63,7 @@ impl Segment {
     ///
     /// [`Operation::Open`] for what is no regular file, and [`Cause::Unfinished`] for one without
     /// bytes.
-    pub fn received(file: impl Into<OwnedFd>) -> Result<Self> {
+    pub fn received(file: impl Into<OwnedHandle>) -> Result<Self> {
         let file = File::from(file.into());
         let endpoint = named("received");
         let facts = file::facts(&file).context(Operation::Stat, &endpoint)?;
@@ -105,14 +106,14 @@ impl Segment {
     fn anonymous_file(&self) -> std::io::Result<&File> {
         match &self.handle {
             Handle::Posix(file) => Ok(file),
-            Handle::SystemV { .. } => Err(std::io::Error::from_raw_os_error(libc::EINVAL)),
+            Handle::SystemV { .. } => Err(std::io::Error::from(Errno::INVAL)),
         }
     }
 
     /// The open file behind it, to be sent to another process; none behind a System V segment.
     #[must_use]
-    pub fn file(&self) -> Option<BorrowedFd<'_>> {
-        self.anonymous_file().ok().map(AsFd::as_fd)
+    pub fn file(&self) -> Option<BorrowedHandle<'_>> {
+        self.anonymous_file().ok().map(AsHandle::as_fd)
     }
 }
 
@@ -136,11 +137,11 @@ mod tests {
         region.write_at(4990, b"x").unwrap();
         segment.seal(&[Seal::Shrink, Seal::Grow]).unwrap();
         let Handle::Posix(file) = &segment.handle else { panic!() };
-        assert_eq!(file.set_len(10).unwrap_err().raw_os_error(), Some(libc::EPERM));
-        assert_eq!(file.set_len(10_000).unwrap_err().raw_os_error(), Some(libc::EPERM));
+        assert_eq!(file.set_len(10).unwrap_err().kind(), std::io::ErrorKind::PermissionDenied);
+        assert_eq!(file.set_len(10_000).unwrap_err().kind(), std::io::ErrorKind::PermissionDenied);
         again(&segment).map().unwrap().write_at(0, b"y").unwrap();
         let busy = segment.seal(&[Seal::Write]).unwrap_err();
-        assert_eq!(busy.os_error().unwrap().raw_os_error(), Some(libc::EBUSY));
+        assert_eq!(Errno::from_io_error(busy.os_error().unwrap()), Some(Errno::BUSY));
         drop(region);
         segment.seal(&[Seal::Write, Seal::Further]).unwrap();
         assert_eq!(

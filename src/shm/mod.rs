@@ -50,6 +50,7 @@ pub use status::{Owner, Status, Use, list, may_remove, remove, remove_unused, st
 
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::Endpoint;
+use crate::sys::Errno;
 use crate::sys::sysv::{self, Get};
 use crate::sys::{file, posix_shm};
 
@@ -208,16 +209,16 @@ impl Opening<'_> {
                 Creation::Existing => return find().map(|handle| (handle, false)),
                 Creation::New { len } => return make(len).map(|handle| (handle, true)),
                 Creation::Either { len } => match find() {
-                    Err(error) if is(&error, libc::ENOENT) => make(len).map(|it| (it, true)),
+                    Err(error) if is(&error, Errno::NOENT) => make(len).map(|it| (it, true)),
                     found => found.map(|handle| (handle, false)),
                 },
                 Creation::Replace { len } => match remove() {
-                    Err(error) if !is(&error, libc::ENOENT) => return Err(error),
+                    Err(error) if !is(&error, Errno::NOENT) => return Err(error),
                     _ => make(len).map(|handle| (handle, true)),
                 },
             };
             match tried {
-                Err(error) if is(&error, libc::EEXIST) => last = Some(error),
+                Err(error) if is(&error, Errno::EXIST) => last = Some(error),
                 other => return other,
             }
         }
@@ -293,7 +294,7 @@ impl Opening<'_> {
                 Some(len) => make(len).map(|handle| (handle, true)),
                 // Without a key none is found; its identifier leads to it.
                 None => {
-                    let error = std::io::Error::from_raw_os_error(libc::ENOENT);
+                    let error = std::io::Error::from(Errno::NOENT);
                     Err(Error::new(Operation::Open, self.endpoint, error))
                 }
             };
@@ -325,8 +326,8 @@ fn no_bytes(endpoint: &Endpoint) -> Error {
     Error::new(Operation::Create, endpoint, error)
 }
 
-fn is(error: &Error, errno: i32) -> bool {
-    error.os_error().and_then(std::io::Error::raw_os_error) == Some(errno)
+fn is(error: &Error, errno: Errno) -> bool {
+    error.os_error().and_then(Errno::from_io_error) == Some(errno)
 }
 
 impl Segment {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::{Access, Handle, Segment};
 use crate::error::{Cause, Error, Operation, Result};
 use crate::options::Endpoint;
-use crate::sys::map::{self, Fault, Mapping, Side, cause_of_fault};
+use crate::sys::map::{self, Attach, Fault, Mapping, Side, cause_of_fault};
 use crate::sys::place::{Mapped, SharedMemory, sealed::Sealed};
-use crate::sys::sysv::{Attach, Attachment};
+use crate::sys::sysv::Attachment;
 use crate::units::ByteRange;
 
 /// All bytes of a segment, mapped. They stay so when the segment is dropped, or removed.

@@ -5,6 +5,7 @@ use std::fs::File;
 use super::{Access, Handle, Segment, SegmentOptions};
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::{Endpoint, SegmentName, SystemVName};
+use crate::sys::Errno;
 use crate::sys::sysv::{self, Get};
 use crate::sys::{file, posix_shm};
 use crate::units::ByteRange;
@@ -43,7 +44,7 @@ impl SegmentOptions {
                 (Kind::Posix { file, len }, Handle::Posix(again))
             }
             SegmentName::SystemV(SystemVName::Id(_)) => {
-                let error = std::io::Error::from_raw_os_error(libc::ENOENT);
+                let error = std::io::Error::from(Errno::NOENT);
                 return Err(Error::new(Operation::Open, &endpoint, error));
             }
             SegmentName::SystemV(name) => {
@@ -87,11 +88,13 @@ impl Staged {
     pub(crate) fn publish(mut self) -> Result<Option<i32>> {
         match (&self.kind, &self.endpoint) {
             (Kind::Posix { file, .. }, Endpoint::Segment(SegmentName::Posix(name))) => {
-                posix_shm::publish(file, name).map_err(|error| match error.raw_os_error() {
-                    Some(libc::EEXIST) => {
-                        Error::new(Operation::Create, &self.endpoint, Cause::Appeared)
+                posix_shm::publish(file, name).map_err(|error| {
+                    match Errno::from_io_error(&error) {
+                        Some(Errno::EXIST) => {
+                            Error::new(Operation::Create, &self.endpoint, Cause::Appeared)
+                        }
+                        _ => Error::new(Operation::Create, &self.endpoint, error),
                     }
-                    _ => Error::new(Operation::Create, &self.endpoint, error),
                 })?;
             }
             (Kind::SystemV { id }, _) => {

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::{Handle, Segment};
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::{Endpoint, Key, ObjectId, PosixName, SegmentName, SystemVName};
+use crate::sys::Errno;
 use crate::sys::file::{Facts, Timestamp};
 use crate::sys::sysv::{self, SegmentFacts};
 use crate::sys::{attributes, file, posix_shm, processes};
@@ -95,7 +96,7 @@ pub fn list() -> Result<Vec<Status>> {
     }
     match sysv::list() {
         Ok(segments) => found.extend(segments.iter().map(of_system_v)),
-        Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => {}
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::NOSYS) => {}
         Err(error) => return Err(failed("/proc/sysvipc/shm", error)),
     }
     Ok(found)
@@ -111,7 +112,7 @@ pub fn status(name: &SegmentName) -> Result<Status> {
     match name {
         SegmentName::Posix(name) => {
             let facts = posix_shm::facts(name).context(Operation::Stat, &endpoint)?;
-            let missing = || std::io::Error::from_raw_os_error(libc::ENOENT);
+            let missing = || std::io::Error::from(Errno::NOENT);
             let facts = facts.ok_or_else(missing).context(Operation::Stat, &endpoint)?;
             Ok(of_posix(SegmentName::Posix(name.clone()), &facts, usage_of_posix(name)))
         }
@@ -180,7 +181,7 @@ fn id_of(name: &SystemVName) -> std::io::Result<i32> {
     if let SystemVName::Id(id) = name {
         return Ok(*id);
     }
-    let key = sysv::key_of(name)?.ok_or(std::io::Error::from_raw_os_error(libc::ENOENT))?;
+    let key = sysv::key_of(name)?.ok_or(std::io::Error::from(Errno::NOENT))?;
     sysv::get(key, sysv::Get::Existing)
 }
 

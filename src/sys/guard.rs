@@ -12,36 +12,34 @@
 
 use std::cell::Cell;
 use std::io;
-use std::mem::MaybeUninit;
-use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use libc::{c_int, c_void, siginfo_t};
+use super::system::faults::{self, Handlers};
 
-// The two loops, and the function that sends an interrupted thread to their way out:
+// The two loops, and where a thread that was interrupted in one of them goes on:
 //
 // mycp_guarded_copy(target, source, len, fault) returns 0, or 1 with `fault` filled in.
 // mycp_guarded_compare(left, right, len, fault) returns 0 for equal bytes, 1 as above, or 2 with
 // the number of bytes from the first difference on in `fault.remaining`. A thread that is found
 // between the labels `first` and `end` goes on at `stopped`, with the address and the code of the
 // fault in two registers that the loops leave alone.
+#[cfg_attr(all(target_arch = "x86_64", any(unix, windows)), path = "guard/x86_64.rs")]
+#[cfg_attr(all(target_arch = "aarch64", unix), path = "guard/aarch64.rs")]
 #[cfg_attr(
-    all(target_arch = "x86_64", any(target_os = "linux", target_os = "android")),
-    path = "guard/x86_64.rs"
-)]
-#[cfg_attr(
-    all(target_arch = "aarch64", any(target_os = "linux", target_os = "android")),
-    path = "guard/aarch64.rs"
-)]
-#[cfg_attr(
-    not(all(
-        any(target_arch = "x86_64", target_arch = "aarch64"),
-        any(target_os = "linux", target_os = "android")
-    )),
+    not(any(all(target_arch = "x86_64", any(unix, windows)), all(target_arch = "aarch64", unix))),
     path = "guard/none.rs"
 )]
-mod machine;
+pub(super) mod machine;
+
+/// Where a thread that was interrupted in one of the loops goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// At this address, in smaller steps, which come to the very byte.
+    #[cfg(target_arch = "aarch64")]
+    Closer(u64),
+    /// At this address, which ends the loop, with address and code of the fault in registers.
+    Out(u64),
+}
 
 /// Whether this processor and system have a guarded copy.
 pub(crate) const fn supported() -> bool {
@@ -86,7 +84,7 @@ impl FaultGuard {
         }
         let mut state = lock();
         if state.tokens == 0 {
-            state.enter()?;
+            state.handlers.enter()?;
         }
         state.tokens += 1;
         drop(state);
@@ -115,15 +113,7 @@ impl FaultGuard {
     ///
     /// What `pthread_sigmask` returns.
     pub fn unblock_this_thread() -> io::Result<()> {
-        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-        // SAFETY: `sigemptyset` fills in the set it is given, and cannot fail for a valid pointer.
-        unsafe { libc::sigemptyset(set.as_mut_ptr()) };
-        // SAFETY: the set was filled in above; SIGBUS is a valid signal.
-        unsafe { libc::sigaddset(set.as_mut_ptr(), libc::SIGBUS) };
-        // SAFETY: the set is valid for reads; a null pointer asks for no old set.
-        let error =
-            unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, set.as_ptr(), ptr::null_mut()) };
-        if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
+        faults::unblock_this_thread()
     }
 }
 
@@ -233,130 +223,20 @@ struct RawFault {
 impl RawFault {
     /// What it says of a loop over `len` bytes.
     fn interrupted(&self, len: usize) -> Interrupted {
-        let is_broken = origin(self.code) == Origin::Broken;
+        let is_broken = faults::is_broken(self.code);
         let hardware = if is_broken { Hardware::Broken } else { Hardware::Unsuspected };
         Interrupted { done: len - self.remaining, address: self.address, hardware }
     }
 }
 
-// ---- The handler ----------------------------------------------------------------------------
-
-/// How often the handler can be in the chain of handlers at once.
-///
-/// A handler that was left installed under a foreign one cannot be put above it as well: the two
-/// would pass a signal to each other for ever. Hence several of them, each with its own memory of
-/// what it replaced.
-const SLOTS: usize = 4;
-
-/// What a handler needs to pass a signal on; a signal handler may read nothing but atomics.
-struct Slot {
-    handler: AtomicUsize,
-    flags: AtomicI32,
-}
-
-static CHAIN: [Slot; SLOTS] =
-    [const { Slot { handler: AtomicUsize::new(libc::SIG_DFL), flags: AtomicI32::new(0) } }; SLOTS];
-
-type Handler = extern "C" fn(c_int, *mut siginfo_t, *mut c_void);
-
-const HANDLERS: [Handler; SLOTS] = [handle::<0>, handle::<1>, handle::<2>, handle::<3>];
-
-extern "C" fn handle<const SLOT: usize>(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
-    // SAFETY: the kernel passes a valid `siginfo_t` to a handler installed with SA_SIGINFO.
-    let told = unsafe { &*info };
-    let origin = origin(told.si_code as usize);
-    if matches!(origin, Origin::Access | Origin::Broken) {
-        // SAFETY: SIGBUS of a memory access carries an address.
-        let address = unsafe { told.si_addr() } as usize;
-        // SAFETY: the kernel passes the interrupted thread's context as the third argument.
-        if unsafe { machine::recover(context, address, told.si_code as usize) } {
-            return;
-        }
-    }
-    pass_on(&CHAIN[SLOT], origin, signal, info, context);
-}
-
-/// Where a SIGBUS comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
-    /// The interrupted instruction touched memory that is not there.
-    Access,
-    /// The interrupted instruction touched memory that is broken.
-    Broken,
-    /// The interrupted instruction did something else, without a useful address.
-    Instruction,
-    /// Another process, `raise`, or broken memory that nobody has touched yet.
-    Sent,
-}
-
-/// What the `si_code` of a SIGBUS says; the numbers are Linux's, as `sigaction(2)` lists them.
-fn origin(code: usize) -> Origin {
-    match code {
-        1..=3 => Origin::Access,     // BUS_ADRALN, BUS_ADRERR, BUS_OBJERR
-        4 => Origin::Broken,         // BUS_MCEERR_AR: "action required"
-        0x80 => Origin::Instruction, // SI_KERNEL, as for a non-canonical stack address
-        _ => Origin::Sent,           // BUS_MCEERR_AO and what kill, tgkill and sigqueue set
-    }
-}
-
-/// Does with a signal what the action under ours would have done.
-fn pass_on(
-    under: &Slot,
-    origin: Origin,
-    signal: c_int,
-    info: *mut siginfo_t,
-    context: *mut c_void,
-) {
-    let flags = under.flags.load(Ordering::Relaxed);
-    let mut handler = under.handler.load(Ordering::Acquire);
-    if flags & libc::SA_RESETHAND != 0 {
-        handler = under.handler.swap(libc::SIG_DFL, Ordering::AcqRel);
-    }
-    match handler {
-        libc::SIG_IGN if origin == Origin::Sent => {}
-        libc::SIG_DFL | libc::SIG_IGN => {
-            // An instruction that faulted is run again on return, and now dies of it as it would
-            // have, with a core that shows where. The kernel kills for a fault that is ignored.
-            set_plain(handler);
-            if origin == Origin::Sent {
-                // SAFETY: `raise` may be called in a handler; the signal is delivered on return.
-                unsafe { libc::raise(signal) };
-            }
-        }
-        _ if flags & libc::SA_SIGINFO != 0 => {
-            // SAFETY: the address came from the kernel with SA_SIGINFO set, so it is a function of
-            // three arguments.
-            let function = unsafe { std::mem::transmute::<usize, Handler>(handler) };
-            function(signal, info, context);
-        }
-        _ => {
-            // SAFETY: the address came from the kernel without SA_SIGINFO and is neither SIG_DFL
-            // nor SIG_IGN, so it is a function of one argument.
-            let function = unsafe { std::mem::transmute::<usize, extern "C" fn(c_int)>(handler) };
-            function(signal);
-        }
-    }
-}
-
-fn set_plain(handler: usize) {
-    // SAFETY: all bytes zero is a valid `sigaction`: no flags, an empty mask.
-    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    action.sa_sigaction = handler;
-    // SAFETY: the action is valid; `sigaction` may be called in a handler.
-    unsafe { libc::sigaction(libc::SIGBUS, &raw const action, ptr::null_mut()) };
-}
-
-// ---- Installing it --------------------------------------------------------------------------
+// ---- The tokens -----------------------------------------------------------------------------
 
 struct State {
     tokens: usize,
-    /// Which of the handlers serves the tokens.
-    slot: usize,
-    /// What each handler that is in the chain has replaced.
-    replaced: [Option<libc::sigaction>; SLOTS],
+    handlers: Handlers,
 }
 
-static STATE: Mutex<State> = Mutex::new(State { tokens: 0, slot: 0, replaced: [None; SLOTS] });
+static STATE: Mutex<State> = Mutex::new(State { tokens: 0, handlers: Handlers::new() });
 
 fn lock() -> MutexGuard<'static, State> {
     // Nothing panics while it is held, and a count of tokens is not half-way anywhere.
@@ -364,80 +244,12 @@ fn lock() -> MutexGuard<'static, State> {
 }
 
 impl State {
-    fn enter(&mut self) -> io::Result<()> {
-        let current = query()?;
-        if let Some(slot) = HANDLERS.iter().position(|ours| is(&current, *ours)) {
-            // It was left under a foreign handler, which has gone.
-            self.slot = slot;
-            return Ok(());
-        }
-        let Some(slot) = self.replaced.iter().position(Option::is_none) else {
-            return Err(io::Error::other("too many SIGBUS handlers lie above one another"));
-        };
-        remember(slot, &current);
-        let mut action = current;
-        action.sa_sigaction = HANDLERS[slot] as usize;
-        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | inherited_flags(&current);
-        let found = exchange(&action)?;
-        remember(slot, &found);
-        self.replaced[slot] = Some(found);
-        self.slot = slot;
-        Ok(())
-    }
-
     fn leave(&mut self) -> io::Result<Restored> {
         self.tokens -= 1;
         if self.tokens > 0 {
             return Ok(Restored::StillNeeded);
         }
-        let current = query()?;
-        match self.replaced[self.slot] {
-            Some(replaced) if is(&current, HANDLERS[self.slot]) => {
-                exchange(&replaced)?;
-                self.replaced[self.slot] = None;
-                Ok(Restored::Previous)
-            }
-            _ => Ok(Restored::LeftInstalled),
-        }
-    }
-}
-
-/// The flags that decide how a signal that is passed on behaves around the handler.
-fn inherited_flags(replaced: &libc::sigaction) -> c_int {
-    let restart = match replaced.sa_sigaction {
-        // These two interrupt no system call, or the process is gone.
-        libc::SIG_DFL | libc::SIG_IGN => libc::SA_RESTART,
-        _ => replaced.sa_flags & libc::SA_RESTART,
-    };
-    restart | (replaced.sa_flags & libc::SA_NODEFER)
-}
-
-fn remember(slot: usize, replaced: &libc::sigaction) {
-    CHAIN[slot].flags.store(replaced.sa_flags, Ordering::Relaxed);
-    CHAIN[slot].handler.store(replaced.sa_sigaction, Ordering::Release);
-}
-
-fn is(action: &libc::sigaction, handler: Handler) -> bool {
-    action.sa_sigaction == handler as usize
-}
-
-fn query() -> io::Result<libc::sigaction> {
-    sigaction(ptr::null())
-}
-
-fn exchange(action: &libc::sigaction) -> io::Result<libc::sigaction> {
-    sigaction(action)
-}
-
-fn sigaction(new: *const libc::sigaction) -> io::Result<libc::sigaction> {
-    // SAFETY: all bytes zero is a valid `sigaction`.
-    let mut old: libc::sigaction = unsafe { std::mem::zeroed() };
-    // SAFETY: `new` is null or a reference of the two functions above; `old` is valid for writes.
-    // The handlers installed are ours, which are async-signal-safe, or one that was there before.
-    if unsafe { libc::sigaction(libc::SIGBUS, new, &raw mut old) } == 0 {
-        Ok(old)
-    } else {
-        Err(super::platform::errno_of_libc())
+        self.handlers.leave()
     }
 }
 

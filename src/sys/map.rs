@@ -8,13 +8,11 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use libc::c_void;
 use memmap2::MmapOptions;
-use rustix::io::Errno;
-use rustix::mm::{MprotectFlags, MsyncFlags};
 
 use super::guard::{self, FaultGuard, Hardware, Interrupted};
-use super::sysv::{Attach, Attachment};
+use super::system::Attachment;
+use super::system::pages;
 use memory::Memory;
 
 pub(crate) use fault::cause_of_fault;
@@ -85,6 +83,15 @@ pub enum Msync {
     AsyncInvalidate,
 }
 
+/// What an attached segment may be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Attach {
+    /// Reading.
+    Read,
+    /// Reading and writing.
+    ReadWrite,
+}
+
 /// The side of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
@@ -118,9 +125,12 @@ pub(crate) enum FaultReason {
     Protected,
 }
 
+/// Whose the pages of a mapping are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
+    /// The file's, or the segment's.
     Shared,
+    /// The mapping's own.
     Private,
 }
 
@@ -218,13 +228,13 @@ impl Mapping {
 
     /// Whether it begins with a page.
     pub(crate) fn is_page_aligned(&self) -> bool {
-        (self.memory.as_ptr() as usize).is_multiple_of(rustix::param::page_size())
+        (self.memory.as_ptr() as usize).is_multiple_of(pages::page_bytes())
     }
 
     /// Bytes of all its pages.
     pub(crate) fn pages_len(&self) -> usize {
         let (_, len) = self.pages(0, self.len());
-        len.next_multiple_of(rustix::param::page_size())
+        len.next_multiple_of(pages::page_bytes())
     }
 
     /// Number of bytes.
@@ -334,21 +344,13 @@ impl Mapping {
             // It would throw away what was written (madvise(2)).
             return Err(io::ErrorKind::Unsupported.into());
         }
-        let is_new = needed != Protection::None || advice == Advice::HugePages;
-        let advice = translate(advice).ok_or(io::ErrorKind::Unsupported)?;
         let (start, len) = self.pages(range.start, range.len());
         if len == 0 {
             return Ok(());
         }
         // SAFETY: the range is inside of the mapping, to the page, so no other memory is touched;
-        // the only advice that changes bytes, MADV_DONTNEED on private pages, was refused.
-        let result = unsafe { rustix::mm::madvise(start, len, advice) };
-        match result {
-            // Kernels before 5.14, or without huge pages, do not know the number, and there is
-            // nothing else about the arguments that they could mean.
-            Err(Errno::INVAL) if is_new => Err(io::ErrorKind::Unsupported.into()),
-            other => Ok(other?),
-        }
+        // the only advice that changes bytes, that of private pages, was refused.
+        unsafe { pages::advise(start, len, advice) }
     }
 
     /// Calls `msync` for the pages of a range.
@@ -358,16 +360,10 @@ impl Mapping {
     /// What `msync` returns; an error of write-out is returned once, and must not be retried.
     pub(crate) fn flush(&self, at: usize, len: usize, how: Msync) -> io::Result<()> {
         self.check(at, len);
-        let flags = match how {
-            Msync::Sync => MsyncFlags::SYNC,
-            Msync::Async => MsyncFlags::ASYNC,
-            Msync::SyncInvalidate => MsyncFlags::SYNC | MsyncFlags::INVALIDATE,
-            Msync::AsyncInvalidate => MsyncFlags::ASYNC | MsyncFlags::INVALIDATE,
-        };
         let (start, len) = self.pages(at, len);
         // SAFETY: the range is inside of the mapping, to the page; no byte of it changes, and no
         // reference to one exists.
-        Ok(unsafe { rustix::mm::msync(start, len, flags) }?)
+        unsafe { pages::flush(start, len, how) }
     }
 
     /// Changes what may be done with all of its bytes.
@@ -378,15 +374,10 @@ impl Mapping {
     ///
     /// What `mprotect` returns: `EACCES` when the file was not opened for that.
     pub(crate) fn protect(&mut self, protection: Protection) -> io::Result<()> {
-        let flags = match protection {
-            Protection::None => MprotectFlags::empty(),
-            Protection::Read => MprotectFlags::READ,
-            Protection::ReadWrite => MprotectFlags::READ | MprotectFlags::WRITE,
-        };
         let (start, len) = self.pages(0, self.len());
         // SAFETY: the pages are this mapping's; no reference to their bytes exists, and copies are
         // held off by the exclusive borrow here and by `permit` afterwards.
-        unsafe { rustix::mm::mprotect(start, len, flags) }?;
+        unsafe { pages::protect(start, len, self.kind, protection) }?;
         self.protection = protection;
         Ok(())
     }
@@ -407,17 +398,17 @@ impl Mapping {
     }
 
     /// The pages of a checked range: the address of the first, and the length from there on.
-    fn pages(&self, at: usize, len: usize) -> (*mut c_void, usize) {
+    fn pages(&self, at: usize, len: usize) -> (*mut u8, usize) {
         let address = self.memory.as_mut_ptr() as usize + at;
-        let lead_in = address % rustix::param::page_size();
+        let lead_in = address % pages::page_bytes();
         // The lead-in of a mapping whose offset is not a page's belongs to it, too.
-        (self.memory.as_mut_ptr().wrapping_add(at).wrapping_sub(lead_in).cast(), len + lead_in)
+        (self.memory.as_mut_ptr().wrapping_add(at).wrapping_sub(lead_in), len + lead_in)
     }
 
     /// Where an address lies in the mapping, if it does, to the page.
     fn offset_of(&self, address: usize) -> Option<usize> {
         let start = self.memory.as_ptr() as usize;
-        let page = start - start % rustix::param::page_size();
+        let page = start - start % pages::page_bytes();
         (page..start + self.len()).contains(&address).then(|| address.saturating_sub(start))
     }
 }
@@ -443,32 +434,4 @@ fn fault(side: Side, at: usize, interrupted: Interrupted) -> Fault {
         Hardware::Unsuspected => FaultReason::Missing,
     };
     Fault { side, done: interrupted.done, at, reason }
-}
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn translate(advice: Advice) -> Option<rustix::mm::Advice> {
-    use rustix::mm::Advice as Call;
-    Some(match advice {
-        Advice::Normal => Call::Normal,
-        Advice::Sequential => Call::Sequential,
-        Advice::Random => Call::Random,
-        Advice::WillNeed => Call::WillNeed,
-        Advice::PopulateRead => Call::LinuxPopulateRead,
-        Advice::PopulateWrite => Call::LinuxPopulateWrite,
-        Advice::DontNeed => Call::LinuxDontNeed,
-        Advice::HugePages => Call::LinuxHugepage,
-    })
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn translate(advice: Advice) -> Option<rustix::mm::Advice> {
-    use rustix::mm::Advice as Call;
-    Some(match advice {
-        Advice::Normal => Call::Normal,
-        Advice::Sequential => Call::Sequential,
-        Advice::Random => Call::Random,
-        Advice::WillNeed => Call::WillNeed,
-        Advice::DontNeed => Call::DontNeed,
-        Advice::PopulateRead | Advice::PopulateWrite | Advice::HugePages => return None,
-    })
 }

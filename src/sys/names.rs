@@ -1,21 +1,14 @@
 //! Names: what they lead to, and making, changing and removing them.
-//!
-//! Each call is relative to a directory that is held open, so that no name on the way to it counts,
-//! but for operands, which are paths ([`Spot::of_path`]).
 
-use std::ffi::{CStr, OsStr, OsString};
-use std::fs::File;
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, is_separator};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
-use rustix::io::Errno;
+use os_str_bytes::OsStrBytesExt;
 
+use super::file::Kind;
 use crate::options::Dereference;
-use crate::sys::attributes;
-use crate::sys::file::{Facts, Kind};
+
+pub(crate) use super::system::names::*;
 
 /// Whether a symbolic link at the end of a path is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,259 +35,11 @@ impl Follow {
     }
 }
 
-/// A name in a directory that is held open, or a path from the working directory.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Spot<'a> {
-    directory: BorrowedFd<'a>,
-    path: &'a Path,
-}
-
-impl<'a> Spot<'a> {
-    /// What `path` leads to from the working directory.
-    pub(crate) fn of_path(path: &'a Path) -> Self {
-        Self { directory: CWD, path }
-    }
-
-    /// What has `name` in `directory`.
-    pub(crate) fn within(directory: &'a impl AsFd, name: &'a OsStr) -> Self {
-        Self { directory: directory.as_fd(), path: Path::new(name) }
-    }
-
-    /// The facts of what is there; `None` when there is nothing.
-    pub(crate) fn facts(self, follow: Follow) -> io::Result<Option<Facts>> {
-        let flags = match follow {
-            Follow::Yes => AtFlags::empty(),
-            Follow::No => AtFlags::SYMLINK_NOFOLLOW,
-        };
-        match rustix::fs::statat(self.directory, self.path, flags) {
-            Ok(stat) => Ok(Some(Facts::from_stat(&stat))),
-            Err(Errno::NOENT) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Opens it for reading without waiting for a FIFO's writer; a link that is not to be followed
-    /// is the error `ELOOP`.
-    ///
-    /// A handle of anything but a regular file must get
-    /// [`set_blocking`](crate::sys::file::set_blocking) before it is read.
-    pub(crate) fn open_for_reading(self, follow: Follow) -> io::Result<File> {
-        Ok(self.open(OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK, follow)?.into())
-    }
-
-    /// Opens an existing object for writing; nothing of it is truncated.
-    pub(crate) fn open_for_writing(self, open_as: OpenAs, follow: Follow) -> io::Result<File> {
-        let access = match open_as {
-            OpenAs::ReadWrite => OFlags::RDWR,
-            OpenAs::WriteOnly => OFlags::WRONLY,
-        };
-        Ok(self.open(access | OFlags::NOCTTY, follow)?.into())
-    }
-
-    /// Makes a file for writing, or empties one that is there.
-    pub(crate) fn create_or_empty(self, mode: u32) -> io::Result<File> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(mode);
-        Ok(rustix::fs::openat(self.directory, self.path, flags, mode)?.into())
-    }
-
-    /// Opens a file or directory that is there, for locking it; a link or FIFO is not followed or
-    /// waited for.
-    pub(crate) fn open_existing(self) -> io::Result<File> {
-        // NFS locks exclusively only what is open for writing (flock(2)).
-        match self.open(OFlags::RDWR | OFlags::NONBLOCK, Follow::No) {
-            Err(Errno::ACCESS | Errno::ISDIR) => {
-                Ok(self.open(OFlags::RDONLY | OFlags::NONBLOCK, Follow::No)?.into())
-            }
-            result => Ok(result?.into()),
-        }
-    }
-
-    /// A handle of a directory, good for operations relative to it and for flushing it.
-    pub(crate) fn open_directory(self, follow: Follow) -> io::Result<OwnedFd> {
-        match self.open(OFlags::RDONLY | OFlags::DIRECTORY, follow) {
-            // A directory may be searched and written, but not read: still good for everything but
-            // flushing, which then fails and says so.
-            Err(Errno::ACCESS) => Ok(self.open(OFlags::PATH | OFlags::DIRECTORY, follow)?),
-            other => Ok(other?),
-        }
-    }
-
-    /// A handle of a directory whose names can be read.
-    pub(crate) fn open_listable(self, follow: Follow) -> io::Result<OwnedFd> {
-        Ok(self.open(OFlags::RDONLY | OFlags::DIRECTORY, follow)?)
-    }
-
-    /// The same for one that was just made, and may have fewer rights for its owner than it takes,
-    /// as the umask or a default ACL has it: they are given, and what it had is returned.
-    pub(crate) fn open_made(self) -> io::Result<(OwnedFd, Option<u32>)> {
-        const OWNER: u32 = 0o700;
-        let handle = match self.open_listable(Follow::No) {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => self.handle()?,
-            result => result?,
-        };
-        let mode = facts_of_handle(&handle)?.mode;
-        if mode & OWNER == OWNER {
-            return Ok((handle, None));
-        }
-        attributes::set_mode(&File::from(handle), mode | OWNER)?;
-        Ok((self.open_listable(Follow::No)?, Some(mode)))
-    }
-
-    /// A handle of what is there, a symbolic link included, that allows no reading and no writing
-    /// of its content (`O_PATH`, open(2)).
-    pub(crate) fn handle(self) -> io::Result<OwnedFd> {
-        self.handle_of(Follow::No)
-    }
-
-    /// The same of what a symbolic link there leads to, if it is to be followed.
-    pub(crate) fn handle_of(self, follow: Follow) -> io::Result<OwnedFd> {
-        Ok(self.open(OFlags::PATH, follow)?)
-    }
-
-    fn open(self, flags: OFlags, follow: Follow) -> rustix::io::Result<OwnedFd> {
-        let nofollow = match follow {
-            Follow::Yes => OFlags::empty(),
-            Follow::No => OFlags::NOFOLLOW,
-        };
-        let flags = flags | nofollow | OFlags::CLOEXEC;
-        rustix::fs::openat(self.directory, self.path, flags, Mode::empty())
-    }
-}
-
 /// Whether to open for reading as well, which a map needs, or for writing only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OpenAs {
     ReadWrite,
     WriteOnly,
-}
-
-/// The facts of `path`; `None` when there is nothing of that name.
-pub(crate) fn facts_of_path(path: &Path, follow: Follow) -> io::Result<Option<Facts>> {
-    Spot::of_path(path).facts(follow)
-}
-
-/// The facts of `name` in `directory`, a link not followed; `None` when there is no such name.
-pub(crate) fn facts_at(directory: impl AsFd, name: &OsStr) -> io::Result<Option<Facts>> {
-    Spot::within(&directory, name).facts(Follow::No)
-}
-
-/// The facts of a handle that may be one of [`Spot::handle`].
-pub(crate) fn facts_of_handle(handle: impl AsFd) -> io::Result<Facts> {
-    Ok(Facts::from_stat(&rustix::fs::fstat(&handle)?))
-}
-
-/// The text of the symbolic link that `link`, from [`Spot::handle`], holds.
-pub(crate) fn read_link(link: impl AsFd) -> io::Result<OsString> {
-    Ok(OsString::from_vec(rustix::fs::readlinkat(link, "", Vec::new())?.into_bytes()))
-}
-
-/// Makes a new file that did not exist, open for reading and writing.
-pub(crate) fn create_new_at(directory: impl AsFd, name: &OsStr, mode: u32) -> io::Result<File> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    Ok(rustix::fs::openat(directory, Path::new(name), flags, Mode::from_raw_mode(mode))?.into())
-}
-
-/// Makes a directory, with these permission bits less the umask.
-pub(crate) fn make_directory_at(directory: impl AsFd, name: &OsStr, mode: u32) -> io::Result<()> {
-    Ok(rustix::fs::mkdirat(directory, Path::new(name), Mode::from_raw_mode(mode))?)
-}
-
-/// Makes a symbolic link with this text.
-pub(crate) fn make_link_at(text: &OsStr, directory: impl AsFd, name: &OsStr) -> io::Result<()> {
-    Ok(rustix::fs::symlinkat(Path::new(text), directory, Path::new(name))?)
-}
-
-/// Makes a FIFO, a socket or a device file like the one that has these facts, with these
-/// permission bits less the umask.
-///
-/// # Errors
-///
-/// Those of mknod(2); `EINVAL` for any other kind of object.
-pub(crate) fn make_special_at(
-    directory: impl AsFd,
-    name: &OsStr,
-    like: &Facts,
-    mode: u32,
-) -> io::Result<()> {
-    let kind = match like.kind {
-        Kind::Pipe => FileType::Fifo,
-        Kind::Socket => FileType::Socket,
-        Kind::BlockDevice => FileType::BlockDevice,
-        Kind::CharDevice => FileType::CharacterDevice,
-        Kind::Regular | Kind::Directory | Kind::Symlink | Kind::Segment => {
-            return Err(Errno::INVAL.into());
-        }
-    };
-    let device = if kind == FileType::Fifo || kind == FileType::Socket { 0 } else { like.device };
-    let mode = Mode::from_raw_mode(mode);
-    Ok(rustix::fs::mknodat(directory, Path::new(name), kind, mode, device)?)
-}
-
-/// Gives `from` the name `to`, replacing what has it, within one directory.
-pub(crate) fn rename_at(directory: impl AsFd, from: &OsStr, to: &OsStr) -> io::Result<()> {
-    let directory = directory.as_fd();
-    Ok(rustix::fs::renameat(directory, Path::new(from), directory, Path::new(to))?)
-}
-
-/// Gives the object a second name, which must be free.
-pub(crate) fn link_at(directory: impl AsFd, from: &OsStr, to: &OsStr) -> io::Result<()> {
-    link_into(Spot::within(&directory, from), &directory, to, Follow::No)
-}
-
-/// Gives what is at `spot` another name in `directory`, which must be free.
-pub(crate) fn link_into(
-    spot: Spot<'_>,
-    directory: impl AsFd,
-    name: &OsStr,
-    follow: Follow,
-) -> io::Result<()> {
-    let flags = match follow {
-        Follow::Yes => AtFlags::SYMLINK_FOLLOW,
-        Follow::No => AtFlags::empty(),
-    };
-    Ok(rustix::fs::linkat(spot.directory, spot.path, directory, Path::new(name), flags)?)
-}
-
-/// Removes a name that is not a directory's.
-pub(crate) fn unlink_at(directory: impl AsFd, name: &OsStr) -> io::Result<()> {
-    Ok(rustix::fs::unlinkat(directory, Path::new(name), AtFlags::empty())?)
-}
-
-/// Removes an empty directory.
-pub(crate) fn remove_directory_at(directory: impl AsFd, name: &OsStr) -> io::Result<()> {
-    Ok(rustix::fs::unlinkat(directory, Path::new(name), AtFlags::REMOVEDIR)?)
-}
-
-/// Calls `look` with each name in a directory, but for those of the directory itself and its
-/// parent. The handle's position stays.
-pub(crate) fn each_name_in(directory: impl AsFd, mut look: impl FnMut(&OsStr)) -> io::Result<()> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory = rustix::fs::openat(directory, c".", flags, Mode::empty())?;
-    let mut buffer = Vec::with_capacity(LISTING_BYTES);
-    let mut entries = rustix::fs::RawDir::new(directory, buffer.spare_capacity_mut());
-    while let Some(entry) = entries.next() {
-        let entry = entry?;
-        if let Some(name) = below(entry.file_name()) {
-            look(name);
-        }
-    }
-    Ok(())
-}
-
-/// A directory's entry, unless it is that of the directory itself or its parent.
-fn below(name: &CStr) -> Option<&OsStr> {
-    let name = name.to_bytes();
-    (name != b"." && name != b"..").then(|| OsStr::from_bytes(name))
-}
-
-/// The error of listing a directory that was opened without the right to read it, which the system
-/// takes for a bad descriptor; any other as it is.
-pub(crate) fn unread(error: io::Error) -> io::Error {
-    match error.raw_os_error() {
-        Some(libc::EBADF) => io::Error::from_raw_os_error(libc::EACCES),
-        _ => error,
-    }
 }
 
 /// A name in a directory, and what it leads to where the directory says so.
@@ -304,43 +49,35 @@ pub(crate) struct Listed {
     pub(crate) kind: Option<Kind>,
 }
 
-/// Bytes of names that one call asks for.
-const LISTING_BYTES: usize = 32 << 10;
+/// The longest name of a file that all common file systems take, as [`len_of`] counts.
+pub(crate) const LEN_MAX: usize = 255;
 
-/// The next names of a directory, as many as one call yields, in `into`; none at the end. The
-/// position belongs to the handle.
-pub(crate) fn list_some(directory: impl AsFd, into: &mut Vec<Listed>) -> io::Result<()> {
-    let mut buffer = Vec::with_capacity(LISTING_BYTES);
-    let mut entries = rustix::fs::RawDir::new(directory, buffer.spare_capacity_mut());
-    // One that holds nothing but the directory itself and its parent is not the end.
-    while into.is_empty() {
-        loop {
-            let Some(entry) = entries.next() else { return Ok(()) };
-            let entry = entry?;
-            if let Some(name) = below(entry.file_name()) {
-                into.push(Listed { name: name.to_owned(), kind: Kind::of(entry.file_type()) });
-            }
-            if entries.is_buffer_empty() {
-                break;
-            }
-        }
-    }
-    Ok(())
+/// The beginning of a name that is no longer than that, without half a character at its end.
+pub(crate) fn cut(name: &OsStr, len_max: usize) -> OsString {
+    if len_of(name) <= len_max { name.to_os_string() } else { cut_to(name, len_max) }
 }
 
-/// The names in a directory that none has been read of, all of them.
-pub(crate) fn list_all(directory: impl AsFd) -> io::Result<Vec<Listed>> {
-    let (mut all, mut some) = (Vec::new(), Vec::new());
-    loop {
-        list_some(&directory, &mut some)?;
-        if some.is_empty() {
-            return Ok(all);
-        }
-        all.append(&mut some);
-    }
+/// Whether a path ends with a separator, which says that a directory is meant.
+pub(crate) fn ends_in_separator(path: &Path) -> bool {
+    let last = path.as_os_str().as_encoded_bytes().last();
+    last.is_some_and(|byte| is_separator(char::from(*byte)))
 }
 
-/// The path with every link in it followed.
-pub(crate) fn canonical(path: &Path) -> io::Result<PathBuf> {
-    std::fs::canonicalize(path)
+/// The path without the separators at its end; nothing is left of a root.
+pub(crate) fn without_separators(path: &Path) -> &Path {
+    let mut rest = path.as_os_str();
+    while let Some(shorter) =
+        ['/', '\\'].into_iter().filter(|it| is_separator(*it)).find_map(|it| rest.strip_suffix(it))
+    {
+        rest = shorter;
+    }
+    Path::new(rest)
+}
+
+/// Whether a path without separators at its end has a last component that is a name: none is `.`,
+/// `..`, or what a volume is called by.
+pub(crate) fn ends_in_name(path: &Path) -> bool {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    let last = bytes.rsplit(|byte| is_separator(char::from(*byte))).next();
+    path.file_name().is_some() && !matches!(last, Some(b"." | b".."))
 }

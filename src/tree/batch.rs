@@ -10,6 +10,7 @@ use super::branch::Branch;
 use super::changes::Fate;
 use crate::copy::{Directory, Publication};
 use crate::sync::lock;
+use crate::sys::Errno;
 use crate::sys::{file, platform};
 
 /// What waits.
@@ -161,7 +162,7 @@ impl<'a> Batch<'a> {
         let handles: Vec<_> = lock(&self.file_systems).values().cloned().collect();
         for directory in &handles {
             if let Err(error) = platform::sync_file_system(&**directory) {
-                let code = error.raw_os_error().unwrap_or(libc::EIO);
+                let code = error.raw_os_error().unwrap_or(Errno::IO.raw_os_error());
                 let is_first = self.failed.set(code).is_ok();
                 return Err(FlushError {
                     code,

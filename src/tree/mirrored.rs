@@ -14,6 +14,7 @@ use crate::copy::{Copier, Directory, Ended, Origin, Place, is_live, set_aside, t
 use crate::error::{Cause, Context, Error, Kept, Operation, Result};
 use crate::options::{CopyOptions, Endpoint, MirrorOptions, ObjectId};
 use crate::sync::{into_inner, lock};
+use crate::sys::Errno;
 use crate::sys::attributes;
 use crate::sys::file::{self, Kind};
 use crate::sys::names::{self, Follow, Spot};
@@ -156,7 +157,7 @@ impl<'a> Walk<'a> {
         self.refuse_left_out(branch, place.name(), false, target)?;
         // What cannot be copied takes nothing's place.
         if !file::is_readable(source.handle()) {
-            let denied = io::Error::from_raw_os_error(libc::EACCES);
+            let denied = io::Error::from(Errno::ACCESS);
             return Err(Error::new(Operation::Open, &Endpoint::from(&source.path), denied));
         }
         if self.trees.options.is_dry_run() {

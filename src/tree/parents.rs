@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::metadata::{self, Attributes, Losses, ModeAtEnd, Named};
 use crate::options::{CopyOptions, Endpoint, Flush};
+use crate::sys::Errno;
+use crate::sys::handle::{self, OwnedHandle};
 use crate::sys::names::{self, Follow, Spot};
 use crate::sys::platform;
 
@@ -16,7 +17,7 @@ use crate::sys::platform;
 pub(super) struct Parents {
     parents: Vec<Parent>,
     /// The directory that they are below.
-    below: OwnedFd,
+    below: OwnedHandle,
 }
 
 #[derive(Debug)]
@@ -52,7 +53,7 @@ impl Parents {
         let mut parents = Self { parents: Vec::new(), below: below_again };
         let parent = source.path().and_then(Path::parent);
         let (Some(parent), Some(_)) = (parent, target.path()) else { return Ok(parents) };
-        let (mut source_at, mut source_now) = (None::<OwnedFd>, PathBuf::new());
+        let (mut source_at, mut source_now) = (None::<OwnedHandle>, PathBuf::new());
         let mut target_now = below.to_path_buf();
         for component in parent.components() {
             source_now.push(component);
@@ -158,21 +159,22 @@ impl Step<'_> {
     /// what becomes of its mode.
     fn take(
         &self,
-        from: &OwnedFd,
-        within: &OwnedFd,
+        from: &OwnedHandle,
+        within: &OwnedHandle,
         name: &std::ffi::OsStr,
-    ) -> Result<(OwnedFd, Option<Made>)> {
+    ) -> Result<(OwnedHandle, Option<Made>)> {
         let spot = Spot::within(within, name);
         let open = || spot.open_directory(Follow::Yes);
         match open() {
             Ok(there) => return Ok((there, None)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) if error.raw_os_error() == Some(libc::ENOTDIR) => {
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::NOTDIR) => {
                 return Err(Error::new(Operation::Create, self.target, Cause::NotDirectory));
             }
             Err(error) => return Err(Error::new(Operation::Open, self.target, error)),
         }
-        let facts = names::facts_of_handle(from.as_fd()).context(Operation::Stat, self.source)?;
+        let facts =
+            names::facts_of_handle(handle::of(&from)).context(Operation::Stat, self.source)?;
         let attributes = Attributes::from(&facts);
         let mode = metadata::new_directory_mode(&attributes, &self.options.preserve);
         names::make_directory_at(within, name, mode.at_open)
@@ -181,7 +183,7 @@ impl Step<'_> {
         Ok((handle, Some(Made { mode_before, mode_at_end: mode.at_end })))
     }
 
-    fn file(&self, directory: &OwnedFd) -> Result<File> {
+    fn file(&self, directory: &OwnedHandle) -> Result<File> {
         Ok(File::from(directory.try_clone().context(Operation::Open, self.target)?))
     }
 }

@@ -20,6 +20,7 @@ use crate::metadata::Attributes;
 use crate::options::{Endpoint, Flush, Keep, MirrorOptions, ObjectId};
 use crate::report::Done;
 use crate::sys::file::Kind;
+use crate::sys::handle::OwnedHandle;
 use crate::sys::names::{self, Follow, Spot};
 use crate::sys::{attributes, platform};
 
@@ -183,9 +184,7 @@ impl<'a, 'b> Prune<'a, 'b> {
             let endpoint = Endpoint::from(&path);
             let mut at = root.handle().try_clone().map(Into::into);
             for name in &surplus.below {
-                at = at.and_then(|at: std::os::fd::OwnedFd| {
-                    Spot::within(&at, name).open_directory(follow)
-                });
+                at = at.and_then(|at: OwnedHandle| Spot::within(&at, name).open_directory(follow));
             }
             let directory = at
                 .and_then(|handle| Directory::new(handle, path, Names::Swept))

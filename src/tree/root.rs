@@ -2,15 +2,15 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::start::{Into, find};
 use crate::copy::{Directory, Names, Place};
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::{CopyOptions, DirectoryLink, Endpoint, ObjectId, Span};
+use crate::sys::Errno;
 use crate::sys::file::{Facts, Kind};
+use crate::sys::handle::OwnedHandle;
 use crate::sys::names::{self, Follow, Spot};
 
 /// The root of a tree, and where it is copied to.
@@ -34,7 +34,7 @@ pub(super) fn must_be_directory(source: &Endpoint, options: &CopyOptions) -> Res
         Some(path) => names::facts_of_path(path, follow).context(Operation::Stat, source)?,
         None => return Err(Error::new(Operation::Copy, source, Cause::NotDirectory)),
     };
-    let missing = || io::Error::from_raw_os_error(libc::ENOENT);
+    let missing = || io::Error::from(Errno::NOENT);
     match facts {
         Some(Facts { kind: Kind::Directory, .. }) => Ok(()),
         Some(_) => Err(Error::new(Operation::Copy, source, Cause::NotDirectory)),
@@ -62,7 +62,7 @@ impl Root {
             .context(Operation::Open, source)?;
         let into = match Place::at(target_path, target)? {
             Some(place) => {
-                let ends_in_slash = target_path.as_os_str().as_encoded_bytes().ends_with(b"/");
+                let ends_in_slash = names::ends_in_separator(target_path);
                 let links =
                     if ends_in_slash { DirectoryLink::Followed } else { options.directory_link };
                 find(place, links, target)?
@@ -129,17 +129,17 @@ impl Root {
 
 /// The path with one slash at its end where there are more: it is the beginning of others.
 fn tidy(path: &Path) -> PathBuf {
-    let mut bytes = path.as_os_str().as_bytes();
-    while bytes.ends_with(b"//") {
-        bytes = &bytes[..bytes.len() - 1];
+    match names::ends_in_separator(path) {
+        // With an empty name behind it, which is one separator at the end.
+        true => names::without_separators(path).join(""),
+        false => path.to_path_buf(),
     }
-    PathBuf::from(OsStr::from_bytes(bytes))
 }
 
 /// Whether a directory, or one that it is in, is the one of this identity.
 fn is_within(directory: &Directory, id: ObjectId) -> io::Result<bool> {
     let mut at = directory.id();
-    let mut handle: OwnedFd = directory.handle().try_clone()?.into();
+    let mut handle: OwnedHandle = directory.handle().try_clone()?.into();
     loop {
         if at == id {
             return Ok(true);

@@ -19,6 +19,7 @@ use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::metadata::{self, Attributes};
 use crate::options::{DirectoryLink, Endpoint, Span, Verify};
 use crate::report::{Done, ObjectKind, Report, Way};
+use crate::sys::Errno;
 use crate::sys::file;
 use crate::sys::names::{self, Follow};
 use crate::sys::platform;
@@ -244,9 +245,9 @@ pub(super) fn find(place: Place, links: DirectoryLink, target: &Endpoint) -> Res
                 .context(Operation::Stat, target)?;
             Ok(Into::Existing(Box::new(directory)))
         }
-        Err(error) => match error.raw_os_error() {
-            Some(libc::ENOENT) if is_free(&place, target)? => Ok(Into::New(place)),
-            Some(libc::ENOTDIR | libc::ELOOP | libc::ENOENT) => {
+        Err(error) => match Errno::from_io_error(&error) {
+            Some(Errno::NOENT) if is_free(&place, target)? => Ok(Into::New(place)),
+            Some(Errno::NOTDIR | Errno::LOOP | Errno::NOENT) => {
                 Err(Error::new(Operation::Create, target, Cause::NotDirectory))
             }
             _ => Err(Error::new(Operation::Open, target, error)),

@@ -2,7 +2,6 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use super::prune::Prune;
@@ -11,6 +10,7 @@ use crate::error::{Cause, Context, Error, Kept, Operation, Result};
 use crate::options::{Endpoint, ObjectId};
 use crate::sys::attributes;
 use crate::sys::file::{self, Facts, Kind};
+use crate::sys::handle::{self, AsHandle, BorrowedHandle, OwnedHandle};
 use crate::sys::names::{self, Follow, Spot};
 use crate::sys::platform;
 
@@ -46,7 +46,7 @@ pub(super) struct Doomed<'p> {
 /// A directory that was entered, and is left when its names have been gone through.
 struct Level {
     /// Closed where many others were entered below it.
-    handle: Option<OwnedFd>,
+    handle: Option<OwnedHandle>,
     id: ObjectId,
     name: OsString,
     /// Names that are still to be met.
@@ -79,7 +79,7 @@ impl Prune<'_, '_> {
     /// the source, and when more would be deleted than may be.
     pub(super) fn tear_down(
         &self,
-        directory: &impl AsFd,
+        directory: &impl AsHandle,
         doomed: &Doomed<'_>,
         purpose: Purpose,
     ) -> Result<TornDown> {
@@ -91,7 +91,7 @@ impl Prune<'_, '_> {
             count: 0,
             is_replaced: doomed.is_replaced,
         };
-        let ended = teardown.run(directory.as_fd(), doomed.name);
+        let ended = teardown.run(handle::of(&directory), doomed.name);
         teardown.give_back();
         Ok(TornDown { count: teardown.count, in_part: ended? })
     }
@@ -99,7 +99,7 @@ impl Prune<'_, '_> {
 
 impl Teardown<'_, '_, '_> {
     /// Says whether something stays.
-    fn run(&mut self, directory: std::os::fd::BorrowedFd<'_>, name: &OsStr) -> Result<bool> {
+    fn run(&mut self, directory: BorrowedHandle<'_>, name: &OsStr) -> Result<bool> {
         let mut in_part = self.meet(directory, name)?;
         while let Some(level) = self.levels.last_mut() {
             let Some(name) = level.rest.pop() else {
@@ -139,7 +139,7 @@ impl Teardown<'_, '_, '_> {
     }
 
     /// Ends what is no directory, and enters what is one; says whether the former stays.
-    fn meet(&mut self, directory: impl AsFd, name: &OsStr) -> Result<bool> {
+    fn meet(&mut self, directory: impl AsHandle, name: &OsStr) -> Result<bool> {
         let facts = names::facts_at(&directory, name).context(Operation::Stat, &self.endpoint())?;
         let Some(facts) = facts else { return Ok(false) };
         let is_directory = facts.kind == Kind::Directory;
@@ -159,7 +159,7 @@ impl Teardown<'_, '_, '_> {
     }
 
     /// Opens a directory and reads its names.
-    fn enter(&mut self, parent: impl AsFd, name: &OsStr, facts: &Facts) -> Result<()> {
+    fn enter(&mut self, parent: impl AsHandle, name: &OsStr, facts: &Facts) -> Result<()> {
         let endpoint = self.endpoint();
         let spot = Spot::within(&parent, name);
         let is_own = !file::is_superuser() && facts.uid == file::effective_uid();
@@ -184,7 +184,7 @@ impl Teardown<'_, '_, '_> {
     }
 
     /// Ends a directory whose names have all been met; says whether it stays.
-    fn leave(&mut self, first: std::os::fd::BorrowedFd<'_>) -> Result<bool> {
+    fn leave(&mut self, first: BorrowedHandle<'_>) -> Result<bool> {
         let Some(level) = self.levels.pop() else { return Ok(false) };
         let Some(handle) = level.handle else { return Err(self.replaced()) };
         let parent = match self.levels.last_mut() {
@@ -198,7 +198,7 @@ impl Teardown<'_, '_, '_> {
             let facts = names::facts_of_handle(&handle);
             let facts = facts.context(Operation::Stat, &self.endpoint())?;
             drop(handle);
-            let parent = parent.as_ref().map_or(first, OwnedFd::as_fd);
+            let parent = parent.as_ref().map_or(first, handle::of);
             self.end(&facts, || names::remove_directory_at(parent, &level.name))?;
         } else if let Some(mode) = level.mode_before {
             let set = attributes::set_mode(&handle.into(), mode);
@@ -248,7 +248,7 @@ impl Teardown<'_, '_, '_> {
 }
 
 /// The directory that `below` is in, if it is the one of this identity.
-fn above(below: &OwnedFd, id: ObjectId) -> Option<OwnedFd> {
+fn above(below: &OwnedHandle, id: ObjectId) -> Option<OwnedHandle> {
     let handle = Spot::within(below, OsStr::new("..")).open_listable(Follow::No).ok()?;
     let is_it = names::facts_of_handle(&handle).is_ok_and(|facts| facts.id == id);
     is_it.then_some(handle)

@@ -16,6 +16,7 @@ use notify::{Config, ErrorKind, Event, RecommendedWatcher, RecursiveMode, Watche
 
 use crate::options::{Quoted, Selection};
 use crate::sync::lock;
+use crate::sys::Errno;
 use crate::tree::{Parts, Told};
 
 /// A batch is taken when nothing has been told for so long,
@@ -201,9 +202,9 @@ fn is_left_out(path: &Path, selection: &Selection) -> bool {
 /// Nothing is lost where a directory is gone, or cannot be read: the mirror tells of it, if it is
 /// to be told.
 fn unless_gone(error: anyhow::Error) -> Result<()> {
-    let system = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+    let system = error.downcast_ref::<io::Error>().and_then(Errno::from_io_error);
     match system {
-        Some(libc::ENOENT | libc::ENOTDIR | libc::EACCES | libc::ELOOP | libc::ENAMETOOLONG) => {
+        Some(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS | Errno::LOOP | Errno::NAMETOOLONG) => {
             Ok(())
         }
         _ => Err(error),
@@ -216,8 +217,8 @@ fn in_words(error: notify::Error) -> anyhow::Error {
         ErrorKind::MaxFilesWatch => {
             anyhow!("more directories than the limit fs.inotify.max_user_watches lets be watched")
         }
-        ErrorKind::PathNotFound => io::Error::from_raw_os_error(libc::ENOENT).into(),
-        ErrorKind::Io(error) if error.raw_os_error() == Some(libc::EMFILE) => {
+        ErrorKind::PathNotFound => io::Error::from(Errno::NOENT).into(),
+        ErrorKind::Io(error) if Errno::from_io_error(&error) == Some(Errno::MFILE) => {
             anyhow!(error).context("the limit fs.inotify.max_user_instances may be reached")
         }
         ErrorKind::Io(error) => error.into(),

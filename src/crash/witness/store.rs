@@ -7,14 +7,13 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::crash::flush::{Stored, SyncMode};
+use crate::sys::handle::OwnedHandle;
 use crate::sys::map::{Access, Mapping, cause_of_fault};
 use crate::sys::names::{Follow, Spot};
-use crate::sys::platform;
+use crate::sys::{file, platform};
 
 use super::error::{Error, Result};
 use super::event::{Layout, PAGES_MAX, RunId, Store};
@@ -36,7 +35,7 @@ pub(super) fn flush_directory(path: &Path) -> Result<()> {
     flushed.map_err(Error::file("flush the directory", path))
 }
 
-fn open_directory(path: &Path) -> io::Result<OwnedFd> {
+fn open_directory(path: &Path) -> io::Result<OwnedHandle> {
     Spot::of_path(path).open_directory(Follow::Yes)
 }
 
@@ -79,7 +78,7 @@ enum Opened {
     Mapped { file: File, mapping: Mapping },
     Written(File),
     Direct(File),
-    Names(OwnedFd),
+    Names(OwnedHandle),
 }
 
 /// The files of a run.
@@ -150,7 +149,7 @@ impl Storage {
             }
             Mode::Direct => {
                 let tried = platform::open_direct(&path).and_then(|file| {
-                    file.write_all_at(&page.0, offset_of(first))?;
+                    file::write_all_at(&file, &page.0, offset_of(first))?;
                     Ok(Opened::Direct(file))
                 });
                 unless_refused(tried, &path)
@@ -197,8 +196,7 @@ impl Storage {
             Opened::Mapped { file, mapping } => store_mapped(file, mapping, store, &page, &path),
             Opened::Written(file) => platform::write_through(file, offset_of(store), &page.0)
                 .map_err(Error::store(mode, "write", &path)),
-            Opened::Direct(file) => file
-                .write_all_at(&page.0, offset_of(store))
+            Opened::Direct(file) => file::write_all_at(file, &page.0, offset_of(store))
                 .map_err(Error::store(mode, "write", &path)),
             Opened::Names(directory) => store_name(directory, store, &page, &path),
         }
@@ -264,7 +262,7 @@ fn store_mapped(
     ))
 }
 
-fn store_name(directory: &OwnedFd, store: Store, page: &PageBytes, path: &Path) -> Result<()> {
+fn store_name(directory: &OwnedHandle, store: Store, page: &PageBytes, path: &Path) -> Result<()> {
     let Store { mode, page: number, generation } = store;
     let final_name = path.join(name_of(mode, number, generation));
     let new = match mode {

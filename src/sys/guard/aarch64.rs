@@ -1,7 +1,6 @@
 //! The guarded copy and comparison on 64-bit ARM.
 
-use super::RawFault;
-use libc::c_void;
+use super::{RawFault, Way};
 
 pub(super) const SUPPORTED: bool = true;
 
@@ -128,26 +127,14 @@ unsafe extern "C" {
     static STOPPED: u8;
 }
 
-/// Sends a thread that was interrupted in one of the loops to their way out; false for any other.
-///
-/// # Safety
-///
-/// `context` must be what the kernel passed to a signal handler.
-pub(super) unsafe fn recover(context: *mut c_void, address: usize, code: usize) -> bool {
-    // SAFETY: the caller vouches for it; nothing else refers to it while the handler runs.
-    let context = unsafe { &mut *context.cast::<libc::ucontext_t>() };
-    let machine = &mut context.uc_mcontext;
-    let program_counter = machine.pc;
-    let first = &raw const FIRST as u64;
-    let bytes = &raw const BYTES as u64;
+/// Where a thread that is at this address goes on after a fault; `None` outside of the loops.
+pub(in crate::sys) fn way_from(program_counter: u64) -> Option<Way> {
+    let (first, bytes) = (&raw const FIRST as u64, &raw const BYTES as u64);
     if (first..bytes).contains(&program_counter) {
-        machine.pc = bytes;
+        Some(Way::Closer(bytes))
     } else if (bytes..&raw const END as u64).contains(&program_counter) {
-        machine.regs[9] = address as u64;
-        machine.regs[10] = code as u64;
-        machine.pc = &raw const STOPPED as u64;
+        Some(Way::Out(&raw const STOPPED as u64))
     } else {
-        return false;
+        None
     }
-    true
 }

@@ -1,7 +1,6 @@
 //! Where there is no guarded copy or comparison.
 
 use super::RawFault;
-use libc::c_void;
 
 pub(super) const SUPPORTED: bool = false;
 
@@ -11,8 +10,4 @@ pub(super) unsafe fn copy(_: *mut u8, _: *const u8, _: usize, _: *mut RawFault) 
 
 pub(super) unsafe fn compare(_: *const u8, _: *const u8, _: usize, _: *mut RawFault) -> usize {
     unreachable!("a token cannot be made where there is no guarded comparison")
-}
-
-pub(super) unsafe fn recover(_: *mut c_void, _: usize, _: usize) -> bool {
-    false
 }

@@ -1,7 +1,6 @@
 //! The guarded copy and comparison on x86-64.
 
-use super::RawFault;
-use libc::c_void;
+use super::{RawFault, Way};
 
 pub(super) const SUPPORTED: bool = true;
 
@@ -117,21 +116,8 @@ unsafe extern "sysv64" {
     static STOPPED: u8;
 }
 
-/// Sends a thread that was interrupted in one of the loops to their way out; false for any other.
-///
-/// # Safety
-///
-/// `context` must be what the kernel passed to a signal handler.
-pub(super) unsafe fn recover(context: *mut c_void, address: usize, code: usize) -> bool {
-    // SAFETY: the caller vouches for it; nothing else refers to it while the handler runs.
-    let context = unsafe { &mut *context.cast::<libc::ucontext_t>() };
-    let registers = &mut context.uc_mcontext.gregs;
-    let program_counter = registers[libc::REG_RIP as usize];
-    if !(&raw const FIRST as i64..&raw const END as i64).contains(&program_counter) {
-        return false;
-    }
-    registers[libc::REG_R9 as usize] = address as i64;
-    registers[libc::REG_R10 as usize] = code as i64;
-    registers[libc::REG_RIP as usize] = &raw const STOPPED as i64;
-    true
+/// Where a thread that is at this address goes on after a fault; `None` outside of the loops.
+pub(in crate::sys) fn way_from(program_counter: u64) -> Option<Way> {
+    let loops = &raw const FIRST as u64..&raw const END as u64;
+    loops.contains(&program_counter).then_some(Way::Out(&raw const STOPPED as u64))
 }

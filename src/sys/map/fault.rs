@@ -3,10 +3,9 @@
 use std::fs::File;
 use std::io;
 
-use rustix::io::Errno;
-
 use super::{Fault, FaultReason, Side};
 use crate::error::Cause;
+use crate::sys::system::{pages, space};
 use crate::units::{ByteRange, Granule};
 
 impl Fault {
@@ -37,7 +36,7 @@ pub(crate) fn cause_of_fault(file: &File, offset: u64, fault: &Fault) -> Cause {
     }
     let page = page_of(offset);
     let learnt = match (read_page(file, page), fault.side) {
-        (Ok(()), Side::Target) => reserve_page(file, page),
+        (Ok(()), Side::Target) => space::reserve_page(file, page),
         (read, _) => read,
     };
     match learnt {
@@ -48,7 +47,7 @@ pub(crate) fn cause_of_fault(file: &File, offset: u64, fault: &Fault) -> Cause {
 }
 
 fn page_of(offset: u64) -> ByteRange {
-    let page = Granule::new(rustix::param::page_size() as u64);
+    let page = Granule::new(pages::page_bytes() as u64);
     let bytes = page.map_or(1, Granule::bytes);
     let start = page.map_or(offset, |page| page.floor(offset));
     ByteRange::between(start, start.saturating_add(bytes))
@@ -65,28 +64,4 @@ fn read_page(file: &File, page: ByteRange) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Makes blocks for a page inside of the file, which fails as the store into it did: no space, no
-/// quota. A write of the byte itself would overwrite what others store there.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn reserve_page(file: &File, page: ByteRange) -> io::Result<()> {
-    use rustix::fs::FallocateFlags;
-    let reserved = rustix::io::retry_on_intr(|| {
-        rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, page.start(), page.len())
-    });
-    match reserved {
-        Err(Errno::OPNOTSUPP | Errno::NOSYS) | Ok(()) => free_space(file),
-        Err(error) => Err(error.into()),
-    }
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn reserve_page(file: &File, _: ByteRange) -> io::Result<()> {
-    free_space(file)
-}
-
-/// An error if the file system has no block left.
-fn free_space(file: &File) -> io::Result<()> {
-    if rustix::fs::fstatvfs(file)?.f_bavail == 0 { Err(Errno::NOSPC.into()) } else { Ok(()) }
 }

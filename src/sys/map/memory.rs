@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use memmap2::MmapRaw;
 
-use crate::sys::sysv::Attachment;
+use crate::sys::system::Attachment;
 
 #[derive(Debug)]
 pub(super) enum Memory {

@@ -138,7 +138,7 @@ fn timed(semaphore: *mut sem_t, wait: Duration) -> io::Result<bool> {
             deadline: *const libc::timespec,
         ) -> c_int;
     }
-    let deadline = super::clock::monotonic_in(wait);
+    let deadline = super::deadline::monotonic_in(wait);
     while_interrupted(|| {
         // SAFETY: as in `acquire`; the deadline is a time.
         unsafe { sem_clockwait(semaphore, libc::CLOCK_MONOTONIC, &raw const deadline) }
@@ -147,7 +147,7 @@ fn timed(semaphore: *mut sem_t, wait: Duration) -> io::Result<bool> {
 
 #[cfg(not(target_env = "gnu"))]
 fn timed(semaphore: *mut sem_t, wait: Duration) -> io::Result<bool> {
-    super::clock::poll(Some(wait), || {
+    crate::sys::clock::poll(Some(wait), || {
         // SAFETY: as in `acquire`.
         let taken = while_interrupted(|| unsafe { libc::sem_trywait(semaphore) })?;
         Ok(taken.then_some(()))
@@ -206,7 +206,7 @@ impl SystemVSemaphore {
             let is_used = self.facts()?.sem_otime != 0;
             Ok((is_used || self.count()? > 0).then_some(()))
         };
-        match super::clock::poll(Some(MAKER_WAIT), is_ready)? {
+        match crate::sys::clock::poll(Some(MAKER_WAIT), is_ready)? {
             Some(()) => Ok(self),
             None => Err(io::Error::new(
                 io::ErrorKind::TimedOut,

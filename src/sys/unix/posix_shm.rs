@@ -13,10 +13,10 @@ use rustix::shm;
 use crate::options::PosixName;
 use crate::units::ByteRange;
 
-use super::clock;
-use super::file::{self, Facts, Kind};
-use super::names::{Follow, Spot};
 use super::platform::{self, errno_of_libc};
+use crate::sys::clock;
+use crate::sys::file::{self, Facts, Kind};
+use crate::sys::names::{Follow, Spot};
 
 /// Where glibc, musl and the kernel's documentation have them.
 pub(crate) const DIRECTORY: &str = "/dev/shm";

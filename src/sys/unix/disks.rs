@@ -104,8 +104,8 @@ impl Kernel {
 
 /// The number of the block device that `path` leads to, if it is one.
 pub(crate) fn number_of(path: &Path) -> Option<(u32, u32)> {
-    use super::file::Kind;
-    use super::names::{Follow, facts_of_path};
+    use crate::sys::file::Kind;
+    use crate::sys::names::{Follow, facts_of_path};
     let facts = facts_of_path(path, Follow::Yes).ok()??;
     let device = facts.device;
     let is_block = facts.kind == Kind::BlockDevice;

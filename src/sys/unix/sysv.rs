@@ -9,6 +9,7 @@ use rustix::path::Arg;
 
 use super::platform::errno_of_libc;
 use crate::options::SystemVName;
+use crate::sys::map::Attach;
 
 /// What is known of a segment (`IPC_STAT`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,15 +180,6 @@ pub(crate) fn list() -> io::Result<Vec<SegmentFacts>> {
 }
 
 const _: () = assert!(size_of::<libc::shmid_ds>() >= 48);
-
-/// What an attached segment may be used for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Attach {
-    /// Reading (`SHM_RDONLY`).
-    Read,
-    /// Reading and writing.
-    ReadWrite,
-}
 
 /// A segment in this process' memory, detached when it is dropped.
 #[derive(Debug)]

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use libc::{c_int, pthread_mutex_t};
 
-use super::place::Place;
+use super::deadline;
+use crate::sys::place::Place;
 
 /// Bytes of a mutex.
 pub(crate) const MUTEX_BYTES: usize = size_of::<pthread_mutex_t>();
@@ -79,7 +80,7 @@ pub(crate) fn lock(
 /// so that the next one waits for ever.
 #[cfg(target_env = "gnu")]
 fn timed(mutex: *mut pthread_mutex_t, rest: Duration) -> io::Result<Acquired> {
-    let deadline = super::clock::monotonic_in(rest);
+    let deadline = deadline::monotonic_in(rest);
     // SAFETY: as in `lock`; the time is one.
     acquired(unsafe { pthread_mutex_clocklock(mutex, libc::CLOCK_MONOTONIC, &raw const deadline) })
 }
@@ -96,7 +97,7 @@ unsafe extern "C" {
 
 #[cfg(not(target_env = "gnu"))]
 fn timed(mutex: *mut pthread_mutex_t, rest: Duration) -> io::Result<Acquired> {
-    super::clock::poll(Some(rest), || {
+    crate::sys::clock::poll(Some(rest), || {
         // SAFETY: as in `lock`.
         let tried = acquired(unsafe { libc::pthread_mutex_trylock(mutex) })?;
         Ok(Some(tried).filter(|tried| *tried != Acquired::No))

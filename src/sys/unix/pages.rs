@@ -1,0 +1,106 @@
+//! Pages of memory: their size, what is to become of them, and their way to the disk.
+
+use std::io;
+
+use rustix::io::Errno;
+use rustix::mm::{MprotectFlags, MsyncFlags};
+
+use crate::sys::map::{Advice, Kind, Msync, Protection};
+
+/// Bytes of a page.
+pub(crate) fn page_bytes() -> usize {
+    rustix::param::page_size()
+}
+
+/// Calls `madvise`.
+///
+/// # Errors
+///
+/// `Unsupported` where this system does not know the advice, and those of madvise(2).
+///
+/// # Safety
+///
+/// The pages are the caller's, and none of them is private when the advice drops them.
+pub(crate) unsafe fn advise(start: *mut u8, len: usize, advice: Advice) -> io::Result<()> {
+    let is_new = matches!(advice, Advice::PopulateRead | Advice::PopulateWrite | Advice::HugePages);
+    let advice = translate(advice).ok_or(io::ErrorKind::Unsupported)?;
+    // SAFETY: the caller answers for the pages.
+    match unsafe { rustix::mm::madvise(start.cast(), len, advice) } {
+        // Kernels before 5.14, or without huge pages, do not know the number, and there is
+        // nothing else about the arguments that they could mean.
+        Err(Errno::INVAL) if is_new => Err(io::ErrorKind::Unsupported.into()),
+        other => Ok(other?),
+    }
+}
+
+/// Calls `msync`.
+///
+/// # Errors
+///
+/// Those of msync(2).
+///
+/// # Safety
+///
+/// The pages are mapped.
+pub(crate) unsafe fn flush(start: *mut u8, len: usize, how: Msync) -> io::Result<()> {
+    let flags = match how {
+        Msync::Sync => MsyncFlags::SYNC,
+        Msync::Async => MsyncFlags::ASYNC,
+        Msync::SyncInvalidate => MsyncFlags::SYNC | MsyncFlags::INVALIDATE,
+        Msync::AsyncInvalidate => MsyncFlags::ASYNC | MsyncFlags::INVALIDATE,
+    };
+    // SAFETY: the caller answers for the pages.
+    Ok(unsafe { rustix::mm::msync(start.cast(), len, flags) }?)
+}
+
+/// Calls `mprotect`.
+///
+/// # Errors
+///
+/// Those of mprotect(2).
+///
+/// # Safety
+///
+/// The pages are the caller's, who answers for those who touch them.
+pub(crate) unsafe fn protect(
+    start: *mut u8,
+    len: usize,
+    _: Kind,
+    protection: Protection,
+) -> io::Result<()> {
+    let flags = match protection {
+        Protection::None => MprotectFlags::empty(),
+        Protection::Read => MprotectFlags::READ,
+        Protection::ReadWrite => MprotectFlags::READ | MprotectFlags::WRITE,
+    };
+    // SAFETY: the caller answers for the pages.
+    Ok(unsafe { rustix::mm::mprotect(start.cast(), len, flags) }?)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn translate(advice: Advice) -> Option<rustix::mm::Advice> {
+    use rustix::mm::Advice as Call;
+    Some(match advice {
+        Advice::Normal => Call::Normal,
+        Advice::Sequential => Call::Sequential,
+        Advice::Random => Call::Random,
+        Advice::WillNeed => Call::WillNeed,
+        Advice::PopulateRead => Call::LinuxPopulateRead,
+        Advice::PopulateWrite => Call::LinuxPopulateWrite,
+        Advice::DontNeed => Call::LinuxDontNeed,
+        Advice::HugePages => Call::LinuxHugepage,
+    })
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn translate(advice: Advice) -> Option<rustix::mm::Advice> {
+    use rustix::mm::Advice as Call;
+    Some(match advice {
+        Advice::Normal => Call::Normal,
+        Advice::Sequential => Call::Sequential,
+        Advice::Random => Call::Random,
+        Advice::WillNeed => Call::WillNeed,
+        Advice::DontNeed => Call::DontNeed,
+        Advice::PopulateRead | Advice::PopulateWrite | Advice::HugePages => return None,
+    })
+}
