@@ -242,7 +242,7 @@ mod tests {
         facts(2)
     }
 
-    fn facts(ino: u64) -> Facts {
+    fn facts(ino: u128) -> Facts {
         Facts { uid: 12_345, gid: 12_345, ..Facts::example(ino) }
     }
 

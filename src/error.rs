@@ -198,6 +198,12 @@ pub enum Cause {
         /// The other name.
         other: Endpoint,
     },
+    /// The target's system takes the names of both for one.
+    #[error("it and {other} would have one name")]
+    OneName {
+        /// The other source.
+        other: Endpoint,
+    },
     /// A backup would take the place of the source, or of a file that this run has made.
     #[error("the backup would displace the source or a file just made")]
     Displaced,
@@ -327,6 +333,10 @@ impl Error {
                     _ => None,
                 }
             }
+            (Operation::Create, Cause::Os(error)) if self.is_about_all_sessions() => {
+                let why = "a name of all sessions, win:Global\\, needs the right to make such";
+                Some(why).filter(|_| error.kind() == io::ErrorKind::PermissionDenied)
+            }
             (_, Cause::DanglingLink) => Some("--remove-destination replaces the link"),
             (_, Cause::Engine { engine: EngineName::Reflink, .. }) => {
                 Some("--reflink=auto and --engine=auto copy what cannot be shared")
@@ -344,6 +354,11 @@ impl Error {
 
     fn is_about_system_v(&self) -> bool {
         matches!(self.endpoint, Endpoint::Segment(SegmentName::SystemV(_)))
+    }
+
+    fn is_about_all_sessions(&self) -> bool {
+        let Endpoint::Segment(SegmentName::Section(name)) = &self.endpoint else { return false };
+        name.as_str().starts_with("Global\\")
     }
 
     /// The operating system's error, if that is the cause.
@@ -394,10 +409,22 @@ mod tests {
 
     #[test]
     fn an_error_says_verb_object_range_and_cause() {
-        let denied = io::Error::from_raw_os_error(13);
-        let error = Error::new(Operation::Map, &Endpoint::from("big.bin"), denied)
+        let denied = || io::Error::from(crate::sys::Errno::ACCESS);
+        let error = Error::new(Operation::Map, &Endpoint::from("big.bin"), denied())
             .at(ByteRange::between(0, 67_108_864));
         assert_eq!(error.to_string(), "cannot map 'big.bin' bytes 0..67108864");
-        assert_eq!(error.source().unwrap().to_string(), "Permission denied (os error 13)");
+        assert_eq!(error.source().unwrap().to_string(), denied().to_string());
+    }
+
+    #[test]
+    fn a_section_that_may_not_be_made_for_all_sessions_has_a_hint() {
+        let hint = |name: &str, kind: io::ErrorKind| {
+            let endpoint = Endpoint::Segment(name.parse().unwrap());
+            Error::new(Operation::Create, &endpoint, io::Error::from(kind)).hint()
+        };
+        let denied = io::ErrorKind::PermissionDenied;
+        assert!(hint("win:Global\\x", denied).is_some_and(|it| it.contains("needs the right")));
+        assert_eq!(hint("win:Global\\x", io::ErrorKind::AlreadyExists), None);
+        assert_eq!(hint("win:Local\\x", denied), None);
     }
 }

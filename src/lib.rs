@@ -130,8 +130,9 @@
 //!
 //! The program `mycp-crash` (`laboratory`, over [`crash`]) finds out what a crash takes. On real
 //! disks it asks (`crash::place`, `crash::contract`), measures (`crash::probe`) and has a second
-//! machine be the witness of power cuts (`crash::witness`). On simulated ones
-//! ([`crash::simulated`]):
+//! machine be the witness of power cuts (`crash::witness`). All of these speak of the calls of
+//! Linux, and on Windows of those that promise the same there ([`crash::SyncMode`]). On simulated
+//! disks, which take Linux (`crash::simulated`):
 //!
 //! 1. [`crash::simulated::Room`] is a mount namespace of its own, in which a FUSE server
 //!    (`simulated::disk`) has files in memory, each behind a loop device. A process beside it ends
@@ -208,9 +209,29 @@
 //!
 //! # Platforms
 //!
-//! Linux on x86-64 and 64-bit ARM has everything. `sys` is written so that other systems get a file
-//! beside `sys/linux.rs` with the same functions; there is none yet, and the crate does not build
-//! elsewhere.
+//! `sys` picks one `system`, `sys/unix` or `sys/windows`, which have the same modules with the same
+//! functions; what is the same everywhere stands beside the two, and shows the system's functions
+//! under its own name (`sys::file::facts`). Nothing above `sys` names a system: errors are told
+//! apart by the names that POSIX has for them (`sys::Errno`), handles are `sys::handle`'s. What a
+//! system does not have is the error "unsupported" there, and never something less.
+//!
+//! Linux on x86-64 and 64-bit ARM has everything. Windows differs where it must:
+//!
+//! - Every name is opened relative to the handle of its directory, which only the native calls can
+//!   (`NtCreateFile`), and none leads to a stream or another directory.
+//! - Nothing takes the name of a file that is open, but on new systems and some file systems, so
+//!   that what is replaced is closed before (`copy::run`). No directory is renamed in which
+//!   something is open: a new one is made under its own name (`tree::start`).
+//! - Directories cannot be locked; a mirror's target is, by a name (`lock::try_lock_name`).
+//! - A view does not reach past the end of its file (`sys::map::REACHES_PAST_END`).
+//!
+//! macOS is a part of `sys/unix`, which picks a file of `sys/unix/linux` or `sys/unix/macos` for
+//! what the two do in their own ways. It compiles, and has never run. It differs where it must:
+//!
+//! - There is no `O_PATH`, and no `/proc/self/fd`: what has to be known of an object, but not read,
+//!   is opened for reading (`sys/unix/macos/bare.rs`).
+//! - `fsync` goes no further than the device, so that everything is flushed by `F_FULLFSYNC`.
+//! - A clone is always a new name, so that a target that is open gets none.
 
 mod change;
 #[doc(hidden)]

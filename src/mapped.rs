@@ -45,7 +45,7 @@ use crate::error::{Cause, Context, Operation, Result};
 use crate::options::{Endpoint, Flush};
 use crate::sys::Errno;
 use crate::sys::file;
-use crate::sys::map::{Access, Mapping, Side};
+use crate::sys::map::{self, Access, Mapping, Side};
 use crate::sys::names::{self, Follow, OpenAs, Spot};
 use crate::sys::platform;
 use crate::units::ByteRange;
@@ -279,6 +279,7 @@ impl MappedTarget {
     /// second call would succeed and mean nothing.
     pub fn flush_range(&self, range: ByteRange, how: Msync) -> Result<()> {
         let handle = &self.handle;
+        handle.flush_window(how)?;
         let mut rest = range;
         while !rest.is_empty() {
             let (part, behind) = rest.split_at(FLUSH_BYTES_MAX);
@@ -287,7 +288,12 @@ impl MappedTarget {
                 .map_err(|error| handle.error(Operation::Flush, error).at(part))?;
             rest = behind;
         }
-        Ok(())
+        match how {
+            Msync::Sync | Msync::SyncInvalidate if !map::MSYNC_WAITS => {
+                platform::sync_data(&handle.file).context(Operation::Flush, &handle.endpoint)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Brings the file towards the disk.
@@ -310,10 +316,14 @@ impl MappedTarget {
         match flush {
             Flush::None => return Ok(()),
             Flush::Async => {
+                handle.flush_window(Msync::Async)?;
                 let len = handle.len(Operation::Flush)?;
                 platform::start_write_out(&handle.file, ByteRange::first(len))
             }
-            Flush::Sync => platform::sync_all(&handle.file),
+            Flush::Sync => {
+                handle.flush_window(Msync::Async)?;
+                platform::sync_all(&handle.file)
+            }
         }
         .context(Operation::Flush, &handle.endpoint)
     }

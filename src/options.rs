@@ -6,11 +6,13 @@ mod selection;
 mod semaphore;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, is_separator};
 use std::sync::Arc;
 
 pub use mirror::{Compare, LockWait, MirrorOptions};
-pub use segment::{Key, NameError, PosixName, SectionName, SegmentName, SystemVName};
+pub use segment::{
+    Key, NameError, PosixName, SEGMENT_MODE, SectionName, SegmentAccess, SegmentName, SystemVName,
+};
 pub use selection::{PatternError, Selection};
 pub use semaphore::{Guarding, SegmentChoices, SemaphoreName};
 
@@ -68,6 +70,9 @@ impl fmt::Display for Quoted<'_> {
         for chunk in self.0.as_os_str().as_encoded_bytes().utf8_chunks() {
             for c in chunk.valid().chars() {
                 match c {
+                    // A separator of paths is in no name, and stands for nothing else.
+                    '\'' if is_separator('\\') => f.write_str("''")?,
+                    '\\' if is_separator('\\') => f.write_char('\\')?,
                     '\'' | '\\' => write!(f, "\\{c}")?,
                     '\n' => f.write_str("\\n")?,
                     '\t' => f.write_str("\\t")?,
@@ -94,7 +99,7 @@ pub struct ObjectId {
     /// The device that holds it (`st_dev`).
     pub dev: u64,
     /// Its number there (`st_ino`).
-    pub ino: u64,
+    pub ino: u128,
 }
 
 /// A way to move bytes.
@@ -465,20 +470,30 @@ impl CopyOptions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::ffi::OsStr;
-    use std::os::unix::ffi::OsStrExt;
 
-    fn quoted(bytes: &[u8]) -> String {
-        Quoted(Path::new(OsStr::from_bytes(bytes))).to_string()
+    fn quoted(name: impl AsRef<Path>) -> String {
+        Quoted(name.as_ref()).to_string()
     }
 
+    /// Where backslashes separate names, none is an escape.
+    #[cfg(windows)]
+    #[test]
+    fn a_path_is_as_it_is_typed() {
+        assert_eq!(quoted(r"C:\dir\new"), r"'C:\dir\new'");
+        assert_eq!(quoted("it's"), "'it''s'");
+        assert_eq!(quoted("x\u{202e}y"), "'x\\u{202e}y'");
+    }
+
+    #[cfg(unix)]
     #[test]
     fn a_name_cannot_move_the_cursor_or_end_the_line() {
-        assert_eq!(quoted(b"plain name"), "'plain name'");
-        assert_eq!(quoted("naïve ✓".as_bytes()), "'naïve ✓'");
-        assert_eq!(quoted(b"it's"), "'it\\'s'");
-        assert_eq!(quoted(b"a\nb\x1b[2J"), "'a\\nb\\u{1b}[2J'");
-        assert_eq!(quoted(b"a\xff\xfeb"), "'a\\xff\\xfeb'");
-        assert_eq!(quoted("x\u{202e}y".as_bytes()), "'x\\u{202e}y'");
+        assert_eq!(quoted("plain name"), "'plain name'");
+        assert_eq!(quoted("naïve ✓"), "'naïve ✓'");
+        assert_eq!(quoted("it's"), "'it\\'s'");
+        assert_eq!(quoted("a\nb\x1b[2J"), "'a\\nb\\u{1b}[2J'");
+        let mut name = crate::sys::samples::not_unicode();
+        name.push("b");
+        assert_eq!(quoted(name), "'a\\xffb'");
+        assert_eq!(quoted("x\u{202e}y"), "'x\\u{202e}y'");
     }
 }

@@ -46,7 +46,8 @@ const EXISTING: &str = "Existing targets";
 const KEPT: &str = "What is kept";
 const MOVES: &str = "How bytes move";
 const SURE: &str = "Being sure";
-const SEGMENTS: &str = "Shared memory (shm:/NAME, sysv:key=KEY, sysv:id=ID, sysv:ftok=PATH,N)";
+const SEGMENTS: &str =
+    "Shared memory (shm:/NAME, sysv:key=KEY, sysv:id=ID, sysv:ftok=PATH,N, win:Local\\NAME)";
 const SAID: &str = "What is said";
 
 /// The command line as it was typed.
@@ -401,9 +402,9 @@ pub(super) struct Args {
     ///
     /// So that a snapshot of a live segment is of one moment. record, or no value: a record lock on
     /// all bytes of POSIX objects (fcntl), shared on the source and exclusive on the target.
-    /// sem:/NAME, sysv:key=KEY, sysv:id=ID or sysv:ftok=PATH,N: a semaphore that exists, of which
-    /// one is taken. Those who change the segment have to take the same. Waits until it can be had,
-    /// or as --lock-wait says.
+    /// sem:/NAME, sysv:key=KEY, sysv:id=ID, sysv:ftok=PATH,N or win:Local\NAME: a semaphore that
+    /// exists, of which one is taken. Those who change the segment have to take the same. Waits
+    /// until it can be had, or as --lock-wait says.
     #[arg(long, value_name = "LOCK", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "record", value_parser = guarding, help_heading = SEGMENTS)]
     pub(super) lock: Option<Guarding>,

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::options::{BackupControl, CopyOptions, Endpoint, ObjectId, Update};
 use crate::sys::file::Kind;
-use crate::sys::names::{Follow, facts_of_path};
+use crate::sys::names::{Follow, facts_of_path, fold};
 use crate::tree::Operand;
 
 /// What is wrong with copying to a target once more.
@@ -55,7 +55,7 @@ impl Taken {
         let (Some(source), Some(target)) = (operand.source.path(), operand.target.path()) else {
             return;
         };
-        let target = target.to_path_buf();
+        let target = folded(target);
         match subject {
             Subject::Directory(id) => drop(self.directories.insert((target, id))),
             Subject::Other => drop(self.files.insert(target, source.to_path_buf())),
@@ -65,7 +65,7 @@ impl Taken {
     /// Notes that `operand` was left as it is.
     pub(super) fn skip(&mut self, operand: &Operand) {
         if let (Some(source), Some(target)) = (operand.source.path(), operand.target.path()) {
-            self.skipped.insert(target.to_path_buf(), source.to_path_buf());
+            self.skipped.insert(folded(target), source.to_path_buf());
         }
     }
 
@@ -77,13 +77,13 @@ impl Taken {
         subject: Subject,
         options: &CopyOptions,
     ) -> Option<Clash> {
-        let target = operand.target.path()?;
+        let target = folded(operand.target.path()?);
         if let Subject::Directory(id) = subject {
-            let same = self.directories.contains(&(target.to_path_buf(), id));
+            let same = self.directories.contains(&(target, id));
             return same.then_some(Clash::DirectoryAgain);
         }
-        let Some(before) = self.files.get(target) else {
-            let before = self.skipped.get(target)?;
+        let Some(before) = self.files.get(&target) else {
+            let before = self.skipped.get(&target)?;
             let again = options.backup.control == BackupControl::None
                 && same_name(before, operand.source.path()?);
             return again.then_some(Clash::FileAgain);
@@ -113,12 +113,17 @@ fn is_not_newer(operand: &Operand) -> bool {
     )
 }
 
-/// Whether two paths differ in `.` and slashes only.
+/// What paths have in common whose names lead to one file, however their letters are spelt.
+fn folded(path: &Path) -> PathBuf {
+    fold(path.as_os_str()).into()
+}
+
+/// Whether two paths differ in `.` and slashes only, and in what names do not differ by.
 fn same_name(one: &Path, other: &Path) -> bool {
     let names = |path: &'_ Path| {
         path.components()
             .filter(|component| *component != Component::CurDir)
-            .map(|component| component.as_os_str().to_owned())
+            .map(|component| fold(component.as_os_str()))
             .collect::<Vec<_>>()
     };
     names(one) == names(other)
@@ -133,7 +138,7 @@ mod tests {
         Operand { source: source.into(), target: target.into(), parents_below: None }
     }
 
-    fn directory(ino: u64) -> Subject {
+    fn directory(ino: u128) -> Subject {
         Subject::Directory(ObjectId { dev: 1, ino })
     }
 

@@ -80,7 +80,7 @@ struct Copied<'a> {
     way: &'static str,
     in_place_because: Option<&'static str>,
     target_dev: Option<u64>,
-    target_ino: Option<u64>,
+    target_ino: Option<u128>,
     #[serde(skip_serializing_if = "Option::is_none")]
     segment_id: Option<i32>,
     len: u64,
@@ -377,13 +377,13 @@ fn line(event: &Event<'_>) -> serde_json::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsStr;
     use std::io;
-    use std::os::unix::ffi::OsStrExt;
     use std::path::Path;
 
     use super::*;
     use crate::cli::explain::tests::full_report;
+    use crate::sys::Errno;
+    use crate::sys::samples::not_unicode;
 
     #[test]
     fn a_copy_is_one_line_with_all_that_a_report_has() {
@@ -395,12 +395,18 @@ mod tests {
 
     #[test]
     fn a_failure_names_operation_object_bytes_and_cause() {
-        let not_utf8 = Endpoint::from(Path::new(OsStr::from_bytes(b"a\xff")));
-        let error = Error::new(Operation::Map, &not_utf8, io::Error::from_raw_os_error(13))
-            .at(ByteRange::between(0, 4096));
+        let not_utf8 = Endpoint::from(Path::new(&not_unicode()));
+        let cause = || io::Error::from(Errno::ACCESS);
+        let error = Error::new(Operation::Map, &not_utf8, cause()).at(ByteRange::between(0, 4096));
+        // Each system has its own bytes, numbers and words.
+        let number = format!("\"os_error\":{}", cause().raw_os_error().unwrap());
+        let expected = include_str!("../../fixtures/cli/failed.jsonl")
+            .replace("61ff", &crate::program::json::hex(not_unicode()).unwrap())
+            .replace("Permission denied (os error 13)", &cause().to_string())
+            .replace("\"os_error\":13", &number);
         assert_eq!(
             failed(&not_utf8, &Endpoint::Standard, &Failure::Library(&error)).unwrap(),
-            include_str!("../../fixtures/cli/failed.jsonl")
+            expected
         );
     }
 

@@ -274,8 +274,9 @@ mod tests {
         Ok(request.operands)
     }
 
+    /// What a command line comes to, with the separators and errors of Unix.
     fn landed(words: &[&str]) -> String {
-        match request(words) {
+        let told = match request(words) {
             Ok(operands) => {
                 let pairs = operands
                     .iter()
@@ -283,7 +284,11 @@ mod tests {
                 pairs.collect::<Vec<_>>().join(", ")
             }
             Err(refusal) => refusal.to_string(),
-        }
+        };
+        let words = |errno: Errno| io::Error::from(errno).to_string();
+        told.replace(std::path::MAIN_SEPARATOR, "/")
+            .replace(&words(Errno::NOTDIR), "Not a directory (os error 20)")
+            .replace(&words(Errno::NOENT), "No such file or directory (os error 2)")
     }
 
     #[test]
@@ -362,7 +367,10 @@ mod tests {
     #[test]
     fn with_parents_the_whole_name_is_kept_below_the_directory() {
         assert_eq!(landed(&["--parents", "x/y/f", "d"]), "'x/y/f' -> 'd/x/y/f'");
-        assert_eq!(landed(&["--parents", "//x/f", "d"]), "'//x/f' -> 'd/x/f'");
+        // On Windows two slashes begin the name of a server.
+        if !cfg!(windows) {
+            assert_eq!(landed(&["--parents", "//x/f", "d"]), "'//x/f' -> 'd/x/f'");
+        }
         assert_eq!(
             landed(&["--parents", "./x/f", "../y", "-t", "d"]),
             "'./x/f' -> 'd/./x/f', '../y' -> 'd/../y'"

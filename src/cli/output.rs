@@ -11,6 +11,7 @@ use crate::change::Change;
 use crate::error::{Cause, Error, Result};
 use crate::options::Endpoint;
 use crate::report::{Done, Lost, ObjectKind, Report, Skip, Warning, Way};
+use crate::sys::names;
 use crate::tree::Summary;
 
 /// Why an object was not copied.
@@ -36,7 +37,7 @@ impl Failure<'_> {
     fn hint(&self) -> Option<&'static str> {
         match self {
             Self::JustCreated => None,
-            Self::Library(error) => error.hint(),
+            Self::Library(error) => error.hint().or_else(|| names::hint(error.os_error()?)),
         }
     }
 }

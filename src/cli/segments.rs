@@ -4,7 +4,7 @@ use super::args::Args;
 use super::request::{Refusal, Request};
 use crate::options::{
     BackupControl, Content, Endpoint, Existing, Guarding, Keep, LockWait, Made, SegmentChoices,
-    Update,
+    SegmentName, Update,
 };
 
 /// How segments are made and locked.
@@ -31,7 +31,11 @@ pub(super) fn refuse_misuse(request: &Request, mode: Option<u32>) -> Result<(), 
     if !(reads || writes) && options.segments.guarding != Guarding::No {
         return Err(Refusal::usage("--lock locks segments, and none is named"));
     }
-    if !writes && mode.is_some() {
+    // A section that a copy made would be gone with it.
+    let is_made = |endpoint: &Endpoint| {
+        is_segment(endpoint) && !matches!(endpoint, Endpoint::Segment(SegmentName::Section(_)))
+    };
+    if mode.is_some() && !request.operands.iter().any(|operand| is_made(&operand.target)) {
         return Err(Refusal::usage("--shm-mode is about segments that are made"));
     }
     if (reads || writes) && options.made != Made::Copy {

@@ -142,8 +142,8 @@ pub(super) fn guarding(typed: &str) -> Result<Guarding, String> {
         }
         Ok(name) => Ok(Guarding::Semaphore(name)),
         Err(error) if typed.contains(':') => Err(error.to_string()),
-        Err(_) => Err("it can be record, or a semaphore: sem:/NAME, sysv:key=KEY, sysv:id=ID or \
-                       sysv:ftok=PATH,N"
+        Err(_) => Err("it can be record, or a semaphore: sem:/NAME, sysv:key=KEY, sysv:id=ID, \
+                       sysv:ftok=PATH,N or win:Local\\NAME"
             .to_owned()),
     }
 }

@@ -143,10 +143,11 @@ fn numbered_name(place: &Place) -> io::Result<OsString> {
 
 /// The highest N of the names `NAME.~N~` in the directory.
 fn highest_number(place: &Place) -> io::Result<Option<u64>> {
-    let mut prefix = place.name.as_encoded_bytes().to_vec();
+    let mut prefix = names::fold(&place.name).into_encoded_bytes();
     prefix.extend_from_slice(b".~");
     let mut highest = None;
     let listed = names::each_name_in(&place.directory, |name| {
+        let name = names::fold(name);
         let digits = name.as_encoded_bytes().strip_prefix(prefix.as_slice());
         let digits = digits.and_then(|rest| rest.strip_suffix(b"~"));
         let number = digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());

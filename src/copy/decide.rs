@@ -244,7 +244,7 @@ fn way(options: &CopyOptions, facts: &Facts, name: Name) -> Step {
 mod tests {
     use super::*;
 
-    fn facts(ino: u64) -> Facts {
+    fn facts(ino: u128) -> Facts {
         Facts::example(ino)
     }
 

@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Cause, Error, Operation, Result};
 use crate::lock::{LockError, Permit, RecordLock, Semaphore, Sharing, Wait};
-use crate::options::{
-    Endpoint, Guarding, LockWait, ObjectId, SegmentChoices, SegmentName, SemaphoreName,
-};
+use crate::options::{Endpoint, Guarding, ObjectId, SegmentChoices, SegmentName, SemaphoreName};
 use crate::report::{Event, Flow, Observer};
 use crate::shm::{self, Access, Segment};
 use crate::sys::Errno;
@@ -92,7 +90,7 @@ enum Slice {
 }
 
 struct Patience<'a> {
-    wait: LockWait,
+    wait: Wait,
     started: Instant,
     observer: &'a dyn Observer,
 }
@@ -105,12 +103,18 @@ impl Patience<'_> {
         endpoint: &Endpoint,
         sharing: Sharing,
     ) -> Result<Option<Record>> {
+        // Of System V segments also where one is yet to be made: others find it while it is filled.
         let unsupported = || {
-            let why = "System V segments have no bytes that could be locked: name a semaphore";
+            let why = match name {
+                SegmentName::Section(_) => {
+                    "sections have no bytes that could be locked: name a semaphore"
+                }
+                _ => "System V segments have no bytes that could be locked: name a semaphore",
+            };
             Error::new(Operation::Lock, endpoint, Cause::Unsupported(why))
         };
-        if let SegmentName::SystemV(_) = name {
-            // Also where it is yet to be made: others find it while it is filled.
+        shm::reachable(Operation::Lock, endpoint)?;
+        if let SegmentName::SystemV(_) | SegmentName::Section(_) = name {
             return Err(unsupported());
         }
         let access = match sharing {
@@ -129,7 +133,7 @@ impl Patience<'_> {
         };
         let id = segment.status()?.object_id;
         let file = segment.into_file().map_err(|_| unsupported())?;
-        let slice = if self.wait == LockWait::Forever { Slice::None } else { Slice::Some };
+        let slice = if self.wait == Wait::Forever { Slice::None } else { Slice::Some };
         let lock = self.until_had(endpoint, slice, |wait| {
             // As far as a file can reach, as lockf(3) does it.
             let all = ByteRange::first(i64::MAX.cast_unsigned());
@@ -162,9 +166,9 @@ impl Patience<'_> {
     ) -> Result<T> {
         loop {
             let rest = match self.wait {
-                LockWait::No => Duration::ZERO,
-                LockWait::For(time) => time.saturating_sub(self.started.elapsed()),
-                LockWait::Forever => Duration::MAX,
+                Wait::No => Duration::ZERO,
+                Wait::For(time) => time.saturating_sub(self.started.elapsed()),
+                Wait::Forever => Duration::MAX,
             };
             let wait = match slice {
                 Slice::None => Wait::Forever,

@@ -136,7 +136,10 @@ impl<'a> Maker<'a, '_> {
             Thing::SymbolicLink => {
                 report.kind = ObjectKind::SymbolicLink;
                 let text = self.text_of_link(place)?;
-                let link = |name: &OsStr| names::make_link_at(&text, &place.directory, name);
+                let leads_to_directory = self.facts.kind == Kind::Directory;
+                let link = |name: &OsStr| {
+                    names::make_link_at(&text, &place.directory, name, leads_to_directory)
+                };
                 let mut losses = Losses::default();
                 let dress = |name: &OsStr| self.dress_link(place, name, &mut losses);
                 make_at(place, how, link, dress, (Operation::Link, target))?;
@@ -212,7 +215,9 @@ impl<'a> Maker<'a, '_> {
         let context = (Operation::Create, target);
         if is_link {
             let text = names::read_link(&source).context(Operation::Read, origin.endpoint())?;
-            let link = |name: &OsStr| names::make_link_at(&text, &place.directory, name);
+            let link = |name: &OsStr| {
+                names::make_link_at(&text, &place.directory, name, facts.leads_to_directory())
+            };
             make_at(place, how, link, finish, context)?;
         } else {
             let special =

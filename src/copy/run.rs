@@ -45,6 +45,8 @@ pub(super) struct Run<'a, 'b> {
     pub(super) found: &'b Found,
     pub(super) target: &'b Endpoint,
     pub(super) report: Box<Report>,
+    /// Whether it was asked for that everything is on the disk, whoever sees to it.
+    flushes: bool,
 }
 
 /// A temporary to be filled, or why the target cannot be replaced by one. Nothing has changed yet.
@@ -65,7 +67,20 @@ impl<'a, 'b> Run<'a, 'b> {
         let Copier { options, observer, session, later, spare } = *copier;
         // What is read back has to be on the medium first.
         let later = later.filter(|_| options.verify == Verify::No);
-        Self { options, observer, later, spare, session, origin, source, found, target, report }
+        let flushes = options.flush == Flush::Sync;
+        Self {
+            options,
+            observer,
+            later,
+            spare,
+            session,
+            origin,
+            source,
+            found,
+            target,
+            report,
+            flushes,
+        }
     }
 
     /// Writes the target and says what that came to.
@@ -151,9 +166,10 @@ impl<'a, 'b> Run<'a, 'b> {
         };
         let leftover = self.leftover(place, rights);
         let mut staged = Staged::create(place, self.target, mode.at_open, self.precious())?;
-        let old = old.as_ref().map(|old| (old, difference));
-        let base = self.choose_base(&mut staged, old, leftover)?;
-        self.fill_and_publish(staged, mode.at_end, way, base)
+        let known = old.as_ref().map(|old| (old, difference));
+        let base = self.choose_base(&mut staged, known, leftover)?;
+        self.fill_new(&staged, mode.at_end, way, base)?;
+        self.publish(staged, old)
     }
 
     /// Puts a file like the target in its place; where that cannot be, writes into it.
@@ -181,19 +197,22 @@ impl<'a, 'b> Run<'a, 'b> {
         match self.stage_like(place, old.handle())? {
             Staging::Ready(mut staged, mode) => {
                 let base = self.choose_base(&mut staged, Some((&old, compared)), leftover)?;
-                self.fill_and_publish(staged, mode, Way::Replaced, base)
+                self.fill_new(&staged, mode, Way::Replaced, base)?;
+                self.publish(staged, Some(old))
             }
             Staging::Impossible(reason) => self.in_place(old, reason),
         }
     }
 
     /// Replaces a program that runs, which cannot be opened for writing: `error` says so.
-    fn replace_running(self, place: &Place, error: Error) -> Result<Ended<'a>> {
+    fn replace_running(mut self, place: &Place, error: Error) -> Result<Ended<'a>> {
         let old =
             place.spot().open_for_reading(Follow::No).context(Operation::Open, self.target)?;
         match self.stage_like(place, &old)? {
             Staging::Ready(staged, mode) => {
-                self.fill_and_publish(staged, mode, Way::Replaced, Base::None)
+                self.fill_new(&staged, mode, Way::Replaced, Base::None)?;
+                drop(old);
+                self.publish(staged, None)
             }
             Staging::Impossible(_) => Err(error),
         }
@@ -223,15 +242,14 @@ impl<'a, 'b> Run<'a, 'b> {
         }
     }
 
-    fn fill_and_publish(
-        mut self,
-        staged: Staged<'a>,
+    fn fill_new(
+        &mut self,
+        staged: &Staged<'a>,
         mode_at_end: ModeAtEnd,
         way: Way,
         base: Base<'_>,
-    ) -> Result<Ended<'a>> {
+    ) -> Result<()> {
         self.report.way = way;
-        let flushes = self.options.flush == Flush::Sync;
         // What is flushed and named later needs no flush of its own.
         if let Some(Later { small, large }) = self.later {
             let is_large = self.source.facts.len >= LARGE_BYTES_MIN;
@@ -248,8 +266,15 @@ impl<'a, 'b> Run<'a, 'b> {
             base,
             space: Some(&space),
             mode_at_end,
-        })?;
-        let is_ordered = !flushes && keeps_order(&self.report, &space);
+        })
+    }
+
+    /// Gives a file that is whole its name, or has that done later, in the place of `old`.
+    fn publish(self, staged: Staged<'a>, old: Option<FileObject>) -> Result<Ended<'a>> {
+        // Windows gives nothing the name of a file that is open, but for some file systems.
+        drop(old);
+        let space = Arc::clone(&staged.place().directory);
+        let is_ordered = !self.flushes && keeps_order(&self.report, &space);
         let publication = Publication {
             options: self.options,
             observer: self.observer,

@@ -1,8 +1,8 @@
 //! Segments of shared memory as source and target.
 //!
-//! A POSIX object is a file to the engines. A System V segment is memory only: it is attached once,
-//! and its ranges are parts of that. As a target a segment is written in place, as a device is: its
-//! length is never changed, since whoever has mapped it would die of that.
+//! A POSIX object is a file to the engines. A System V segment or a section is memory only: it is
+//! attached once, and its ranges are parts of that. As a target a segment is written in place, as a
+//! device is: its length is never changed, since whoever has mapped it would die of that.
 
 use std::fs::File;
 use std::time::SystemTime;
@@ -17,7 +17,7 @@ use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::lock::{self, Locked};
 use crate::metadata::ModeAtEnd;
 use crate::object::{FileObject, Object};
-use crate::options::{Endpoint, Flush, ObjectId, SegmentName, SystemVName};
+use crate::options::{Endpoint, Flush, ObjectId, SEGMENT_MODE, SegmentName, SystemVName};
 use crate::report::{InPlaceReason, ObjectKind, Way};
 use crate::shm::{self, Access, Region, Segment, Status};
 use crate::sys::Errno;
@@ -26,11 +26,12 @@ use crate::sys::map::{self, Mapping};
 use crate::units::ByteRange;
 
 /// A segment that was opened to be read.
+#[allow(clippy::large_enum_variant, reason = "there is one for each copy, and it does not move")]
 pub(super) enum Opened {
     /// One that is a file.
     File(File),
     /// One that is not.
-    Memory(SegmentObject, Facts),
+    Memory(SegmentObject, Box<Facts>),
 }
 
 /// Opens a segment as a source.
@@ -39,7 +40,7 @@ pub(super) fn open_source(name: &SegmentName) -> Result<Opened> {
     let facts = facts_of(&segment.status()?);
     Ok(match segment.into_file() {
         Ok(file) => Opened::File(file),
-        Err(segment) => Opened::Memory(SegmentObject::new(&segment)?, facts),
+        Err(segment) => Opened::Memory(SegmentObject::new(&segment)?, Box::new(facts)),
     })
 }
 
@@ -52,13 +53,13 @@ pub(super) fn look(name: &SegmentName) -> Result<Option<Facts>> {
     }
 }
 
-/// What a System V segment has of what an inode tells. Its number is unique among those of this
-/// kind only, which have no device.
+/// What a segment that is no file has of what an inode tells. Its number is unique among those of
+/// its kind only, which have no device.
 fn facts_of(status: &Status) -> Facts {
     let id = match (status.id, status.object_id) {
         (_, Some(id)) => id,
         (id, None) => {
-            ObjectId { dev: u64::MAX, ino: id.map_or(u64::MAX, |id| id.unsigned_abs().into()) }
+            ObjectId { dev: u64::MAX, ino: id.map_or(u128::MAX, |id| id.unsigned_abs().into()) }
         }
     };
     let seconds = status.change_time.and_then(|it| it.duration_since(SystemTime::UNIX_EPOCH).ok());
@@ -73,12 +74,13 @@ fn facts_of(status: &Status) -> Facts {
         allocated: status.len,
         links: 1,
         device: 0,
-        uid: status.owner.uid,
-        gid: status.owner.gid,
-        mode: status.mode,
+        uid: status.owner.map_or(0, |it| it.uid),
+        gid: status.owner.map_or(0, |it| it.gid),
+        mode: status.mode.unwrap_or(SEGMENT_MODE),
         accessed: time,
         modified: time,
         changed: time,
+        born: None,
     }
 }
 
@@ -170,7 +172,7 @@ impl<'a> Run<'a, '_> {
     }
 }
 
-/// A System V segment, attached, as an [`Object`].
+/// A System V segment or a section, attached, as an [`Object`].
 #[derive(Debug)]
 pub(super) struct SegmentObject {
     region: Region,

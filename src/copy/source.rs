@@ -103,7 +103,7 @@ impl Source {
             (Some(spot), _) => spot.open_for_reading(follow),
             (None, Endpoint::Segment(name)) => match segment::open_source(name)? {
                 Opened::File(file) => Ok(file),
-                Opened::Memory(memory, facts) => return Ok(Self::of_memory(memory, facts)),
+                Opened::Memory(memory, facts) => return Ok(Self::of_memory(memory, *facts)),
             },
             (None, _) => streams::standard_input(),
         }

@@ -228,7 +228,8 @@ pub(crate) fn make_named(
     contents: Contents<'_>,
 ) -> io::Result<Directory> {
     let directory = Directory::make(place, mode)?;
-    if contents.options.compares_content() {
+    // Else those who take another way to the same name do so.
+    if contents.options.compares_content() || !names::DIRECTORIES_MOVE {
         sweep_for(place, contents.precious);
     }
     Ok(directory)

@@ -223,15 +223,17 @@ impl Place {
         Self::new(&self.directory, name)
     }
 
-    /// Whether this is the same name in the same directory as that of the source.
+    /// Whether this is the same name in the same directory as that of the source, in whatever
+    /// letters.
     pub(super) fn is_entry(&self, source: Origin<'_>) -> io::Result<bool> {
         match source {
             Origin::Entry { directory, name, .. } => {
-                Ok(name == self.name && directory.facts.id == self.directory.facts.id)
+                Ok(names::are_one(name, &self.name)
+                    && directory.facts.id == self.directory.facts.id)
             }
             Origin::Operand(endpoint) => {
                 let Some(path) = endpoint.path() else { return Ok(false) };
-                if last_component(path) != Some(&self.name) {
+                if !last_component(path).is_some_and(|name| names::are_one(name, &self.name)) {
                     return Ok(false);
                 }
                 let facts = names::facts_of_path(parent_of(path), Follow::Yes)?;

@@ -1,17 +1,19 @@
 //! What each call promises in a place: knowledge as data, and a pure function that applies it.
 //!
-//! The promises are those of the manual pages and of the kernel's documentation, each named. What
-//! nothing documents is not promised here, whatever kernels do.
+//! The promises are those of the manual pages and of the kernel's documentation, and of Windows
+//! those of Microsoft's, each named. What nothing documents is not promised here, whatever kernels
+//! do.
 
 mod rules;
 
 use std::path::Path;
 
 use crate::options::Quoted;
+use crate::sys::family::Family;
 
 use super::flush::SyncMode;
 use super::place::{Device, DeviceKind, Layer, Place, WriteCache};
-use rules::{Effect, GUARANTEES, OPTIONS, SYSTEMS};
+use rules::{Effect, Rules};
 
 /// A call that something is promised of, or nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,11 @@ pub enum Call {
     DirectoryFsync,
     /// `rename` over an existing name.
     Rename,
+    /// On Windows: the same, written through.
+    RenameThrough,
+    /// On Windows: a write that is not buffered, and written through, as one with `O_DIRECT` and
+    /// `O_DSYNC`.
+    Direct,
 }
 
 impl Call {
@@ -32,6 +39,8 @@ impl Call {
             Self::Flush(mode) => mode.as_str(),
             Self::DirectoryFsync => "fsync of the directory",
             Self::Rename => "rename",
+            Self::RenameThrough => "rename, write-through",
+            Self::Direct => "O_DIRECT",
         }
     }
 }
@@ -111,12 +120,13 @@ pub struct Contract {
 
 /// What holds in `place`.
 pub(super) fn contract(place: &Place) -> Contract {
-    let mut collected = Collected::default();
+    let rules = rules::of(place.family);
+    let mut collected = Collected { rules, effects: Vec::new(), warnings: Vec::new() };
     for layer in place.layers() {
         collected.look(layer);
     }
-    let Collected { effects, warnings } = collected;
-    let guarantees = GUARANTEES.into_iter().map(|it| weakened(it, &effects)).collect();
+    let Collected { effects, warnings, .. } = collected;
+    let guarantees = rules.guarantees.iter().map(|it| weakened(*it, &effects)).collect();
     Contract { guarantees, warnings }
 }
 
@@ -145,8 +155,8 @@ fn weakened(guarantee: Guarantee, effects: &[Effect]) -> Guarantee {
 }
 
 /// Collects what is known of each layer.
-#[derive(Default)]
 struct Collected {
+    rules: Rules,
     effects: Vec<Effect>,
     warnings: Vec<Warning>,
 }
@@ -156,29 +166,35 @@ impl Collected {
         let system = place.mount.file_system.as_str();
         let about = Quoted(&place.mount.point).to_string();
         let is_one_of = |systems: &[&str]| systems.iter().any(|other| is_system(system, other));
-        let mut is_known = is_one_of(rules::ON_DEVICES);
-        for rule in SYSTEMS.iter().filter(|rule| is_one_of(rule.systems)) {
+        let rules = self.rules;
+        let mut is_known = is_one_of(rules.on_devices);
+        for rule in rules.systems.iter().filter(|rule| is_one_of(rule.systems)) {
             is_known = true;
             self.effects.push(rule.effect);
             self.warn(rule.warning(&about, format!("it is {system}")));
         }
-        if !is_known {
-            self.warn(rules::UNHEARD_OF.warning(&about, format!("it is {system}")));
+        if let Some((effect, known)) = rules.of_all {
+            self.effects.push(effect);
+            self.warn(known.warning(&about, "this is Wine".to_owned()));
+        } else if !is_known {
+            let (effect, known) = rules.unheard_of;
+            self.effects.push(effect);
+            self.warn(known.warning(&about, format!("it is {system}")));
         }
         if place.journal == Some(false) {
             self.warn(rules::NO_JOURNAL.warning(&about, format!("{system} without a journal")));
         }
-        for rule in OPTIONS.iter().filter(|rule| rule.is_for(system)) {
+        for rule in rules.options.iter().filter(|rule| rule.is_for(system)) {
             if let Some(option) = rule.options.iter().find(|option| place.has_option(option)) {
                 self.effects.push(rule.effect);
-                self.warn(rule.warning(&about, format!("the mount option {option}")));
+                self.warn(rule.warning(&about, format!("{} {option}", rules.has_option)));
             }
         }
         if let Some(below) = &place.below {
             self.look_below(&about, below);
-        } else if place.devices.is_empty() && is_one_of(rules::ON_DEVICES) {
+        } else if place.devices.is_empty() && is_one_of(rules.on_devices) {
             self.effects.push(Effect::CacheUnseen);
-            self.warn(rules::NO_DEVICE.warning(&about, "no block device is found".to_owned()));
+            self.warn(rules.no_device.warning(&about, "no block device is found".to_owned()));
         }
         for device in place.own_devices() {
             self.look_at(device);
@@ -202,7 +218,7 @@ impl Collected {
             }
             DeviceKind::Unseen => {
                 self.effects.push(Effect::CacheUnseen);
-                self.warn(rules::NO_DEVICE.warning(about, "it is not in /sys".to_owned()));
+                self.warn(self.rules.no_device.warning(about, "it is not in /sys".to_owned()));
             }
             DeviceKind::Loop { backing, direct_io } => {
                 let path = Quoted(&backing.path);
@@ -226,18 +242,21 @@ impl Collected {
         match device.write_cache {
             Some(WriteCache::Back) => (),
             Some(WriteCache::Through) => {
-                self.effects.push(Effect::NotSent);
+                let (effect, [of_disk, of_virtual]) = self.rules.write_through;
+                self.effects.push(effect);
                 let found = what("its cache counts as \"write through\"");
-                let known = match device.is_virtual() {
-                    true => rules::WRITE_THROUGH_VIRTUAL,
-                    false => rules::WRITE_THROUGH,
-                };
+                let known = if device.is_virtual() { of_virtual } else { of_disk };
                 self.warn(known.warning(about, found));
+            }
+            Some(WriteCache::Unflushed) => {
+                self.effects.push(Effect::Unflushed);
+                let found = what("its volatile cache is not flushed");
+                self.warn(rules::UNFLUSHED.warning(about, found));
             }
             None => {
                 self.effects.push(Effect::CacheUnseen);
                 let found = "the kernel does not tell how its cache works".to_owned();
-                self.warn(rules::NO_DEVICE.warning(about, found));
+                self.warn(self.rules.no_device.warning(about, found));
             }
         }
     }

@@ -1,4 +1,7 @@
 //! The ways to bring stores to the disk: what each is called, and what carries it out.
+//!
+//! They have the names of the calls of Linux everywhere. On Windows they are what promises the same
+//! there, which [`SyncMode`] tells of each; those that nothing corresponds to are refused.
 
 use std::fmt;
 use std::fs::File;
@@ -6,6 +9,7 @@ use std::io;
 use std::str::FromStr;
 
 use super::by_name::{UnknownName, by_name};
+use crate::sys::family::Family;
 use crate::sys::handle::AsHandle;
 use crate::sys::map::{Mapping, Msync};
 use crate::sys::platform;
@@ -15,25 +19,31 @@ use crate::units::ByteRange;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum SyncMode {
-    /// No call: what munmap(2), close(2) and exit(3) do.
+    /// No call: what munmap(2), close(2) and exit(3) do, and on Windows `UnmapViewOfFile` and
+    /// `CloseHandle`.
     None,
-    /// `msync` with `MS_ASYNC`, of what was stored: msync(2).
+    /// `msync` with `MS_ASYNC`, of what was stored: msync(2). On Windows `FlushViewOfFile`.
     MsyncAsync,
     /// `sync_file_range` with all of its three flags, which waits for the writes that it starts:
-    /// sync_file_range(2).
+    /// sync_file_range(2). Not on Windows.
     SyncFileRange,
     /// Not through a map: a write through a descriptor with `O_DSYNC`, or, as it is done here, a
-    /// `pwritev2` with `RWF_DSYNC`: open(2), readv(2).
+    /// `pwritev2` with `RWF_DSYNC`: open(2), readv(2). On Windows a write by a handle with
+    /// `FILE_FLAG_WRITE_THROUGH`.
     ODsync,
-    /// `msync` with `MS_SYNC`, of what was stored: msync(2).
+    /// `msync` with `MS_SYNC`, of what was stored: msync(2). On Windows `FlushViewOfFile` of what
+    /// was stored, then `FlushFileBuffers` of the file.
     Msync,
-    /// `fdatasync` of the file: fsync(2).
+    /// `fdatasync` of the file: fsync(2). Not on Windows.
     Fdatasync,
-    /// `fsync` of the file: fsync(2).
+    /// `fsync` of the file: fsync(2). On Windows `FlushViewOfFile` of all of the map, since what is
+    /// stored in one is not the file's before, then `FlushFileBuffers` of the file.
     Fsync,
-    /// `fsync` of the file, then of the directory that has its name: fsync(2).
+    /// `fsync` of the file, then of the directory that has its name: fsync(2). On Windows
+    /// `FlushFileBuffers` of both, which promises nothing of the name there.
     FsyncDirectory,
-    /// `syncfs`, of all of the file system: sync(2).
+    /// `syncfs`, of all of the file system: sync(2). Not on Windows, where that takes an
+    /// administrator.
     Syncfs,
 }
 
@@ -92,7 +102,14 @@ impl SyncMode {
 
     /// The call in words.
     #[must_use]
-    pub const fn call(self) -> &'static str {
+    pub const fn call(self, family: Family) -> &'static str {
+        match family {
+            Family::Unix => self.unix_call(),
+            Family::Windows | Family::Wine => self.windows_call(),
+        }
+    }
+
+    const fn unix_call(self) -> &'static str {
         match self {
             Self::None => "no call, as munmap, close and exit",
             Self::MsyncAsync => "msync(MS_ASYNC)",
@@ -103,6 +120,35 @@ impl SyncMode {
             Self::Fsync => "fsync(2)",
             Self::FsyncDirectory => "fsync(2), and that of the directory",
             Self::Syncfs => "syncfs(2)",
+        }
+    }
+
+    const fn windows_call(self) -> &'static str {
+        match self {
+            Self::None => "no call, as UnmapViewOfFile and CloseHandle",
+            Self::MsyncAsync => "FlushViewOfFile",
+            Self::ODsync => "not through a map: a write with FILE_FLAG_WRITE_THROUGH",
+            Self::Msync => "FlushViewOfFile of what was stored, and FlushFileBuffers",
+            Self::Fsync => "FlushViewOfFile of all of the map, and FlushFileBuffers",
+            Self::FsyncDirectory => "FlushFileBuffers, and that of the directory",
+            Self::SyncFileRange | Self::Fdatasync | Self::Syncfs => "not on Windows",
+        }
+    }
+
+    /// Why a family of systems lacks it; `None` where it does not.
+    #[must_use]
+    pub const fn lacking(self, family: Family) -> Option<&'static str> {
+        match self {
+            _ if !family.has_windows_calls() => None,
+            Self::SyncFileRange => {
+                Some("the nearest call of Windows is FlushViewOfFile, which msync-async is there")
+            }
+            Self::Fdatasync => Some(
+                "Windows flushes a file with its metadata, by FlushFileBuffers, which fsync is \
+                 there; only NTFS can leave some of it out, by NtFlushBuffersFileEx",
+            ),
+            Self::Syncfs => Some("to flush a volume of Windows takes an administrator"),
+            _ => None,
         }
     }
 
@@ -117,10 +163,15 @@ impl SyncMode {
     ///
     /// # Errors
     ///
-    /// Those of the call; `Unsupported` for [`ODsync`](Self::ODsync), which flushes only what is
-    /// written with it: `platform::write_through` does.
+    /// Those of the call; `Unsupported` for what the system lacks, and for
+    /// [`ODsync`](Self::ODsync), which flushes only what is written with it:
+    /// `platform::write_through` does.
     pub(crate) fn flush(self, stored: &Stored<'_>) -> io::Result<()> {
         let Stored { file, map, at, len } = *stored;
+        let family = Family::running();
+        if let Some(why) = self.lacking(family) {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, why));
+        }
         match self {
             Self::None => Ok(()),
             Self::MsyncAsync => map.flush(at, len, Msync::Async),
@@ -132,8 +183,17 @@ impl SyncMode {
                 let why = "O_DSYNC flushes what is written, and a store through a map is no write";
                 Err(io::Error::new(io::ErrorKind::Unsupported, why))
             }
+            // The call for maps does not wait for the disk there.
+            Self::Msync if family.has_windows_calls() => {
+                map.flush(at, len, Msync::Sync)?;
+                platform::sync_all(file)
+            }
             Self::Msync => map.flush(at, len, Msync::Sync),
             Self::Fdatasync => platform::sync_data(file),
+            Self::Fsync | Self::FsyncDirectory if family.has_windows_calls() => {
+                map.flush(0, map.len(), Msync::Sync)?;
+                platform::sync_all(file)
+            }
             Self::Fsync | Self::FsyncDirectory => platform::sync_all(file),
             Self::Syncfs => platform::sync_file_system(file),
         }
@@ -143,7 +203,7 @@ impl SyncMode {
     ///
     /// # Errors
     ///
-    /// Those of fsync(2).
+    /// Those of fsync(2), or of `FlushFileBuffers`.
     pub(crate) fn flush_name(self, directory: impl AsHandle) -> io::Result<()> {
         match self {
             Self::FsyncDirectory => platform::sync_all(directory),
@@ -189,12 +249,26 @@ mod tests {
             map.write_at(5000, b"stored").unwrap();
             let flushed = mode.flush(&Stored { file: &file, map: &map, at: 5000, len: 6 });
             let refused = flushed.err().map(|error| error.kind());
-            let expected = (mode == SyncMode::ODsync).then_some(io::ErrorKind::Unsupported);
+            let lacks = mode.lacking(Family::running()).is_some();
+            let expected =
+                (lacks || mode == SyncMode::ODsync).then_some(io::ErrorKind::Unsupported);
             assert_eq!(refused, expected, "{mode}");
         }
     }
 
     #[test]
+    fn what_a_family_lacks_has_a_reason_and_no_call() {
+        for mode in SyncMode::ALL {
+            assert_eq!(mode.lacking(Family::Unix), None, "{mode}");
+            for family in [Family::Windows, Family::Wine] {
+                let lacks = mode.lacking(family).is_some();
+                assert_eq!(lacks, mode.call(family) == "not on Windows", "{mode}");
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(unix)] // Windows flushes a pipe, too: nothing tells there who tries.
     fn a_name_is_flushed_by_one_way_only() {
         // A pipe cannot be flushed: who tries is told.
         let (pipe, _end) = std::io::pipe().unwrap();

@@ -11,10 +11,13 @@ mod flush;
 mod place;
 mod probe;
 mod sector;
+#[cfg(target_os = "linux")]
 pub mod simulated;
 mod statistics;
 pub(crate) mod witness;
 
+pub use crate::sys::disk::Sectors;
+pub use crate::sys::family::Family;
 pub use by_name::UnknownName;
 pub use contract::{Answer, Call, Contract, Guarantee, Warning, Weight};
 pub use flush::SyncMode;

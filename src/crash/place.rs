@@ -4,8 +4,11 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::Endpoint;
-use crate::sys::disks::{Disk, Kernel, number_of};
-use crate::sys::mounts::{MountLine, mount_of};
+use crate::sys::disk::{Disk, Sectors};
+use crate::sys::disks::Kernel;
+use crate::sys::family::Family;
+use crate::sys::mount::MountLine;
+use crate::sys::mounts::mount_of;
 use crate::sys::names::{Follow, Spot};
 
 use super::contract::{Contract, contract};
@@ -18,6 +21,8 @@ const DEPTH_MAX: u32 = 16;
 pub struct Place {
     /// What was looked at.
     pub path: PathBuf,
+    /// Whose calls reach it.
+    pub family: Family,
     /// The mount that it is on.
     pub mount: Mount,
     /// Whether the file system has a journal, where that is told: ext4 does.
@@ -69,6 +74,10 @@ pub struct Device {
     pub rotational: Option<bool>,
     /// What its maker calls it.
     pub model: Option<String>,
+    /// What it is connected by, where that is told: Windows does.
+    pub bus: Option<String>,
+    /// Its sectors, where they are told: Windows does.
+    pub sectors: Option<Sectors>,
     /// The devices that it is made of.
     pub members: Vec<Device>,
 }
@@ -104,8 +113,11 @@ pub enum DeviceKind {
 pub enum WriteCache {
     /// It is volatile, and flushed when someone asks for that.
     Back,
-    /// There is none, or it is not volatile: no flush is ever sent.
+    /// There is none, or it is not volatile: Linux never sends a flush.
     Through,
+    /// It is volatile, and Windows has been told to flush it never, because its power does not
+    /// fail.
+    Unflushed,
 }
 
 /// Finds out what `path` is on. Changes nothing.
@@ -188,6 +200,8 @@ impl Device {
             fua: None,
             rotational: None,
             model: None,
+            bus: None,
+            sectors: None,
             members: Vec::new(),
         }
     }
@@ -208,8 +222,12 @@ impl Look {
             let cause = Cause::Unsupported("its mount is not one that this process can see");
             Error::new(Operation::Resolve, &endpoint, cause)
         })?;
-        let devices: Vec<Device> =
-            self.numbers(&line).into_iter().map(|number| self.device(number, depth)).collect();
+        let devices: Vec<Device> = self
+            .kernel
+            .numbers_of(&line)
+            .into_iter()
+            .map(|number| self.device(number, depth))
+            .collect();
         let below = directory_below(&line).map(|path| self.layer(path, depth));
         let mut mount = Mount {
             id: line.id,
@@ -232,7 +250,8 @@ impl Look {
                 mount.options.push(option);
             }
         }
-        Ok(Place { path: path.to_owned(), mount, journal, devices, below })
+        let path = path.to_owned();
+        Ok(Place { path, family: Family::running(), mount, journal, devices, below })
     }
 
     fn layer(&self, path: PathBuf, depth: u32) -> Layer {
@@ -248,30 +267,6 @@ impl Look {
         Layer { path, place }
     }
 
-    /// The numbers of the devices that a file system is on.
-    fn numbers(&self, line: &MountLine) -> Vec<(u32, u32)> {
-        let of_source = number_of(Path::new(&line.source));
-        let mut numbers = match (line.device, of_source) {
-            // It has several devices, of which one is named.
-            ((0, _), Some(number)) => match self.kernel.disk(number) {
-                Ok(disk) if line.file_system == "btrfs" => self.kernel.members_of_btrfs(&disk.name),
-                _ => vec![number],
-            },
-            ((0, _), None) => Vec::new(),
-            (number, _) => vec![number],
-        };
-        if let ((0, _), [], Some(number)) = (line.device, numbers.as_slice(), of_source) {
-            numbers.push(number);
-        }
-        // XFS may keep its log, and the bytes of some files, on devices of their own.
-        let others = line.super_options.iter().filter_map(|option| {
-            let path = option.strip_prefix("logdev=").or_else(|| option.strip_prefix("rtdev="));
-            number_of(Path::new(path?))
-        });
-        numbers.extend(others);
-        numbers
-    }
-
     fn device(&self, number: (u32, u32), depth: u32) -> Device {
         let Some(depth) = depth.checked_sub(1) else { return Device::unseen(number) };
         let Ok(disk) = self.kernel.disk(number) else { return Device::unseen(number) };
@@ -280,6 +275,7 @@ impl Look {
         let write_cache = match disk.write_cache.as_deref() {
             Some("write back") => Some(WriteCache::Back),
             Some("write through") => Some(WriteCache::Through),
+            Some("write back, not flushed") => Some(WriteCache::Unflushed),
             _ => None,
         };
         Device {
@@ -288,6 +284,8 @@ impl Look {
             fua: disk.fua,
             rotational: disk.rotational,
             model: disk.model,
+            bus: disk.bus,
+            sectors: disk.sectors,
             members,
             name: disk.name,
         }
@@ -306,7 +304,9 @@ impl Look {
             DeviceKind::Raid(level.clone())
         } else if begins(&["zram", "ram"]) {
             DeviceKind::Memory
-        } else if begins(&["nbd", "rbd"]) {
+        } else if disk.bus.as_deref() == Some("Storage Spaces") {
+            DeviceKind::Raid("a storage space".to_owned())
+        } else if begins(&["nbd", "rbd"]) || disk.bus.as_deref() == Some("iSCSI") {
             DeviceKind::Network
         } else {
             DeviceKind::Disk
@@ -341,8 +341,10 @@ mod tests {
         let look = Look { kernel: Kernel::running() };
         let cause = |path: &str, depth| look.layer(path.into(), depth).place.unwrap_err().cause;
         assert!(cause("upper", 5).to_string().starts_with("it is relative"));
-        assert!(cause("/", 0).to_string().starts_with("it is below too many"));
-        assert!(look.layer("/".into(), 1).place.is_ok());
+        let absolute = std::env::temp_dir();
+        let refused = cause(absolute.to_str().unwrap(), 0).to_string();
+        assert!(refused.starts_with("it is below too many"), "{refused}");
+        assert!(look.layer(absolute, 1).place.is_ok());
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 mod doubts;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::Endpoint;
 use crate::report::Flow;
+use crate::sys::family::Family;
 use crate::sys::handle::OwnedHandle;
 use crate::sys::map::{Access, Mapping, cause_of_fault};
 use crate::sys::names::{self, Follow, Spot};
@@ -83,14 +84,19 @@ pub struct Probe {
     pub place: Place,
     /// The times of all calls.
     pub measured: Vec<Measured>,
+    /// The ways to flush that the system lacks, and why they are not measured.
+    pub left_out: Vec<(SyncMode, &'static str)>,
     /// What makes them hard to believe.
     pub doubts: Vec<Doubt>,
 }
 
+/// A call, and what is stored before it.
+type Case = (SyncMode, Extent);
+
 /// Each call that is measured. One with `O_DSYNC` covers what it writes and nothing else, so that
 /// there is none for many pages; of a directory only a new name is news; and `syncfs` would flush
 /// what others have written.
-const CASES: [(SyncMode, Extent); 14] = [
+const CASES: [Case; 14] = [
     (SyncMode::None, Extent::Page),
     (SyncMode::MsyncAsync, Extent::Page),
     (SyncMode::Msync, Extent::Page),
@@ -110,8 +116,9 @@ const CASES: [(SyncMode, Extent); 14] = [
 /// Measures how long each call takes in `directory`, and asks `go_on` between two of them.
 ///
 /// The calls alternate from round to round, each round beginning with another, so that none has
-/// the quiet moments. The file has 4096 pages and no name; the case of a new file makes one,
-/// `.mycp-probe-PROCESS-NUMBER`, and removes it at once.
+/// the quiet moments. The file has 4096 pages and no name where there can be such a file, and else
+/// `.mycp-probe-PROCESS-NUMBER` until it is closed; the case of a new file makes one more of these
+/// names, and removes it at once.
 ///
 /// # Errors
 ///
@@ -123,17 +130,18 @@ pub fn probe(
 ) -> Result<Probe> {
     let place = explain(&directory)?;
     let mut bench = Bench::new(directory.as_ref())?;
-    let mut times: Vec<Vec<Duration>> = vec![Vec::new(); CASES.len()];
+    let (cases, left_out) = cases(Family::running());
+    let mut times: Vec<Vec<Duration>> = vec![Vec::new(); cases.len()];
     for round in 0..options.rounds.max(1) {
-        for index in order_of(round) {
-            let (mode, extent) = CASES[index];
+        for index in order_of(cases.len(), round) {
+            let (mode, extent) = cases[index];
             if go_on() == Flow::Stop {
                 return Err(Error::new(Operation::Flush, &bench.endpoint, Cause::Stopped));
             }
             times[index].push(bench.time(mode, extent)?);
         }
     }
-    let measured: Vec<Measured> = CASES
+    let measured: Vec<Measured> = cases
         .iter()
         .zip(&times)
         .filter_map(|((mode, extent), times)| {
@@ -142,12 +150,20 @@ pub fn probe(
         })
         .collect();
     let doubts = doubts::doubts(&place, &measured);
-    Ok(Probe { place, measured, doubts })
+    Ok(Probe { place, measured, left_out, doubts })
 }
 
-/// The order of the cases in a round: each round begins one further.
-fn order_of(round: u32) -> impl Iterator<Item = usize> {
-    (0..CASES.len()).map(move |turn| (turn + round as usize) % CASES.len())
+/// The cases that a family of systems has, and the ways to flush that it lacks.
+fn cases(family: Family) -> (Vec<Case>, Vec<(SyncMode, &'static str)>) {
+    let has = |(mode, _): &Case| mode.lacking(family).is_none();
+    let lacks = |mode| CASES.iter().find(|case| case.0 == mode)?.0.lacking(family);
+    let left_out = SyncMode::ALL.into_iter().filter_map(|mode| Some((mode, lacks(mode)?)));
+    (CASES.into_iter().filter(has).collect(), left_out.collect())
+}
+
+/// The order of so many cases in a round: each round begins one further.
+fn order_of(count: usize, round: u32) -> impl Iterator<Item = usize> {
+    (0..count).map(move |turn| (turn + round as usize) % count)
 }
 
 /// The file, mapped, and what else is needed to measure.
@@ -155,6 +171,8 @@ struct Bench {
     // Unmapped before the file is closed.
     mapping: Mapping,
     file: File,
+    /// The same, to write through.
+    through: File,
     directory: OwnedHandle,
     endpoint: Endpoint,
     /// The bytes that are stored, different each time, so that nothing below can find them equal.
@@ -179,8 +197,9 @@ impl Bench {
         platform::sync_all(&file).context(Operation::Flush, &endpoint)?;
         let mapping =
             Mapping::file(&file, 0, len, Access::ReadWrite).context(Operation::Map, &endpoint)?;
+        let through = file::to_write_through(&file).context(Operation::Open, &endpoint)?;
         let page = vec![0; page_bytes];
-        Ok(Self { mapping, file, directory, endpoint, page, stores: 0, names })
+        Ok(Self { mapping, file, through, directory, endpoint, page, stores: 0, names })
     }
 
     /// Makes the stores and the call, and returns how long that took.
@@ -193,7 +212,7 @@ impl Bench {
         }
         let started = Instant::now();
         if mode == SyncMode::ODsync {
-            platform::write_through(&self.file, 0, &self.page)
+            platform::write_through(&self.through, 0, &self.page)
                 .context(Operation::Write, &self.endpoint)?;
         } else {
             self.store(extent)?;
@@ -202,7 +221,8 @@ impl Bench {
         let elapsed = started.elapsed();
         if !mode.promises_data() {
             // Else the next call would have to do what this one did not.
-            platform::sync_all(&self.file).context(Operation::Flush, &self.endpoint)?;
+            self.flush(SyncMode::Fsync, Extent::Spread)
+                .context(Operation::Flush, &self.endpoint)?;
         }
         Ok(elapsed)
     }
@@ -228,12 +248,14 @@ impl Bench {
 
     fn time_new_file(&mut self, mode: SyncMode) -> Result<Duration> {
         let started = Instant::now();
+        let make = |name: &OsStr| names::create_new_at(&self.directory, name, 0o600);
         let (file, name) =
-            named(&self.directory, &mut self.names).context(Operation::CreateIn, &self.endpoint)?;
+            named(make, &mut self.names).context(Operation::CreateIn, &self.endpoint)?;
         let flushed = file::write_all_at(&file, &self.page, 0)
             .and_then(|()| platform::sync_all(&file))
             .and_then(|()| mode.flush_name(&self.directory));
         let elapsed = started.elapsed();
+        drop(file);
         // First, so that no error leaves it there.
         let removed = names::unlink_at(&self.directory, &name);
         flushed.context(Operation::Flush, &self.endpoint)?;
@@ -254,24 +276,26 @@ fn fill(file: &File, len: usize, page_bytes: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// The file without a name that was made, or one whose name is gone already, where there can be no
-/// such file.
+/// The file without a name that was made, or one that is gone when it is closed, where there can
+/// be no such file.
 fn unnamed(made: io::Result<File>, directory: &OwnedHandle, names: &mut u32) -> io::Result<File> {
     made.or_else(|_| {
-        let (file, name) = named(directory, names)?;
-        names::unlink_at(directory, &name)?;
-        Ok(file)
+        let make = |name: &OsStr| names::create_temporary_at(directory, name);
+        named(make, names).map(|(file, _)| file)
     })
 }
 
 /// A new file under a name that says whose it is.
-fn named(directory: &OwnedHandle, names: &mut u32) -> io::Result<(File, OsString)> {
+fn named(
+    make: impl Fn(&OsStr) -> io::Result<File>,
+    names: &mut u32,
+) -> io::Result<(File, OsString)> {
     const TRIES: u32 = 1000;
     for _ in 0..TRIES {
         // Of two runs in one directory each has its own.
         let name = OsString::from(format!(".mycp-probe-{}-{names}", std::process::id()));
         *names = names.wrapping_add(1);
-        match names::create_new_at(directory, &name, 0o600) {
+        match make(&name) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => (),
             made => return Ok((made?, name)),
         }
@@ -292,28 +316,43 @@ mod tests {
     fn a_name_that_is_taken_is_passed_over() {
         let directory = tempfile::tempdir().unwrap();
         let handle = Spot::of_path(directory.path()).open_listable(Follow::Yes).unwrap();
-        let (_, first) = named(&handle, &mut 0).unwrap();
-        let (_, second) = named(&handle, &mut 0).unwrap();
+        let make = |name: &OsStr| names::create_new_at(&handle, name, 0o600);
+        let (_, first) = named(make, &mut 0).unwrap();
+        let (_, second) = named(make, &mut 0).unwrap();
         assert_ne!(first, second);
         assert!(first.to_str().unwrap().starts_with(".mycp-probe-"));
     }
 
     #[test]
-    fn the_file_has_no_name() {
+    fn the_file_has_no_name_or_loses_it_when_it_is_closed() {
         let directory = tempfile::tempdir().unwrap();
         let handle = Spot::of_path(directory.path()).open_listable(Follow::Yes).unwrap();
         let unsupported = Err(io::ErrorKind::Unsupported.into());
         for made in [platform::unnamed_file(&handle), unsupported] {
             let file = unnamed(made, &handle, &mut 0).unwrap();
             file::write_all_at(&file, b"x", 0).unwrap();
-            assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+            let count = || std::fs::read_dir(directory.path()).unwrap().count();
+            assert!(Family::running().has_windows_calls() || count() == 0);
+            drop(file);
+            assert_eq!(count(), 0);
         }
+    }
+
+    #[test]
+    fn what_a_family_lacks_is_left_out_and_not_replaced() {
+        let (all, none) = cases(Family::Unix);
+        assert_eq!((all.as_slice(), none.len()), (&CASES[..], 0));
+        let (some, left_out) = cases(Family::Windows);
+        let modes: Vec<_> = left_out.iter().map(|(mode, _)| *mode).collect();
+        assert_eq!(modes, [SyncMode::SyncFileRange, SyncMode::Fdatasync]);
+        assert_eq!(some.len(), 10);
+        assert!(some.iter().all(|case| !modes.contains(&case.0)));
     }
 
     #[test]
     fn each_case_comes_once_at_each_place_of_a_round() {
         let count = CASES.len();
-        let rounds: Vec<Vec<_>> = (0..14).map(|round| order_of(round).collect()).collect();
+        let rounds: Vec<Vec<_>> = (0..14).map(|round| order_of(count, round).collect()).collect();
         for place in 0..count {
             let mut at_place: Vec<_> = rounds.iter().map(|round| round[place]).collect();
             at_place.sort_unstable();
@@ -326,7 +365,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut bench = Bench::new(directory.path()).unwrap();
         let stride = SPREAD * bench.page.len();
-        for (mode, extent) in CASES.into_iter().filter(|case| case.1 != Extent::NewFile) {
+        for (mode, extent) in cases(Family::running()).0 {
+            if extent == Extent::NewFile {
+                continue;
+            }
             let read = |bench: &Bench| {
                 let mut pages = vec![vec![0; bench.page.len()]; PAGES];
                 for (index, page) in pages.iter_mut().enumerate() {

@@ -2,6 +2,3 @@
 
 /// Bytes of a sector, as memory is measured.
 pub(crate) const SECTOR_BYTES: usize = 512;
-
-/// Bytes that a disk writes whole or not at all.
-pub const SECTOR: u64 = SECTOR_BYTES as u64;

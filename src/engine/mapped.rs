@@ -9,7 +9,7 @@ use crate::error::{Cause, Error, Operation};
 use crate::object::{Object, PAGE, is_unsupported};
 use crate::options::EngineName;
 use crate::sys::Errno;
-use crate::sys::map::{Access, Advice, Fault, Mapping, Side, cause_of_fault};
+use crate::sys::map::{self, Access, Advice, Fault, Mapping, Side, cause_of_fault};
 use crate::units::ByteRange;
 
 /// The engine.
@@ -35,6 +35,10 @@ impl Engine for Mapped {
     }
 
     fn probe(&self, job: &Job<'_>) -> Outcome {
+        if !map::REACHES_PAST_END && job.target.len().is_ok_and(|len| len == 0) {
+            // Nothing can be tried before there is a byte.
+            return Outcome::Done;
+        }
         match Maps::new(job, ByteRange::first(1)) {
             Ok(_) => Outcome::Done,
             Err(outcome) => outcome,

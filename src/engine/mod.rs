@@ -200,6 +200,10 @@ pub(crate) struct Lane {
 thread_local! {
     /// The buffer of the last lane of this thread, for the next: making one, and filling it with
     /// zeros, costs as much as copying a small file.
+    #[allow(
+        clippy::missing_const_for_thread_local,
+        reason = "it is const, which the lint does not see where threads have keys for such memory"
+    )]
     static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 

@@ -9,13 +9,14 @@ use clap::ValueHint;
 use serde_json::{Value, json};
 
 use crate::crash::{
-    Answer, Contract, Device, DeviceKind, Guarantee, Layer, Place, Warning, Weight, WriteCache,
-    explain,
+    Answer, Contract, Device, DeviceKind, Guarantee, Layer, Place, Sectors, Warning, Weight,
+    WriteCache, explain,
 };
 use crate::options::Quoted;
 use crate::program;
 use crate::program::say::print;
 use crate::program::table::{paragraph, table};
+use crate::sys::family::Family;
 
 /// What was typed after `explain`.
 #[derive(Debug, clap::Args)]
@@ -50,6 +51,9 @@ fn as_text(place: &Place, contract: &Contract) -> String {
 /// What a path is on, down to the devices.
 pub(super) fn described(place: &Place) -> String {
     let mut text = String::new();
+    if let Some(release) = Family::release() {
+        text += &paragraph("system       ", "             ", &release);
+    }
     describe(&mut text, place, "");
     text
 }
@@ -101,6 +105,8 @@ fn describe_device(text: &mut String, key: &str, device: &Device, indent: &str) 
             .rotational
             .map(|it| (if it { "says that it turns" } else { "does not turn" }).to_owned()),
     );
+    words.extend(device.bus.as_deref().map(|bus| format!("by {bus}")));
+    words.extend(device.sectors.map(sectors));
     let lead = format!("{indent}{key:<13}");
     *text += &paragraph(&lead, &format!("{indent}             "), &words.join(", "));
     let indent = format!("{indent}  ");
@@ -109,6 +115,13 @@ fn describe_device(text: &mut String, key: &str, device: &Device, indent: &str) 
     }
     for member in &device.members {
         describe_device(text, "on", member, &indent);
+    }
+}
+
+fn sectors(Sectors { logical_bytes, physical_bytes }: Sectors) -> String {
+    match logical_bytes == physical_bytes {
+        true => format!("sectors of {logical_bytes} bytes"),
+        false => format!("sectors of {logical_bytes} bytes, {physical_bytes} inside"),
     }
 }
 
@@ -138,6 +151,7 @@ const fn cache_words(cache: WriteCache) -> &'static str {
     match cache {
         WriteCache::Back => "write back",
         WriteCache::Through => "write through",
+        WriteCache::Unflushed => "write back, not flushed",
     }
 }
 
@@ -279,6 +293,9 @@ pub(super) fn place_as_json(place: &Place) -> Value {
         "below": place.below.as_ref().map(layer_as_json),
     });
     put(&mut value, "path", &place.path);
+    if let Some(release) = Family::release() {
+        value["system"] = release.into();
+    }
     value
 }
 
@@ -309,7 +326,7 @@ fn device_as_json(device: &Device) -> Value {
         DeviceKind::Loop { direct_io, .. } => (None, None, Some(*direct_io)),
         _ => (None, None, None),
     };
-    json!({
+    let mut value = json!({
         "name": device.name,
         "kind": match &device.kind {
             DeviceKind::Disk => "disk",
@@ -331,5 +348,14 @@ fn device_as_json(device: &Device) -> Value {
         "direct_io": direct_io,
         "backing": device.backing().map(layer_as_json),
         "members": device.members.iter().map(device_as_json).collect::<Vec<_>>(),
-    })
+    });
+    // What Linux does not tell is left out there.
+    if let Some(bus) = &device.bus {
+        value["bus"] = bus.as_str().into();
+    }
+    if let Some(Sectors { logical_bytes, physical_bytes }) = device.sectors {
+        value["logical_sector_bytes"] = logical_bytes.into();
+        value["physical_sector_bytes"] = physical_bytes.into();
+    }
+    value
 }

@@ -10,14 +10,15 @@ pub(super) struct Live {
     begin: Instant,
     last: Instant,
     last_count: u64,
-    is_shown: bool,
+    /// The characters that are shown.
+    len: usize,
 }
 
 impl Live {
     pub(super) fn new() -> Self {
         let now = Instant::now();
         let is_terminal = io::stderr().is_terminal();
-        Self { is_terminal, begin: now, last: now, last_count: 0, is_shown: false }
+        Self { is_terminal, begin: now, last: now, last_count: 0, len: 0 }
     }
 
     /// Shows the count, unless it did so a moment ago.
@@ -29,16 +30,18 @@ impl Live {
         let new = u128::from(count.saturating_sub(self.last_count));
         let rate = new * 1000 / since.as_millis().max(1);
         let seconds = self.begin.elapsed().as_secs();
+        let line = format!("{seconds} s: {count} {what}, {rate}/s");
+        // Spaces cover what is left of the line before, on consoles without escape sequences, too.
         // Nobody is left to be told if that fails.
-        write!(io::stderr(), "\r\x1b[K{seconds} s: {count} {what}, {rate}/s").ok();
-        (self.last, self.last_count, self.is_shown) = (Instant::now(), count, true);
+        write!(io::stderr(), "\r{line:<0$}", self.len).ok();
+        (self.last, self.last_count, self.len) = (Instant::now(), count, line.len());
     }
 
     /// Takes the line away, before something else is printed.
     pub(super) fn clear(&mut self) {
-        if self.is_shown {
-            write!(io::stderr(), "\r\x1b[K").ok();
-            self.is_shown = false;
+        if self.len > 0 {
+            write!(io::stderr(), "\r{:1$}\r", "", self.len).ok();
+            self.len = 0;
         }
     }
 }

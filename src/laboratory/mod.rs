@@ -5,17 +5,14 @@
 
 mod args;
 mod explain;
-mod explore;
 mod generate;
 mod live;
 mod probe;
-mod recordings;
-mod replay;
-mod report;
 mod shell;
+#[cfg_attr(not(target_os = "linux"), path = "absent.rs")]
+mod simulated;
 mod verify;
 mod witness;
-mod work;
 mod write;
 
 use std::ffi::OsString;
@@ -42,15 +39,15 @@ pub fn run(line: impl Iterator<Item = OsString>) -> ExitCode {
     let done = match &task {
         Task::Command(command) => find_out(command),
         Task::Generate(what) => print_generated(*what),
-        Task::Work(args) => work::run(args),
+        Task::Work(args) => simulated::work(args),
     };
     done.unwrap_or_else(|error| SPEAKER.failure(&error))
 }
 
 fn find_out(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Explore(args) => explore::run(args),
-        Command::Replay(args) => replay::run(args),
+        Command::Explore(args) => simulated::explore(args),
+        Command::Replay(args) => simulated::replay(args),
         Command::Explain(args) => explain::run(args),
         Command::Probe(args) => probe::run(args),
         Command::Witness(args) => witness::run(args),

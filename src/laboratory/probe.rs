@@ -46,7 +46,8 @@ pub(super) fn run(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
     let probed = match (probe(&args.directory, &options, &mut go_on), signals::stop_signal()) {
         (_, Some(signal)) => {
             SPEAKER.say("interrupted");
-            signals::die_of(signal).context("cannot die of the signal")?;
+            // Only a system that has signals can have that; elsewhere the number says the same.
+            signals::die_of(signal).ok();
             return Ok(ExitCode::from(signal.exit_status()));
         }
         (probed, None) => probed?,
@@ -81,6 +82,10 @@ fn as_text(probed: &Probe) -> String {
              right show how they are spread, from 100 ns to 10 s, three to a factor of ten."
         ),
     );
+    for (mode, why) in &probed.left_out {
+        text.push('\n');
+        text += &paragraph("", "  ", &format!("left out: {mode}: {why}."));
+    }
     for doubt in &probed.doubts {
         text.push('\n');
         text += &paragraph("", "  ", &format!("doubt: {}.", words(doubt)));
@@ -182,11 +187,19 @@ fn as_json(probed: &Probe) -> Value {
         };
         json!({"kind": kind, "words": words(doubt)})
     };
-    json!({
+    let mut value = json!({
         "place": place_as_json(&probed.place),
         "measured": probed.measured.iter().map(measured).collect::<Vec<_>>(),
         "doubts": probed.doubts.iter().map(doubt).collect::<Vec<_>>(),
-    })
+    });
+    if !probed.left_out.is_empty() {
+        let left_out = probed.left_out.iter();
+        value["left_out"] = left_out
+            .map(|(mode, why)| json!({"call": mode.as_str(), "reason": why}))
+            .collect::<Vec<_>>()
+            .into();
+    }
+    value
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::options::Quoted;
+use crate::sys::family::Family;
 
 /// A word as a shell takes it. `None` where it cannot be typed as it is printed: what is no UTF-8,
 /// and what has characters that move a terminal's cursor or reorder text.
@@ -13,11 +14,33 @@ pub(super) fn quoted(word: &Path) -> Option<String> {
     }
     // What begins like an option is none behind a directory.
     let begin = if word.starts_with('-') { "./" } else { "" };
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%=".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return Some(format!("{begin}{word}"));
+    let word = format!("{begin}{word}");
+    match Family::running() {
+        Family::Unix => Some(for_unix(word)),
+        Family::Windows | Family::Wine => for_windows(word),
     }
-    Some(format!("'{begin}{}'", word.replace('\'', r"'\''")))
+}
+
+/// For the shells of Unix.
+fn for_unix(word: String) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%=".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word,
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+/// For cmd.exe and PowerShell both; `None` for what one of them would replace between quotation
+/// marks.
+fn for_windows(word: String) -> Option<String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || r"/\._-+:=".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return Some(word);
+    }
+    // A backslash would take its meaning from the mark behind it.
+    let is_changed = |c: char| "\"%!$`".contains(c);
+    let cannot = word.contains(is_changed) || word.ends_with('\\');
+    (!cannot).then(|| format!("\"{word}\""))
 }
 
 /// Whether a character is printed as itself.
@@ -28,12 +51,10 @@ fn is_shown(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsStr;
-    use std::os::unix::ffi::OsStrExt;
-
     use super::*;
 
     #[test]
+    #[cfg(unix)] // Its shell is asked.
     fn a_shell_takes_the_name_as_it_is() {
         for (name, word) in [
             ("dir/ext4-01-copy.recording", "dir/ext4-01-copy.recording"),
@@ -47,14 +68,35 @@ mod tests {
             ("", "''"),
         ] {
             assert_eq!(quoted(Path::new(name)).as_deref(), Some(word));
+            if cfg!(windows) {
+                continue;
+            }
             let echo = ["-c", &format!("printf %s {word}")];
             let said = std::process::Command::new("sh").args(echo).output().unwrap().stdout;
             // The directory that a name like an option has been given is no other.
             let said = String::from_utf8(said).unwrap();
             assert_eq!(said.strip_prefix("./").unwrap_or(&said), name);
         }
-        for name in [&b"a\nb"[..], b"a\xff", b"\x1b[2J", "a\u{202e}b".as_bytes()] {
-            assert_eq!(quoted(Path::new(OsStr::from_bytes(name))), None, "{name:?}");
+        for name in ["a\nb", "\x1b[2J", "a\u{202e}b"] {
+            assert_eq!(quoted(Path::new(name)), None, "{name:?}");
+        }
+        assert_eq!(quoted(Path::new(&crate::sys::samples::not_unicode())), None);
+    }
+
+    #[test]
+    fn both_shells_of_windows_take_a_word_or_it_is_not_offered() {
+        for (name, word) in [
+            (r"C:\dir\x", Some(r"C:\dir\x")),
+            (r"C:\my dir\x", Some("\"C:\\my dir\\x\"")),
+            ("it's", Some("\"it's\"")),
+            ("a,b", Some("\"a,b\"")),
+            ("", Some("\"\"")),
+            (r"my dir\", None),
+            ("%PATH%", None),
+            ("$(x)", None),
+            ("a`b", None),
+        ] {
+            assert_eq!(for_windows(name.to_owned()).as_deref(), word, "{name}");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::bail;
 use clap::{Args, ValueHint};
 
 use super::SPEAKER;
@@ -19,6 +20,7 @@ use crate::crash::witness::writer::{self, Plan, Watch, unused_number};
 use crate::options::Quoted;
 use crate::program::say::print;
 use crate::program::words::{one_of, whole};
+use crate::sys::family::Family;
 use crate::sys::signals;
 
 /// What was typed behind `write`.
@@ -57,7 +59,14 @@ pub(super) struct WriteArgs {
 const SIZE_MIB: u64 = 1 << 32;
 
 /// What a way to store is, for the help.
-const fn what_stores(mode: Mode) -> &'static str {
+fn what_stores(mode: Mode) -> &'static str {
+    match Family::running() {
+        Family::Unix => on_unix(mode),
+        Family::Windows | Family::Wine => on_windows(mode),
+    }
+}
+
+const fn on_unix(mode: Mode) -> &'static str {
     match mode {
         Mode::InPlace(SyncMode::None) => "a store through a map, and nothing else; it may be lost",
         Mode::InPlace(SyncMode::MsyncAsync) => "the same, then msync(MS_ASYNC); it may be lost",
@@ -65,7 +74,7 @@ const fn what_stores(mode: Mode) -> &'static str {
         Mode::InPlace(SyncMode::Fdatasync) => "the same, then fdatasync(2) of the file",
         Mode::InPlace(SyncMode::Fsync) => "the same, then fsync(2) of the file",
         Mode::InPlace(SyncMode::ODsync) => "a write with O_DSYNC",
-        Mode::InPlace(other) => other.call(),
+        Mode::InPlace(other) => other.call(Family::Unix),
         Mode::Direct => "a write with O_DIRECT and O_DSYNC: the disk itself, as near as can be",
         Mode::NewFile => "a new file, flushed, its directory not; the name may be lost",
         Mode::NewFileDirectory => "a new file, flushed, and its directory",
@@ -73,8 +82,32 @@ const fn what_stores(mode: Mode) -> &'static str {
     }
 }
 
+const fn on_windows(mode: Mode) -> &'static str {
+    match mode {
+        Mode::InPlace(SyncMode::None) => "a store through a map, and nothing else; it may be lost",
+        Mode::InPlace(SyncMode::MsyncAsync) => "the same, then FlushViewOfFile; it may be lost",
+        Mode::InPlace(SyncMode::Msync) => {
+            "the same, then FlushViewOfFile of the page and FlushFileBuffers"
+        }
+        Mode::InPlace(SyncMode::Fsync) => {
+            "the same, then FlushViewOfFile of all pages and FlushFileBuffers"
+        }
+        Mode::InPlace(SyncMode::ODsync) => "a write with FILE_FLAG_WRITE_THROUGH",
+        Mode::InPlace(other) => other.call(Family::Windows),
+        Mode::Direct => "the same with FILE_FLAG_NO_BUFFERING: the disk itself, as near as can be",
+        Mode::NewFile => "a new file, flushed; the name may be lost",
+        Mode::NewFileDirectory => "a new file, flushed, and its directory; the name may be lost",
+        Mode::Rename => "a new file, flushed, that replaces another, written through",
+    }
+}
+
 /// Writes until the time is over, a signal comes, or something fails.
 pub(super) fn run(args: &WriteArgs) -> anyhow::Result<ExitCode> {
+    for mode in &args.modes {
+        if let Some(why) = mode.lacking(Family::running()) {
+            bail!("mode {mode} is unsupported here: {why}");
+        }
+    }
     signals::catch_stop()?;
     let plan = Plan {
         modes: modes(&args.modes),
@@ -109,10 +142,13 @@ impl Watch for Watcher<'_> {
     }
 
     fn skipped(&self, skipped: &Skipped) {
-        SPEAKER.say(format_args!(
-            "mode {} is left out, because the file system refuses it: {}",
-            skipped.mode, skipped.reason
-        ));
+        let Skipped { mode, reason } = skipped;
+        match mode.lacking(Family::running()) {
+            Some(why) => SPEAKER.say(format_args!("mode {mode} is left out: {why}")),
+            None => SPEAKER.say(format_args!(
+                "mode {mode} is left out, because the file system refuses it: {reason}"
+            )),
+        }
     }
 
     fn began(&self, layout: &Layout) {
@@ -154,7 +190,11 @@ mod tests {
     fn the_line_for_afterwards_can_be_typed() {
         let line = |directory: &str| line_of_verify("a:7", Path::new(directory));
         assert_eq!(line("/x/y"), "mycp-crash verify --witness a:7 /x/y");
-        assert_eq!(line("it's"), r"mycp-crash verify --witness a:7 'it'\''s'");
+        let expected = match Family::running() {
+            Family::Unix => r"mycp-crash verify --witness a:7 'it'\''s'",
+            Family::Windows | Family::Wine => "mycp-crash verify --witness a:7 \"it's\"",
+        };
+        assert_eq!(line("it's"), expected);
         assert_eq!(line("a\nb"), r"mycp-crash verify, for the directory 'a\nb'");
     }
 

@@ -1,8 +1,7 @@
 //! Free space, and the advisory lock that tells a live temporary from a dead one.
 //!
-//! All use of `fs2` is here, called as `fs2::FileExt::...`, because std has methods of the same
-//! names. Its `allocate` and `duplicate` are not used: the first reports a wrong error, the second
-//! loses close-on-exec.
+//! Of `fs2` only locks and free space are used: its `allocate` reports a wrong error, and its
+//! `duplicate` loses close-on-exec.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -34,7 +33,7 @@ pub(crate) enum Locked {
 ///
 /// Any but those that [`Locked`] tells.
 pub(crate) fn try_lock(file: &File) -> io::Result<Locked> {
-    match fs2::FileExt::try_lock_exclusive(file) {
+    match locks::try_lock(file) {
         Ok(()) => Ok(Locked::Held),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Locked::Busy),
         Err(error) => match Errno::from_io_error(&error) {
@@ -45,6 +44,20 @@ pub(crate) fn try_lock(file: &File) -> io::Result<Locked> {
             _ => Err(error),
         },
     }
+}
+
+/// Locks what has a name in a directory, or is to have it, where a directory itself cannot be
+/// locked; `None` where it can. The lock is held until the file is closed.
+///
+/// # Errors
+///
+/// Those of making the lock.
+pub(crate) fn try_lock_name(
+    directory: &impl AsHandle,
+    name: Option<&OsStr>,
+) -> io::Result<Option<(Locked, File)>> {
+    let locked = locks::try_lock_name(directory, name)?;
+    Ok(locked.map(|(is_held, file)| (if is_held { Locked::Held } else { Locked::Busy }, file)))
 }
 
 /// The process that has locked the file, where the system tells: it may take more than one look,
@@ -85,7 +98,7 @@ pub(crate) fn lock_directory(directory: impl AsHandle) -> io::Result<File> {
 ///
 /// Those of flock(2).
 pub(crate) fn unlock(file: &File) -> io::Result<()> {
-    fs2::FileExt::unlock(file)
+    locks::unlock(file)
 }
 
 /// Far longer than it takes to rename two files and to flush their directory.

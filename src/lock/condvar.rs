@@ -17,8 +17,10 @@ pub struct Condvar {
     place: Place,
 }
 
-const LABEL: Label = Label { kind: 0x4356_0100, bytes: OFFSET + 4 };
+const LABEL: Label = Label { kind: 0x4356_0100, bytes: OFFSET + futex::BYTES };
 const OFFSET: usize = Label::BYTES;
+
+const _: () = assert!(LABEL.bytes as u64 <= Condvar::BYTES);
 
 /// How long is waited before the mutex is looked after.
 const LOOK_AFTER: Duration = Duration::from_millis(100);
@@ -34,10 +36,7 @@ impl Condvar {
     ///
     /// [`LockError::NotALock`] where the place has too few bytes.
     pub fn create(place: Place) -> Result<Self, LockError> {
-        LABEL.make(&place, || {
-            place.word(OFFSET).store(0, Ordering::SeqCst);
-            Ok(())
-        })?;
+        LABEL.make(&place, || futex::init(&place, OFFSET))?;
         Ok(Self { place })
     }
 
@@ -73,7 +72,7 @@ impl Condvar {
             let mutex = guard.mutex();
             drop(guard);
             let slice = Wait::until(deadline).duration().unwrap_or(LOOK_AFTER).min(LOOK_AFTER);
-            futex::wait(self.place.word(OFFSET), seen, slice)?;
+            futex::wait(&self.place, OFFSET, seen, slice)?;
             guard = match mutex.lock(Wait::until(deadline)) {
                 // It was free in the last moment, perhaps: what is waited for may be there.
                 Err(LockError::TimedOut) => mutex.lock(Wait::No)?,
@@ -83,7 +82,7 @@ impl Condvar {
         Ok(guard)
     }
 
-    /// Tells one of those who wait. Called with the mutex held, so that nobody misses it.
+    /// Tells one of those who wait, at least. Called with the mutex held, so that nobody misses it.
     ///
     /// # Errors
     ///
@@ -102,7 +101,6 @@ impl Condvar {
     }
 
     fn notify(&self, count: u32) -> Result<(), LockError> {
-        self.place.word(OFFSET).fetch_add(1, Ordering::SeqCst);
-        Ok(futex::wake(self.place.word(OFFSET), count)?)
+        Ok(futex::advance(&self.place, OFFSET, count)?)
     }
 }

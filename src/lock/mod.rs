@@ -11,8 +11,12 @@
 //! | [`RwLock`] | in a segment | of a writer the next one is told; a reader breaks nothing |
 //! | [`Condvar`] | in a segment | who waits is told, by its mutex |
 //! | [`Semaphore`], System V | by key | what it had taken is given back by the kernel |
-//! | [`Semaphore`], POSIX | by name | what it had taken is gone: do not wait for ever |
+//! | [`Semaphore`], POSIX, Windows | by name | what it had taken is gone: do not wait for ever |
 //! | [`RecordLock`] | on bytes of a file or a POSIX object | it is free |
+//!
+//! On Windows the locks in a segment work among all processes that may open each other's objects of
+//! the kernel: those of one user. What waits there is an object whose name is in the segment, and
+//! goes when nobody uses it; that an owner died is in the segment, too.
 //!
 //! A panic is no such death: while a thread unwinds, its guards give their locks up as if all were
 //! whole, so that what panics with one is to be caught and repaired by itself.
@@ -23,8 +27,12 @@
 //! use mycp::lock::{Mutex, Place, Wait};
 //! use mycp::shm::{self, Creation, Segment, SegmentName};
 //!
+//! # #[cfg(unix)]
 //! let name: SegmentName = format!("shm:/mycp-lock-{}", std::process::id()).parse()?;
+//! # #[cfg(windows)]
+//! # let name: SegmentName = format!("win:Local\\mycp-lock-{}", std::process::id()).parse()?;
 //! let segment = Segment::options().creation(Creation::New { len: 4096 }).open(&name)?;
+//! # #[cfg(unix)]
 //! shm::remove(&name)?;
 //! let region = segment.map()?;
 //! // SAFETY: nothing but this lock uses the first 64 bytes.
@@ -47,7 +55,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-pub use crate::options::SemaphoreName;
+pub use crate::options::{LockWait as Wait, SemaphoreName};
 pub use crate::sys::place::{PLACE_ALIGNMENT, Place, SharedMemory};
 pub use condvar::Condvar;
 pub use mutex::{Abandoned, Mutex, MutexGuard};
@@ -55,18 +63,9 @@ pub use record::{RecordLock, Sharing};
 pub use rwlock::{AbandonedWrite, ReadGuard, RwLock, WriteGuard};
 pub use semaphore::{Permit, Semaphore};
 
-pub(crate) use advisory::{Locked, free_bytes, holder, lock_directory, try_lock, unlock};
-
-/// How long a lock is waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wait {
-    /// Not at all.
-    No,
-    /// So long.
-    For(Duration),
-    /// Until it can be had.
-    Forever,
-}
+pub(crate) use advisory::{
+    Locked, free_bytes, holder, lock_directory, try_lock, try_lock_name, unlock,
+};
 
 impl Wait {
     /// When it ends; `None` is never.

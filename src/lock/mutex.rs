@@ -3,7 +3,8 @@
 use std::marker::PhantomData;
 
 use super::{Label, LockError, Place, Wait};
-use crate::sys::robust::{self, Acquired, MUTEX_BYTES};
+use crate::sys::acquired::Acquired;
+use crate::sys::robust::{self, MUTEX_BYTES};
 
 /// A lock in a segment that one thread of all processes has at a time.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub struct Abandoned(MutexGuard);
 
 const LABEL: Label = Label { kind: 0x4d58_0100, bytes: OFFSET + MUTEX_BYTES };
 const OFFSET: usize = Label::BYTES;
+
+const _: () = assert!(LABEL.bytes as u64 <= Mutex::BYTES);
 
 impl Mutex {
     /// Bytes that a place needs.

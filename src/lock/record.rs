@@ -27,6 +27,7 @@ pub enum Sharing {
 #[must_use = "dropping it gives the lock up"]
 pub struct RecordLock {
     file: File,
+    range: ByteRange,
 }
 
 impl RecordLock {
@@ -62,7 +63,7 @@ impl RecordLock {
         let file = locks::reopened(handle::of(&file))?;
         let is_exclusive = sharing == Sharing::Exclusive;
         if locks::lock_range(&file, range, is_exclusive, wait.duration())? {
-            Ok(Self { file })
+            Ok(Self { file, range })
         } else {
             Err(LockError::TimedOut)
         }
@@ -73,7 +74,7 @@ impl Drop for RecordLock {
     fn drop(&mut self) {
         // Closing is not enough: a process that another thread is about to start has the file
         // until it executes its program. Where this fails, closing has to do.
-        drop(locks::unlock_ranges(&self.file));
+        drop(locks::unlock_range(&self.file, self.range));
     }
 }
 
@@ -83,9 +84,10 @@ mod tests {
 
     #[test]
     fn it_is_given_up_even_if_a_child_has_inherited_the_file() {
-        let file = tempfile::tempfile().unwrap();
+        // Windows shares one without a name with nobody.
+        let file = tempfile::NamedTempFile::new().unwrap();
         let all = ByteRange::first(100);
-        let lock = || RecordLock::lock(&file, all, Sharing::Exclusive, Wait::No);
+        let lock = || RecordLock::lock(file.as_file(), all, Sharing::Exclusive, Wait::No);
         let held = lock().unwrap();
         // As fork(2) does it.
         let inherited = held.file.try_clone().unwrap();

@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::{Label, LockError, Place, Wait};
-use crate::sys::robust::{self, Acquired, MUTEX_BYTES};
+use crate::sys::acquired::Acquired;
+use crate::sys::robust::{self, MUTEX_BYTES};
 
 /// A lock in a segment that up to 64 threads of all processes have for reading at a time, or one
 /// for writing.
@@ -69,7 +70,7 @@ const fn slot(number: usize) -> usize {
 }
 
 const _: () = assert!(GATE + MUTEX_BYTES <= slot(0));
-const _: () = assert!(slot(READERS_MAX) <= 4160);
+const _: () = assert!(slot(READERS_MAX) as u64 <= RwLock::BYTES);
 
 impl RwLock {
     /// Bytes that a place needs.

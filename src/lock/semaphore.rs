@@ -5,14 +5,17 @@ use std::io;
 use super::{LockError, Wait};
 use crate::options::{SemaphoreName, SystemVName};
 use crate::sys::Errno;
-use crate::sys::semaphores::{self, PosixSemaphore, SystemVSemaphore};
+use crate::sys::semaphores::{self, PosixSemaphore, SystemVSemaphore, WindowsSemaphore};
 use crate::sys::sysv;
 
 /// A number of things that processes take and give back.
 ///
-/// The two kinds differ in what becomes of what a killed process had taken: a System V semaphore
-/// gets it back from the kernel (`SEM_UNDO`); of a POSIX semaphore it is gone, so that whoever
-/// uses one should not wait for ever.
+/// The kinds differ in what becomes of what a killed process had taken: a System V semaphore gets
+/// it back from the kernel (`SEM_UNDO`); of a POSIX semaphore and one of Windows it is gone, so
+/// that whoever uses one should not wait for ever.
+///
+/// One of Windows goes with the last process that has it open, and its count with it: whoever
+/// makes it keeps this value.
 #[derive(Debug)]
 pub struct Semaphore {
     kind: Kind,
@@ -22,6 +25,7 @@ pub struct Semaphore {
 enum Kind {
     Posix(PosixSemaphore),
     SystemV(SystemVSemaphore),
+    Windows(WindowsSemaphore),
 }
 
 /// One that was taken, given back when it is dropped.
@@ -42,6 +46,7 @@ impl Semaphore {
         let kind = match name {
             SemaphoreName::Posix(name) => Kind::Posix(PosixSemaphore::open(name)?),
             SemaphoreName::SystemV(name) => Kind::SystemV(found(name)?.ready()?),
+            SemaphoreName::Windows(name) => Kind::Windows(WindowsSemaphore::open(name)?),
         };
         Ok(Self { kind })
     }
@@ -51,7 +56,8 @@ impl Semaphore {
     /// # Errors
     ///
     /// What the system says: that there is one, that a limit is reached. `InvalidInput` for more
-    /// than 32,767, the highest count of both kinds.
+    /// than 32,767, the highest count of all kinds; `Unsupported` for a mode of one of Windows that
+    /// is not 0600.
     pub fn create(name: &SemaphoreName, count: u16, mode: u32) -> Result<Self, LockError> {
         if count > i16::MAX.cast_unsigned() {
             return Err(io::Error::from(io::ErrorKind::InvalidInput).into());
@@ -65,8 +71,11 @@ impl Semaphore {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, why).into());
             }
             SemaphoreName::SystemV(name) => {
-                let key = sysv::key_of(name)?.unwrap_or(libc::IPC_PRIVATE);
+                let key = sysv::key_of(name)?.unwrap_or(sysv::PRIVATE);
                 Kind::SystemV(SystemVSemaphore::make(key, count, mode)?)
+            }
+            SemaphoreName::Windows(name) => {
+                Kind::Windows(WindowsSemaphore::make(name, count, mode)?)
             }
         };
         Ok(Self { kind })
@@ -76,11 +85,15 @@ impl Semaphore {
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// What the system says; `Unsupported` for one of Windows, which goes with its last handle.
     pub fn remove(name: &SemaphoreName) -> Result<(), LockError> {
         match name {
             SemaphoreName::Posix(name) => Ok(semaphores::unlink(name)?),
             SemaphoreName::SystemV(name) => Ok(found(name)?.remove()?),
+            SemaphoreName::Windows(_) => {
+                let why = "a semaphore of Windows goes with its last handle, and not before";
+                Err(io::Error::new(io::ErrorKind::Unsupported, why).into())
+            }
         }
     }
 
@@ -88,7 +101,7 @@ impl Semaphore {
     #[must_use]
     pub fn id(&self) -> Option<i32> {
         match &self.kind {
-            Kind::Posix(_) => None,
+            Kind::Posix(_) | Kind::Windows(_) => None,
             Kind::SystemV(semaphore) => Some(semaphore.id()),
         }
     }
@@ -103,6 +116,7 @@ impl Semaphore {
         let is_taken = match &self.kind {
             Kind::Posix(semaphore) => semaphore.acquire(wait)?,
             Kind::SystemV(semaphore) => semaphore.acquire(wait)?,
+            Kind::Windows(semaphore) => semaphore.acquire(wait)?,
         };
         if is_taken { Ok(Permit { semaphore: self }) } else { Err(LockError::TimedOut) }
     }
@@ -117,6 +131,7 @@ impl Semaphore {
         match &self.kind {
             Kind::Posix(semaphore) => Ok(semaphore.release()?),
             Kind::SystemV(semaphore) => Ok(semaphore.release()?),
+            Kind::Windows(semaphore) => Ok(semaphore.release()?),
         }
     }
 
@@ -129,6 +144,7 @@ impl Semaphore {
         match &self.kind {
             Kind::Posix(semaphore) => Ok(semaphore.count()?),
             Kind::SystemV(semaphore) => Ok(semaphore.count()?),
+            Kind::Windows(semaphore) => Ok(semaphore.count()?),
         }
     }
 }
@@ -150,7 +166,7 @@ impl Drop for Permit<'_> {
 /// An existing one, whether it has its count or not.
 fn found(name: &SystemVName) -> io::Result<SystemVSemaphore> {
     if let SystemVName::Id(id) = name {
-        return Ok(SystemVSemaphore::by_id(*id));
+        return SystemVSemaphore::by_id(*id);
     }
     // Without a key none is found; its identifier leads to it.
     let key = sysv::key_of(name)?.ok_or(io::Error::from(Errno::NOENT))?;

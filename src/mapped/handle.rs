@@ -9,7 +9,7 @@ use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::{Endpoint, ObjectId};
 use crate::sync::lock;
 use crate::sys::file::{self, Kind};
-use crate::sys::map::{Access, Advice, Fault, Mapping, Side, cause_of_fault};
+use crate::sys::map::{Access, Advice, Fault, Mapping, Msync, Side, cause_of_fault};
 use crate::units::ByteRange;
 
 /// Bytes in a window, and what its offset is a multiple of.
@@ -87,6 +87,19 @@ impl Handle {
         Ok(len)
     }
 
+    /// Flushes what is stored through the window that is mapped: on Windows only this view knows
+    /// all of what that is (`FlushViewOfFile`).
+    pub(super) fn flush_window(&self, how: Msync) -> Result<()> {
+        let window = lock(&self.cached).window.clone();
+        match window {
+            Some(window) => {
+                let flushed = window.mapping.flush(0, window.mapping.len(), how);
+                flushed.map_err(|error| self.error(Operation::Flush, error).at(window.range))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The range, if the file has it.
     pub(super) fn range(&self, operation: Operation, offset: u64, len: u64) -> Result<ByteRange> {
         let range = ByteRange::new(offset, len)
@@ -119,6 +132,14 @@ impl Handle {
             let window = self
                 .window(rest.start())
                 .map_err(|error| self.error(Operation::Map, error).at(rest))?;
+            let window = match window {
+                Ok(window) => window,
+                // Cut since its length was looked at.
+                Err(len) => {
+                    let missing = ByteRange::between(rest.start(), range.end());
+                    return Err(self.error(operation, Cause::Shrank { len }).at(missing));
+                }
+            };
             let part = rest.intersection(window.range);
             act(&window, part)?;
             rest = rest.skip(part.len());
@@ -131,26 +152,41 @@ impl Handle {
         Ok(())
     }
 
-    /// The window that has `offset`. It may go past the end of the file, where nothing is touched
-    /// unless the file shrinks.
-    fn window(&self, offset: u64) -> io::Result<Arc<Window>> {
+    /// The window that has `offset`; the length of the file if that is behind its end.
+    ///
+    /// None goes past the end, which not every system can map.
+    fn window(&self, offset: u64) -> io::Result<std::result::Result<Arc<Window>, u64>> {
         let mut cached = self.cached();
         if let Some(window) = &cached.window
             && !window.range.intersection(ByteRange::between(offset, offset + 1)).is_empty()
         {
-            return Ok(Arc::clone(window));
+            return Ok(Ok(Arc::clone(window)));
         }
         // The old one first, so that a handle never has two.
         cached.window = None;
-        let start = offset - offset % WINDOW_BYTES;
-        let mapping = Mapping::file(&self.file, start, index(WINDOW_BYTES), self.access)?;
-        let window = Window { range: ByteRange::between(start, start + WINDOW_BYTES), mapping };
+        let mut len = file::facts(&self.file)?.len;
+        let (range, mapping) = loop {
+            if offset >= len {
+                return Ok(Err(len));
+            }
+            let start = offset - offset % WINDOW_BYTES;
+            let range = ByteRange::between(start, len.min(start + WINDOW_BYTES));
+            match Mapping::file(&self.file, start, index(range.len()), self.access) {
+                Ok(mapping) => break (range, mapping),
+                Err(error) => match file::facts(&self.file)?.len {
+                    // Cut meanwhile, which may be all that was wrong.
+                    shorter if shorter < len => len = shorter,
+                    _ => return Err(error),
+                },
+            }
+        };
+        let window = Window { range, mapping };
         if let Some((range, advice)) = cached.pattern {
             window.advise(range, advice)?;
         }
         let window = Arc::new(window);
         cached.window = Some(Arc::clone(&window));
-        Ok(window)
+        Ok(Ok(window))
     }
 
     fn cached(&self) -> MutexGuard<'_, Cached> {

@@ -127,6 +127,10 @@ pub(crate) fn apply_preserved<'a>(
     if [mode, ownership, xattr, context] == [Keep::No; 4] {
         return Ok(());
     }
+    if !attributes::HAS_OWNERS {
+        losses.add_wanted(ownership, Lost::Ownership);
+        losses.add_wanted(mode, Lost::Acl);
+    }
     let owner = match (ownership, at_end) {
         (Keep::No, _) => Owner::Kept,
         (_, ModeAtEnd::Known(birth)) if (birth.uid, birth.gid) == owners(source_attributes) => {
@@ -187,8 +191,9 @@ pub(crate) fn stamp_times(
     if keep == Keep::No {
         return Ok(());
     }
-    let Attributes { accessed, modified, .. } = *source_attributes;
-    let set = attributes::set_times(target.file, accessed, modified);
+    let Attributes { accessed, modified, born, .. } = *source_attributes;
+    let set = attributes::set_times(target.file, accessed, modified)
+        .and_then(|()| born.map_or(Ok(()), |born| attributes::set_born(target.file, born)));
     losses.insist(keep, Lost::Timestamps, set).context(Operation::SetTimes, target.endpoint)
 }
 
@@ -401,6 +406,13 @@ impl Losses {
     /// What was lost, each once.
     pub(crate) fn into_warnings(self) -> impl Iterator<Item = Warning> {
         self.0.into_iter().map(Warning::NotKept)
+    }
+
+    /// Notes what cannot be kept at all, if it was asked for.
+    fn add_wanted(&mut self, keep: Keep, lost: Lost) {
+        if keep != Keep::No {
+            self.add(lost);
+        }
     }
 
     fn add(&mut self, lost: Lost) {

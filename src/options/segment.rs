@@ -43,6 +43,19 @@ pub enum SegmentName {
     Anonymous(Arc<str>),
 }
 
+/// What a segment is opened for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SegmentAccess {
+    /// Reading.
+    Read,
+    /// Reading and writing.
+    #[default]
+    ReadWrite,
+}
+
+/// The mode of a new segment: its owner may read and write it.
+pub const SEGMENT_MODE: u32 = 0o600;
+
 /// A name for shm_open(3), without its slash.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PosixName(Arc<OsStr>);
@@ -70,7 +83,8 @@ pub enum SystemVName {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(i32);
 
-/// The name of a Windows section: `Local\name` or `Global\name`.
+/// The name of a Windows section or semaphore: `Local\name`, of this session of the user, or
+/// `Global\name`, of all.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SectionName(Arc<str>);
 
@@ -146,7 +160,7 @@ impl SectionName {
     pub fn new(name: &str) -> Result<Self, NameError> {
         let bare = name.strip_prefix("Local\\").or_else(|| name.strip_prefix("Global\\"));
         let why = match bare {
-            None => "a section is Local\\NAME or Global\\NAME",
+            None => "a name is Local\\NAME or Global\\NAME",
             Some("") => "a name has at least one character",
             Some(bare) if bare.contains('\\') => "a name has no other backslash",
             Some(bare) if bare.contains('\0') => "a name has no NUL",
@@ -222,7 +236,8 @@ impl SegmentName {
         }
         let Some(rest) = text.strip_prefix("sysv:") else {
             return Err(wrong(
-                "a segment is shm:/NAME, sysv:key=KEY, sysv:id=ID or sysv:ftok=PATH,N",
+                "a segment is shm:/NAME, sysv:key=KEY, sysv:id=ID, sysv:ftok=PATH,N or \
+                 win:Local\\NAME",
             ));
         };
         let name = match rest.split_once('=') {
@@ -311,7 +326,10 @@ mod tests {
             ("sysv:id=0", "'sysv:id=0'"),
             ("sysv:ftok=/a,b,7", "'sysv:ftok=/a,b,7'"),
             ("sysv:private", "'sysv:private'"),
-            ("win:Local\\name", "'win:Local\\\\name'"),
+            (
+                r"win:Local\name",
+                if cfg!(windows) { r"'win:Local\name'" } else { r"'win:Local\\name'" },
+            ),
         ] {
             assert_eq!(spelled(word), spelling, "{word}");
             let name = word.parse::<SegmentName>().unwrap();

@@ -4,10 +4,12 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::Path;
 
-use super::segment::{NameError, PosixName, SegmentName, SystemVName, behind};
+use super::segment::{
+    NameError, PosixName, SEGMENT_MODE, SectionName, SegmentName, SystemVName, behind,
+};
 use super::{LockWait, Quoted};
 
-/// The name of a semaphore: `sem:/name`, or a System V one spelled as segments are.
+/// The name of a semaphore: `sem:/name`, or one of System V or of Windows, spelled as segments are.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SemaphoreName {
@@ -15,12 +17,15 @@ pub enum SemaphoreName {
     Posix(PosixName),
     /// The first of a System V set (semget(2)).
     SystemV(SystemVName),
+    /// One of Windows (CreateSemaphoreW), `win:Local\name` or `win:Global\name`.
+    Windows(SectionName),
 }
 
 /// Names of semaphores have `sem.` before them where they are kept.
 const SEMAPHORE_NAME_BYTES_MAX: usize = 251;
 
-const NO_SEMAPHORE: &str = "a semaphore is sem:/NAME, sysv:key=KEY, sysv:id=ID or sysv:ftok=PATH,N";
+const NO_SEMAPHORE: &str =
+    "a semaphore is sem:/NAME, sysv:key=KEY, sysv:id=ID, sysv:ftok=PATH,N or win:Local\\NAME";
 
 impl SemaphoreName {
     /// The semaphore that a word names.
@@ -31,12 +36,12 @@ impl SemaphoreName {
     pub fn new(word: impl AsRef<OsStr>) -> Result<Self, NameError> {
         let word = word.as_ref();
         let Some(name) = behind(word, "sem:") else {
-            if behind(word, "sysv:").is_some()
-                && let SegmentName::SystemV(name) = SegmentName::new(word)?
-            {
-                return Ok(Self::SystemV(name));
-            }
-            return Err(NameError::new(word, NO_SEMAPHORE));
+            let is_kind = ["sysv:", "win:"].into_iter().any(|it| behind(word, it).is_some());
+            return match is_kind.then(|| SegmentName::new(word)).transpose()? {
+                Some(SegmentName::SystemV(name)) => Ok(Self::SystemV(name)),
+                Some(SegmentName::Section(name)) => Ok(Self::Windows(name)),
+                _ => Err(NameError::new(word, NO_SEMAPHORE)),
+            };
         };
         let name = PosixName::new(name).map_err(|error| error.of(word))?;
         if name.as_os_str().len() > SEMAPHORE_NAME_BYTES_MAX {
@@ -63,6 +68,7 @@ impl fmt::Display for SemaphoreName {
                 fmt::Display::fmt(&Quoted(Path::new(&spelling)), f)
             }
             Self::SystemV(name) => fmt::Display::fmt(&SegmentName::SystemV(name.clone()), f),
+            Self::Windows(name) => fmt::Display::fmt(&SegmentName::Section(name.clone()), f),
         }
     }
 }
@@ -80,7 +86,7 @@ pub struct SegmentChoices {
 
 impl Default for SegmentChoices {
     fn default() -> Self {
-        Self { mode: 0o600, guarding: Guarding::No, wait: LockWait::Forever }
+        Self { mode: SEGMENT_MODE, guarding: Guarding::No, wait: LockWait::Forever }
     }
 }
 
@@ -90,8 +96,8 @@ pub enum Guarding {
     /// Nothing.
     #[default]
     No,
-    /// A record lock on all bytes of POSIX objects: a shared one of the source, an exclusive one
-    /// of the target.
+    /// A record lock on all bytes of POSIX objects, and of no other segments: a shared one of the
+    /// source, an exclusive one of the target.
     Record,
     /// A semaphore, of which one is taken.
     Semaphore(SemaphoreName),
@@ -116,6 +122,10 @@ mod tests {
             ("sysv:key=7", "'sysv:key=0x00000007'"),
             ("sysv:id=7", "'sysv:id=7'"),
             ("sysv:ftok=/a,7", "'sysv:ftok=/a,7'"),
+            (
+                r"win:Local\name",
+                if cfg!(windows) { r"'win:Local\name'" } else { r"'win:Local\\name'" },
+            ),
         ] {
             assert_eq!(spelled(word), spelling, "{word}");
         }
@@ -128,8 +138,9 @@ mod tests {
     fn what_is_no_name_is_called_as_it_was_spelled() {
         assert_eq!(spelled("sem:/a/b"), "'sem:/a/b': a name has no slash but the first");
         assert_eq!(spelled("sem:"), "'sem:': a name has at least one character");
+        assert!(spelled("win:name").ends_with(": a name is Local\\NAME or Global\\NAME"));
         assert!(spelled("sysv:key=x").ends_with(": a key is a number of 32 bits"));
-        for word in ["name", "", "shm:/name", "win:Local\\name"] {
+        for word in ["name", "", "shm:/name"] {
             assert!(spelled(word).ends_with(NO_SEMAPHORE), "{}", spelled(word));
         }
     }

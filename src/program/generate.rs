@@ -54,7 +54,17 @@ fn manual(command: Command, status: &str) -> io::Result<String> {
     let mut last = Vec::new();
     page.render_extra_section(&mut last)?;
     page.render_version_section(&mut last)?;
-    Ok(as_text(text)? + &as_text(last)?.replace(".SH EXTRA\n", &format!(".SH \"{status}\"\n")))
+    let text = with_plain_headings(&as_text(text)?);
+    Ok(text + &as_text(last)?.replace(".SH EXTRA\n", &format!(".SH \"{status}\"\n")))
+}
+
+/// clap_mangen 0.3 leaves backslashes in headings, where roff takes them for its own.
+fn with_plain_headings(text: &str) -> String {
+    let lines = text.lines().map(|line| match line.starts_with(".SH ") {
+        true => line.replace('\\', "\\(rs") + "\n",
+        false => format!("{line}\n"),
+    });
+    lines.collect()
 }
 
 /// The section of a subcommand: what it does, how it is called, its options.

@@ -18,11 +18,13 @@ const ABOUT: &str = "\
 Lists, shows, makes and removes shared memory";
 
 const ABOUT_LONG: &str = "\
-Lists, shows, makes and removes shared memory, POSIX objects and System V segments. mycp copies \
-them: mycp shm:/NAME FILE.
+Lists, shows, makes and removes shared memory: POSIX objects and System V segments, and, on \
+Windows, sections. mycp copies them: mycp shm:/NAME FILE.
 
 An OBJECT is spelled shm:/NAME, sysv:key=KEY, sysv:id=ID or sysv:ftok=PATH,N; keys are decimal or \
-begin with 0x.";
+begin with 0x. A section is win:Local\\NAME, of this session, or win:Global\\NAME, of all. It goes \
+with the last process that has it open: it is made, held and shown, but neither listed nor \
+removed.";
 
 const AFTER: &str = "\
 Exit status: 0 done; 1 something failed, or the command line is wrong.";
@@ -35,6 +37,7 @@ mycp-shm <COMMAND> [OPTION]...
 #[derive(Debug, Parser)]
 #[command(
     name = "mycp-shm",
+    bin_name = "mycp-shm",
     version,
     about = ABOUT,
     long_about = ABOUT_LONG,
@@ -69,7 +72,8 @@ pub(super) enum Command {
     /// Make a segment
     ///
     /// Its memory is reserved and zero. A POSIX object gets its name when it has its bytes. It
-    /// stays until it is removed, or the system ends.
+    /// stays until it is removed, or the system ends. A section has whole pages, and stays as long
+    /// as a process has it open: with --hold this one does.
     Create(CreateArgs),
     /// Remove segments
     ///

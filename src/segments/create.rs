@@ -1,15 +1,18 @@
 //! `create`: makes a segment.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::args;
 use super::words::object;
-use crate::options::{SegmentName, SystemVName};
+use crate::error::{Cause, Error, Operation};
+use crate::options::{Endpoint, SegmentName, SystemVName};
 use crate::program::say::print;
 use crate::program::words::octal_mode;
-use crate::shm::{Creation, MODE, Segment};
+use crate::shm::{self, Creation, MODE, Segment};
+use crate::sys::signals;
 
 /// What was typed behind `create`.
 #[derive(Debug, Args)]
@@ -30,10 +33,21 @@ pub(super) struct CreateArgs {
     /// Remove an existing one before; who has it goes on with it
     #[arg(long)]
     replace: bool,
+    /// Keep a section until Ctrl+C or Ctrl+Break: it goes with the last process that has it open
+    #[arg(long)]
+    hold: bool,
 }
+
+/// How often it is looked whether the holding is to end.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 pub(super) fn run(args: &CreateArgs) -> anyhow::Result<ExitCode> {
     let len = args.size;
+    refuse_misuse(args)?;
+    if args.hold {
+        // Before anybody can be told that it is there.
+        signals::catch_stop()?;
+    }
     let creation = match () {
         () if args.replace => Creation::Replace { len },
         () if args.or_existing => Creation::Either { len },
@@ -44,7 +58,28 @@ pub(super) fn run(args: &CreateArgs) -> anyhow::Result<ExitCode> {
     if let (SegmentName::SystemV(SystemVName::Private), Some(id)) = (&args.object, segment.id()) {
         print(format_args!("{}\n", object(&SegmentName::SystemV(SystemVName::Id(id)))))?;
     }
+    if args.hold {
+        print(format_args!("{} is held until Ctrl+C\n", object(&args.object)))?;
+        while signals::stop_signal().is_none() {
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+    drop(segment);
     Ok(ExitCode::SUCCESS)
+}
+
+/// A section has to be held by somebody, and nothing else has to.
+fn refuse_misuse(args: &CreateArgs) -> crate::error::Result<()> {
+    let endpoint = Endpoint::Segment(args.object.clone());
+    shm::reachable(Operation::Create, &endpoint)?;
+    let why = match (&args.object, args.hold) {
+        (SegmentName::Section(_), false) => "it would go with this process: --hold keeps it",
+        (SegmentName::Posix(_) | SegmentName::SystemV(_), true) => {
+            "--hold is about sections: this one stays until it is removed"
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::new(Operation::Create, &endpoint, Cause::Unsupported(why)))
 }
 
 /// Bytes, as truncate(1) takes them.

@@ -39,8 +39,8 @@ fn row(status: &Status, zone: &Zone) -> [String; 10] {
     [
         object(&status.name),
         status.key.map_or("-".to_owned(), |key| key.to_string()),
-        owner(status.owner.uid),
-        perms(status),
+        status.owner.map_or("-".to_owned(), |it| owner(it.uid)),
+        perms(status).unwrap_or("-".to_owned()),
         status.len.to_string(),
         number(status.attached),
         state(status).unwrap_or("-").to_owned(),

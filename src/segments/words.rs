@@ -30,9 +30,9 @@ pub(super) fn group(gid: u32) -> String {
     users::group_name(gid).unwrap_or_else(|| gid.to_string())
 }
 
-/// Permission bits as lsipc(1) prints them.
-pub(super) fn perms(status: &Status) -> String {
-    format!("{:04o}", status.mode)
+/// Permission bits as lsipc(1) prints them, if there are any.
+pub(super) fn perms(status: &Status) -> Option<String> {
+    status.mode.map(|mode| format!("{mode:04o}"))
 }
 
 /// What is special about a segment.

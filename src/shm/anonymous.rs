@@ -6,11 +6,11 @@ use super::{Access, Handle, Segment};
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::{Endpoint, SegmentName};
 use crate::sys::Errno;
-use crate::sys::handle::{AsHandle, BorrowedHandle, OwnedHandle};
+use crate::sys::handle::{self, BorrowedHandle, OwnedHandle};
 use crate::sys::{file, platform};
 use crate::units::ByteRange;
 
-pub use crate::sys::platform::Seal;
+pub use crate::sys::seal::Seal;
 
 impl Segment {
     /// Makes a segment of `len` bytes, at least 1, that has no name, and goes when nobody has it
@@ -22,6 +22,7 @@ impl Segment {
     /// # Errors
     ///
     /// [`Operation::Create`] with what the system says: that there is no memory, above all.
+    /// [`Cause::Unsupported`] on Windows, which has no memory that is an open file.
     ///
     /// # Example
     ///
@@ -43,6 +44,7 @@ impl Segment {
     /// ```
     pub fn anonymous(label: &str, len: u64) -> Result<Self> {
         let endpoint = named(label);
+        super::reachable(Operation::Create, &endpoint)?;
         if len == 0 {
             return Err(super::no_bytes(&endpoint));
         }
@@ -62,10 +64,11 @@ impl Segment {
     /// # Errors
     ///
     /// [`Operation::Open`] for what is no regular file, and [`Cause::Unfinished`] for one without
-    /// bytes.
+    /// bytes. [`Cause::Unsupported`] on Windows.
     pub fn received(file: impl Into<OwnedHandle>) -> Result<Self> {
         let file = File::from(file.into());
         let endpoint = named("received");
+        super::reachable(Operation::Open, &endpoint)?;
         let facts = file::facts(&file).context(Operation::Stat, &endpoint)?;
         if facts.kind != file::Kind::Regular {
             let cause = Cause::Unsupported("it is no memory that could be mapped");
@@ -106,14 +109,15 @@ impl Segment {
     fn anonymous_file(&self) -> std::io::Result<&File> {
         match &self.handle {
             Handle::Posix(file) => Ok(file),
-            Handle::SystemV { .. } => Err(std::io::Error::from(Errno::INVAL)),
+            Handle::SystemV { .. } | Handle::Section(_) => Err(std::io::Error::from(Errno::INVAL)),
         }
     }
 
-    /// The open file behind it, to be sent to another process; none behind a System V segment.
+    /// The open file behind it, to be sent to another process; none behind a System V segment or a
+    /// section.
     #[must_use]
     pub fn file(&self) -> Option<BorrowedHandle<'_>> {
-        self.anonymous_file().ok().map(AsHandle::as_fd)
+        self.anonymous_file().ok().map(handle::of)
     }
 }
 
@@ -125,10 +129,22 @@ fn named(label: &str) -> Endpoint {
 mod tests {
     use super::*;
 
+    #[cfg(unix)]
     fn again(segment: &Segment) -> Segment {
         Segment::received(segment.file().unwrap().try_clone_to_owned().unwrap()).unwrap()
     }
 
+    #[cfg(windows)]
+    #[test]
+    fn there_is_none_on_windows() {
+        let (pipe, _end) = std::io::pipe().unwrap();
+        for refused in [Segment::anonymous("none", 1), Segment::received(pipe)] {
+            assert!(matches!(refused.unwrap_err().cause, Cause::Unsupported(_)));
+        }
+    }
+
+    // Windows has no memory that is an open file.
+    #[cfg(unix)]
     #[test]
     fn what_is_sealed_cannot_be_done_by_anybody() {
         let segment = Segment::anonymous("sealed", 5000).unwrap();
@@ -157,6 +173,7 @@ mod tests {
         assert_eq!(late.to_string(), "cannot set the attributes of 'memfd:sealed'");
     }
 
+    #[cfg(unix)]
     #[test]
     fn what_is_no_memory_is_not_received() {
         let (pipe, _end) = std::io::pipe().unwrap();

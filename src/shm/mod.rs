@@ -1,4 +1,5 @@
-//! Memory that processes share, under one face: POSIX objects, System V segments, anonymous memory.
+//! Memory that processes share, under one face: POSIX objects, System V segments, sections of
+//! Windows, anonymous memory.
 //!
 //! A [`Segment`] is opened or made under a [`SegmentName`], and mapped as a [`Region`], whose bytes
 //! are copied in and out; there is no `&[u8]` of them, since others may change them at any time.
@@ -8,19 +9,23 @@
 //! ```
 //! use mycp::shm::{self, Access, Creation, Segment, SegmentName};
 //!
+//! # #[cfg(unix)]
 //! let name: SegmentName = format!("shm:/mycp-example-{}", std::process::id()).parse()?;
+//! # #[cfg(windows)]
+//! # let name: SegmentName = format!("win:Local\\mycp-example-{}", std::process::id()).parse()?;
 //! let made = Segment::options().creation(Creation::New { len: 5000 }).open(&name)?;
 //! made.map()?.write_at(4995, b"hello")?;
 //!
 //! let another = Segment::options().access(Access::Read).open(&name)?;
 //! let mut bytes = [0; 5];
 //! another.map()?.read_at(4995, &mut bytes)?;
-//! assert_eq!((&bytes, another.len()?), (b"hello", 5000));
+//! assert_eq!(&bytes, b"hello");
+//! # #[cfg(unix)]
 //! shm::remove(&name)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What holds for all kinds:
+//! What holds for all kinds but sections:
 //!
 //! - Making is explicit ([`Creation`]), and so is removing ([`remove`]): a segment outlives the
 //!   processes that use it, and opening or dropping one never removes it.
@@ -31,9 +36,22 @@
 //! - The length is what was asked for; what is mapped is whole pages ([`Region::mapped_len`]).
 //! - The length of an existing segment is never changed: whoever has mapped it would die of it.
 //!
+//! A section, `win:Local\name` in this session of the user or `win:Global\name` in all, is another
+//! thing, and is taken as Windows has it:
+//!
+//! - It lives as long as a process has it open, and goes with the last that has: a [`Segment`] or
+//!   a [`Region`] that is kept keeps it. It cannot be removed or replaced, and Win32 has no call
+//!   that lists sections. What another program has mapped, and not open any more, keeps its bytes,
+//!   but nobody finds it.
+//! - It has whole pages, and which length was asked for is not kept: [`Segment::len`] is rounded
+//!   up.
+//! - It is for the user who makes it, and for administrators. It has no other mode.
+//! - A name of all sessions needs the right to make such (`SeCreateGlobalPrivilege`), which
+//!   services and administrators have.
+//!
 //! Memory without a name ([`Segment::anonymous`]) is handed on as an open file, and can be sealed.
 //!
-//! Sources: shm_overview(7), sysvipc(7), memfd_create(2).
+//! Sources: shm_overview(7), sysvipc(7), memfd_create(2), CreateFileMappingW.
 
 mod anonymous;
 mod region;
@@ -43,26 +61,22 @@ mod status;
 use std::fs::File;
 use std::time::{Duration, Instant};
 
-pub use crate::options::{Key, NameError, PosixName, SectionName, SegmentName, SystemVName};
+pub use crate::options::{
+    Key, NameError, PosixName, SEGMENT_MODE as MODE, SectionName, SegmentAccess as Access,
+    SegmentName, SystemVName,
+};
 pub use anonymous::Seal;
 pub use region::Region;
+pub(crate) use status::reachable;
 pub use status::{Owner, Status, Use, list, may_remove, remove, remove_unused, status};
 
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::Endpoint;
 use crate::sys::Errno;
-use crate::sys::sysv::{self, Get};
+use crate::sys::section::Section;
+use crate::sys::system_v::Get;
+use crate::sys::sysv;
 use crate::sys::{file, posix_shm};
-
-/// What a segment is opened for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Access {
-    /// Reading.
-    Read,
-    /// Reading and writing.
-    #[default]
-    ReadWrite,
-}
 
 /// Whether a segment is made or found. Lengths are in bytes, and at least 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,9 +121,6 @@ pub struct SegmentOptions {
     wait: Duration,
 }
 
-/// The mode of a new segment: its owner may read and write it.
-pub const MODE: u32 = 0o600;
-
 impl Default for SegmentOptions {
     fn default() -> Self {
         Self {
@@ -134,6 +145,7 @@ pub struct Segment {
 enum Handle {
     Posix(File),
     SystemV { id: i32 },
+    Section(Section),
 }
 
 /// How often making and finding are tried in turn, when others make and remove meanwhile.
@@ -152,7 +164,8 @@ impl SegmentOptions {
         Self { creation, ..self }
     }
 
-    /// The permission bits of a new one, of which the lower nine count; the umask does not.
+    /// The permission bits of a new one, of which the lower nine count; the umask does not. A
+    /// section has none but [`MODE`].
     pub fn mode(self, mode: u32) -> Self {
         Self { mode, ..self }
     }
@@ -177,12 +190,14 @@ impl SegmentOptions {
         if self.creation.len() == Some(0) {
             return Err(no_bytes(&endpoint));
         }
+        status::reachable(Operation::Open, &endpoint)?;
         let opening = Opening { options: self, endpoint: &endpoint };
         let (handle, made) = match name {
             SegmentName::Posix(name) => opening.posix(name)?,
             SegmentName::SystemV(name) => opening.system_v(name)?,
-            SegmentName::Section(_) | SegmentName::Anonymous(_) => {
-                return Err(status::unreachable(Operation::Open, &endpoint));
+            SegmentName::Section(name) => opening.section(name)?,
+            SegmentName::Anonymous(_) => {
+                return Err(status::nameless(Operation::Open, &endpoint));
             }
         };
         Ok(Segment { endpoint, access: self.access, handle, made })
@@ -277,7 +292,7 @@ impl Opening<'_> {
             SystemVName::Id(id) => return self.by_id(*id),
             name => sysv::key_of(name).context(Operation::Open, self.endpoint)?,
         };
-        let key = key.unwrap_or(libc::IPC_PRIVATE);
+        let key = key.unwrap_or(sysv::PRIVATE);
         let make = |len| {
             let len = usize::try_from(len).unwrap_or(usize::MAX);
             let id = sysv::get(key, Get::New { len, mode: self.options.mode })
@@ -289,7 +304,7 @@ impl Opening<'_> {
             self.check_id(id)?;
             Ok(Handle::SystemV { id })
         };
-        if key == libc::IPC_PRIVATE {
+        if key == sysv::PRIVATE {
             return match self.options.creation.len() {
                 Some(len) => make(len).map(|handle| (handle, true)),
                 // Without a key none is found; its identifier leads to it.
@@ -304,6 +319,32 @@ impl Opening<'_> {
                 .and_then(sysv::remove)
                 .context(Operation::Remove, self.endpoint)
         })
+    }
+
+    fn section(&self, name: &SectionName) -> Result<(Handle, bool)> {
+        let open =
+            |operation| Section::open(name, self.options.access).context(operation, self.endpoint);
+        let mode = self.options.mode;
+        self.attempt(
+            || {
+                let section = open(Operation::Open)?;
+                self.check(section.len())?;
+                Ok(Handle::Section(section))
+            },
+            |len| {
+                if mode & 0o777 != MODE {
+                    let why = "a section is for its user, mode 600, and for nobody else";
+                    return Err(Error::new(
+                        Operation::Create,
+                        self.endpoint,
+                        Cause::Unsupported(why),
+                    ));
+                }
+                let made = Section::make(name, len).context(Operation::Create, self.endpoint)?;
+                Ok(Handle::Section(made))
+            },
+            || open(Operation::Remove).and_then(|_| Err(status::not_removed(self.endpoint))),
+        )
     }
 
     fn by_id(&self, id: i32) -> Result<(Handle, bool)> {
@@ -353,7 +394,7 @@ impl Segment {
     pub fn id(&self) -> Option<i32> {
         match self.handle {
             Handle::SystemV { id } => Some(id),
-            Handle::Posix(_) => None,
+            Handle::Posix(_) | Handle::Section(_) => None,
         }
     }
 
@@ -361,11 +402,11 @@ impl Segment {
     pub(crate) fn into_file(self) -> Result<File, Self> {
         match self.handle {
             Handle::Posix(file) => Ok(file),
-            Handle::SystemV { .. } => Err(self),
+            Handle::SystemV { .. } | Handle::Section(_) => Err(self),
         }
     }
 
-    /// Its length in bytes, as it was made.
+    /// Its length in bytes, as it was made; of a section whole pages.
     ///
     /// # Errors
     ///
@@ -374,6 +415,7 @@ impl Segment {
         match &self.handle {
             Handle::Posix(file) => file::facts(file).map(|facts| facts.len),
             Handle::SystemV { id } => sysv::facts(*id).map(|facts| facts.len),
+            Handle::Section(section) => Ok(section.len()),
         }
         .context(Operation::Stat, &self.endpoint)
     }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::{Access, Handle, Segment};
 use crate::error::{Cause, Error, Operation, Result};
 use crate::options::Endpoint;
-use crate::sys::map::{self, Attach, Fault, Mapping, Side, cause_of_fault};
+use crate::sys::Attachment;
+use crate::sys::map::{self, Fault, Mapping, Side, cause_of_fault};
 use crate::sys::place::{Mapped, SharedMemory, sealed::Sealed};
-use crate::sys::sysv::Attachment;
 use crate::units::ByteRange;
 
 /// All bytes of a segment, mapped. They stay so when the segment is dropped, or removed.
@@ -38,12 +38,12 @@ impl Region {
                 (mapping, Some(file.try_clone().map_err(failed)?))
             }
             Handle::SystemV { id } => {
-                let access = match segment.access {
-                    Access::Read => Attach::Read,
-                    Access::ReadWrite => Attach::ReadWrite,
-                };
-                let attached = Arc::new(Attachment::new(*id, access).map_err(failed)?);
-                (Mapping::attached(&attached, 0..attached.len(), access).map_err(failed)?, None)
+                let attached = Attachment::new(*id, segment.access).map_err(failed)?;
+                (whole(attached, segment.access).map_err(failed)?, None)
+            }
+            Handle::Section(section) => {
+                let view = section.view(segment.access).map_err(failed)?;
+                (whole(view, segment.access).map_err(failed)?, None)
             }
         };
         Ok(Self { mapping: Arc::new(mapping), endpoint: segment.endpoint.clone(), file })
@@ -70,8 +70,9 @@ impl Region {
     /// Its first byte; [`len`](Self::len) of them are mapped as long as the region lives.
     ///
     /// The memory is shared: whoever reads or writes through this answers for what other threads
-    /// and processes do to it meanwhile. A store is SIGSEGV where the segment was opened for
-    /// reading ([`Access::Read`]), and any access SIGBUS behind the end of an object that was cut.
+    /// and processes do to it meanwhile. A store is SIGSEGV, or an access violation, where the
+    /// segment was opened for reading ([`Access::Read`]), and any access SIGBUS behind the end of
+    /// an object that was cut.
     #[must_use]
     pub fn as_mut_ptr(&self) -> *mut u8 {
         self.mapping.as_mut_ptr()
@@ -135,6 +136,12 @@ impl Region {
         };
         Error::new(operation, &self.endpoint, cause).at(ByteRange::between(first, range.end()))
     }
+}
+
+/// A mapping of all that is attached.
+fn whole(attached: Attachment, access: Access) -> std::io::Result<Mapping> {
+    let attached = Arc::new(attached);
+    Mapping::attached(&attached, 0..attached.len(), access)
 }
 
 impl Sealed for Region {

@@ -6,7 +6,8 @@ use super::{Access, Handle, Segment, SegmentOptions};
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::{Endpoint, SegmentName, SystemVName};
 use crate::sys::Errno;
-use crate::sys::sysv::{self, Get};
+use crate::sys::system_v::Get;
+use crate::sys::sysv;
 use crate::sys::{file, posix_shm};
 use crate::units::ByteRange;
 
@@ -35,6 +36,7 @@ impl SegmentOptions {
     /// be reserved, by whoever fills it or [`Staged::reserve`].
     pub(crate) fn stage(self, name: &SegmentName, len: u64) -> Result<(Staged, Segment)> {
         let endpoint = Endpoint::Segment(name.clone());
+        super::status::reachable(Operation::Create, &endpoint)?;
         let (kind, handle) = match name {
             SegmentName::Posix(_) => {
                 let file = posix_shm::make(self.mode)
@@ -50,13 +52,19 @@ impl SegmentOptions {
             SegmentName::SystemV(name) => {
                 let len = usize::try_from(len).unwrap_or(usize::MAX);
                 let id = sysv::key_of(name)
-                    .map(|key| key.unwrap_or(libc::IPC_PRIVATE))
+                    .map(|key| key.unwrap_or(sysv::PRIVATE))
                     .and_then(|key| sysv::get(key, Get::New { len, mode: self.mode }))
                     .context(Operation::Create, &endpoint)?;
                 (Kind::SystemV { id }, Handle::SystemV { id })
             }
-            SegmentName::Section(_) | SegmentName::Anonymous(_) => {
-                return Err(super::status::unreachable(Operation::Create, &endpoint));
+            SegmentName::Section(_) => {
+                // Whoever stages one has it only as long as it fills it.
+                let why = "it would go with the end of this process: let another hold one first, \
+                           such as mycp-shm create --hold";
+                return Err(Error::new(Operation::Create, &endpoint, Cause::Unsupported(why)));
+            }
+            SegmentName::Anonymous(_) => {
+                return Err(super::status::nameless(Operation::Create, &endpoint));
             }
         };
         let staged = Staged { endpoint: endpoint.clone(), kind };

@@ -5,10 +5,14 @@ use std::time::{Duration, SystemTime};
 
 use super::{Handle, Segment};
 use crate::error::{Cause, Context, Error, Operation, Result};
-use crate::options::{Endpoint, Key, ObjectId, PosixName, SegmentName, SystemVName};
+use crate::options::{
+    Endpoint, Key, ObjectId, PosixName, SectionName, SegmentAccess, SegmentName, SystemVName,
+};
 use crate::sys::Errno;
 use crate::sys::file::{Facts, Timestamp};
-use crate::sys::sysv::{self, SegmentFacts};
+use crate::sys::section::{self, Section};
+use crate::sys::system_v::{Get, SegmentFacts};
+use crate::sys::sysv;
 use crate::sys::{attributes, file, posix_shm, processes};
 
 /// A user and a group, by their numbers.
@@ -43,17 +47,17 @@ pub struct Status {
     pub key: Option<Key>,
     /// The identifier of a System V segment.
     pub id: Option<i32>,
-    /// The identity of a POSIX object.
+    /// The identity of a POSIX object or a section.
     pub object_id: Option<ObjectId>,
     /// Its length in bytes, as it was made. A POSIX object of 0 is one whose maker has died before
     /// it gave it bytes, or is about to.
     pub len: u64,
     /// Bytes of memory that it occupies, of POSIX objects.
     pub allocated: Option<u64>,
-    /// The nine permission bits.
-    pub mode: u32,
-    /// Who owns it.
-    pub owner: Owner,
+    /// The nine permission bits; a section has none.
+    pub mode: Option<u32>,
+    /// Who owns it; a section's owner has no number.
+    pub owner: Option<Owner>,
     /// Who has made it, of System V segments.
     pub creator: Option<Owner>,
     /// How often System V segments are attached.
@@ -81,8 +85,13 @@ pub struct Status {
 /// # Errors
 ///
 /// What the system says when it is asked for them. One that vanishes meanwhile is left out, and so
-/// is a kind that this system does not have.
+/// is a kind that this system does not have. [`Cause::Unsupported`] where there are sections, of
+/// which Win32 has no list.
 pub fn list() -> Result<Vec<Status>> {
+    if section::ABSENCE.is_none() {
+        let why = Cause::Unsupported("Win32 has no call that lists sections");
+        return Err(Error::new(Operation::Resolve, &Endpoint::from("win:"), why));
+    }
     let mut found = Vec::new();
     let failed =
         |directory: &str, error| Error::new(Operation::Resolve, &Endpoint::from(directory), error);
@@ -102,13 +111,15 @@ pub fn list() -> Result<Vec<Status>> {
     Ok(found)
 }
 
-/// What the system tells of the segment with that name. It needs no right to read it.
+/// What the system tells of the segment with that name. It needs no right to read it, but for a
+/// section.
 ///
 /// # Errors
 ///
 /// [`Operation::Stat`] with what the system says.
 pub fn status(name: &SegmentName) -> Result<Status> {
     let endpoint = Endpoint::Segment(name.clone());
+    reachable(Operation::Stat, &endpoint)?;
     match name {
         SegmentName::Posix(name) => {
             let facts = posix_shm::facts(name).context(Operation::Stat, &endpoint)?;
@@ -121,9 +132,11 @@ pub fn status(name: &SegmentName) -> Result<Status> {
             let facts = facts.context(Operation::Stat, &endpoint)?;
             Ok(of_system_v(&facts))
         }
-        SegmentName::Section(_) | SegmentName::Anonymous(_) => {
-            Err(unreachable(Operation::Stat, &endpoint))
+        SegmentName::Section(name) => {
+            let section = Section::open(name, SegmentAccess::Read);
+            Ok(of_section(name, &section.context(Operation::Stat, &endpoint)?))
         }
+        SegmentName::Anonymous(_) => Err(nameless(Operation::Stat, &endpoint)),
     }
 }
 
@@ -131,15 +144,16 @@ pub fn status(name: &SegmentName) -> Result<Status> {
 ///
 /// # Errors
 ///
-/// [`Operation::Remove`] with what the system says.
+/// [`Operation::Remove`] with what the system says; [`Cause::Unsupported`] for a section, which
+/// goes with the last process that has it and not before.
 pub fn remove(name: &SegmentName) -> Result<()> {
     let endpoint = Endpoint::Segment(name.clone());
+    reachable(Operation::Remove, &endpoint)?;
     match name {
         SegmentName::Posix(name) => posix_shm::unlink(name),
         SegmentName::SystemV(name) => id_of(name).and_then(sysv::remove),
-        SegmentName::Section(_) | SegmentName::Anonymous(_) => {
-            return Err(unreachable(Operation::Remove, &endpoint));
-        }
+        SegmentName::Section(_) => return Err(not_removed(&endpoint)),
+        SegmentName::Anonymous(_) => return Err(nameless(Operation::Remove, &endpoint)),
     }
     .context(Operation::Remove, &endpoint)
 }
@@ -147,7 +161,7 @@ pub fn remove(name: &SegmentName) -> Result<()> {
 /// Whether this user may remove a segment: its owner, who has made it, and root may.
 #[must_use]
 pub fn may_remove(status: &Status) -> bool {
-    let owners = [Some(status.owner), status.creator];
+    let owners = [status.owner, status.creator];
     let is_own = |owner: Owner| owner.uid == file::effective_uid();
     file::is_superuser() || owners.into_iter().flatten().any(is_own)
 }
@@ -168,13 +182,32 @@ pub fn remove_unused(name: &SegmentName) -> Result<bool> {
     Ok(is_unused)
 }
 
-/// The error about a segment that no name leads to here.
-pub(super) fn unreachable(operation: Operation, endpoint: &Endpoint) -> Error {
-    let why = match endpoint {
-        Endpoint::Segment(SegmentName::Section(_)) => "sections are Windows' own",
-        _ => "it has no name",
+/// Makes sure that this system has segments of this kind.
+///
+/// # Errors
+///
+/// [`Cause::Unsupported`] where it does not.
+pub(crate) fn reachable(operation: Operation, endpoint: &Endpoint) -> Result<()> {
+    let absence = match endpoint {
+        Endpoint::Segment(SegmentName::Posix(_)) => posix_shm::ABSENCE,
+        Endpoint::Segment(SegmentName::SystemV(_)) => sysv::ABSENCE,
+        Endpoint::Segment(SegmentName::Section(_)) => section::ABSENCE,
+        Endpoint::Segment(SegmentName::Anonymous(_)) => posix_shm::NAMELESS_ABSENCE,
+        _ => None,
     };
-    Error::new(operation, endpoint, Cause::Unsupported(why))
+    let refused = |why| Err(Error::new(operation, endpoint, Cause::Unsupported(why)));
+    absence.map_or(Ok(()), refused)
+}
+
+/// The error about a segment that no name leads to.
+pub(super) fn nameless(operation: Operation, endpoint: &Endpoint) -> Error {
+    Error::new(operation, endpoint, Cause::Unsupported("it has no name"))
+}
+
+/// The error about a section that was to go.
+pub(super) fn not_removed(endpoint: &Endpoint) -> Error {
+    let why = "a section goes with the last process that has it, and cannot be removed before";
+    Error::new(Operation::Remove, endpoint, Cause::Unsupported(why))
 }
 
 fn id_of(name: &SystemVName) -> std::io::Result<i32> {
@@ -182,7 +215,7 @@ fn id_of(name: &SystemVName) -> std::io::Result<i32> {
         return Ok(*id);
     }
     let key = sysv::key_of(name)?.ok_or(std::io::Error::from(Errno::NOENT))?;
-    sysv::get(key, sysv::Get::Existing)
+    sysv::get(key, Get::Existing)
 }
 
 pub(super) fn of(segment: &Segment) -> Result<Status> {
@@ -196,7 +229,12 @@ pub(super) fn of(segment: &Segment) -> Result<Status> {
         (Handle::SystemV { id }, _) => {
             Ok(of_system_v(&sysv::facts(*id).context(Operation::Stat, endpoint)?))
         }
-        (Handle::Posix(_), _) => Err(Error::new(Operation::Stat, endpoint, Cause::Inaccessible)),
+        (Handle::Section(section), Endpoint::Segment(SegmentName::Section(name))) => {
+            Ok(of_section(name, section))
+        }
+        (Handle::Posix(_) | Handle::Section(_), _) => {
+            Err(Error::new(Operation::Stat, endpoint, Cause::Inaccessible))
+        }
     }
 }
 
@@ -215,6 +253,10 @@ pub(super) fn set_permissions(segment: &Segment, mode: u32, owner: Option<Owner>
             let now = sysv::facts(*id).context(operation, endpoint)?;
             let owner = owner.unwrap_or(Owner { uid: now.uid, gid: now.gid });
             sysv::set(*id, mode, owner.uid, owner.gid).context(operation, endpoint)
+        }
+        Handle::Section(_) => {
+            let cause = Cause::Unsupported("a section has no permission bits");
+            Err(Error::new(Operation::SetMode, endpoint, cause))
         }
     }
 }
@@ -238,8 +280,8 @@ fn of_posix(name: SegmentName, facts: &Facts, usage: Use) -> Status {
         object_id: Some(facts.id),
         len: facts.len,
         allocated: Some(facts.allocated),
-        mode: facts.mode & 0o777,
-        owner: Owner { uid: facts.uid, gid: facts.gid },
+        mode: Some(facts.mode & 0o777),
+        owner: Some(Owner { uid: facts.uid, gid: facts.gid }),
         creator: None,
         attached: None,
         usage,
@@ -250,6 +292,30 @@ fn of_posix(name: SegmentName, facts: &Facts, usage: Use) -> Status {
         attach_time: None,
         detach_time: None,
         change_time: moment(facts.changed),
+    }
+}
+
+fn of_section(name: &SectionName, section: &Section) -> Status {
+    Status {
+        name: SegmentName::Section(name.clone()),
+        key: None,
+        id: None,
+        object_id: Some(section.id()),
+        len: section.len(),
+        allocated: None,
+        mode: None,
+        owner: None,
+        creator: None,
+        attached: None,
+        // It lives because somebody has it.
+        usage: Use::Used,
+        is_removed: false,
+        is_locked: false,
+        creator_pid: None,
+        last_pid: None,
+        attach_time: None,
+        detach_time: None,
+        change_time: None,
     }
 }
 
@@ -264,8 +330,8 @@ fn of_system_v(facts: &SegmentFacts) -> Status {
         object_id: None,
         len: facts.len,
         allocated: None,
-        mode: facts.mode,
-        owner: Owner { uid: facts.uid, gid: facts.gid },
+        mode: Some(facts.mode),
+        owner: Some(Owner { uid: facts.uid, gid: facts.gid }),
         creator: Some(Owner { uid: facts.creator_uid, gid: facts.creator_gid }),
         attached: Some(facts.attached),
         usage: if facts.attached > 0 || lives { Use::Used } else { Use::Unused },

@@ -16,6 +16,8 @@ pub(crate) struct Attributes {
     pub(crate) gid: u32,
     pub(crate) accessed: Timestamp,
     pub(crate) modified: Timestamp,
+    /// As with [`Facts`].
+    pub(crate) born: Option<Timestamp>,
 }
 
 impl Attributes {
@@ -27,7 +29,7 @@ impl Attributes {
 
 impl From<&Facts> for Attributes {
     fn from(facts: &Facts) -> Self {
-        let Facts { mode, uid, gid, accessed, modified, .. } = *facts;
-        Self { mode, uid, gid, accessed, modified }
+        let Facts { mode, uid, gid, accessed, modified, born, .. } = *facts;
+        Self { mode, uid, gid, accessed, modified, born }
     }
 }

@@ -70,6 +70,8 @@ pub(crate) struct Facts {
     pub(crate) accessed: Timestamp,
     pub(crate) modified: Timestamp,
     pub(crate) changed: Timestamp,
+    /// When it was made, where that is kept with the other times: on Windows.
+    pub(crate) born: Option<Timestamp>,
 }
 
 impl Timestamp {
@@ -86,7 +88,7 @@ const STEPS: [u32; 4] = [1_000_000_000, 10_000_000, 1000, 100];
 #[cfg(test)]
 impl Facts {
     /// Those of a regular file, for tests.
-    pub(crate) fn example(ino: u64) -> Self {
+    pub(crate) fn example(ino: u128) -> Self {
         let time = Timestamp { seconds: 100, nanoseconds: 5 };
         Self {
             id: ObjectId { dev: 1, ino },
@@ -101,6 +103,7 @@ impl Facts {
             accessed: time,
             modified: time,
             changed: time,
+            born: None,
         }
     }
 }
@@ -116,6 +119,11 @@ impl Facts {
                 let is_kept = |time: Timestamp| time.cut(step) == time;
                 is_kept(self.changed) && self.modified == wanted.cut(step)
             })
+    }
+
+    /// Whether a symbolic link is of the kind that leads to directories: on Windows there are two.
+    pub(crate) fn leads_to_directory(&self) -> bool {
+        self.mode & 0o111 != 0
     }
 
     /// The time since its last change; `None` if that lies in the future.

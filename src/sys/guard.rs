@@ -31,6 +31,9 @@ use super::system::faults::{self, Handlers};
 )]
 pub(super) mod machine;
 
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod directives;
+
 /// Where a thread that was interrupted in one of the loops goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
@@ -133,6 +136,10 @@ impl Drop for FaultGuard {
 }
 
 thread_local! {
+    #[allow(
+        clippy::missing_const_for_thread_local,
+        reason = "it is const, which the lint does not see where threads have keys for such memory"
+    )]
     static UNBLOCKED: Cell<bool> = const { Cell::new(false) };
 }
 

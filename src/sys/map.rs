@@ -8,13 +8,14 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use memmap2::MmapOptions;
-
 use super::guard::{self, FaultGuard, Hardware, Interrupted};
 use super::system::Attachment;
-use super::system::pages;
+use super::system::{pages, view};
+use crate::options::SegmentAccess;
 use memory::Memory;
 
+pub(crate) use super::system::pages::MSYNC_WAITS;
+pub(crate) use super::system::view::REACHES_PAST_END;
 pub(crate) use fault::cause_of_fault;
 
 mod fault;
@@ -83,15 +84,6 @@ pub enum Msync {
     AsyncInvalidate,
 }
 
-/// What an attached segment may be used for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Attach {
-    /// Reading.
-    Read,
-    /// Reading and writing.
-    ReadWrite,
-}
-
 /// The side of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
@@ -149,21 +141,16 @@ pub(crate) struct Mapping {
 impl Mapping {
     /// Maps `len` bytes of `file` from any `offset` on; `len` is not 0.
     ///
-    /// The range may go past the end of the file: touching pages there is a [`Fault`].
+    /// Where [`REACHES_PAST_END`] says so the range may go past the end of the file: touching pages
+    /// there is a [`Fault`].
     pub(crate) fn file(file: &File, offset: u64, len: usize, access: Access) -> io::Result<Self> {
         assert!(len > 0, "a mapping has at least one byte, because mmap refuses one of none");
         let guard = FaultGuard::install()?;
-        let mut options = MmapOptions::new();
-        options.offset(offset).len(len);
-        let (memory, kind, protection) = match access {
-            Access::Read => (options.map_raw_read_only(file)?, Kind::Shared, Protection::Read),
-            Access::ReadWrite => (options.map_raw(file)?, Kind::Shared, Protection::ReadWrite),
-            Access::CopyOnWrite => {
-                // SAFETY: `map_copy` is unsafe because its result can be dereferenced while the
-                // file changes; it becomes a bare pointer at once, and never is.
-                let memory = unsafe { options.map_copy(file)? };
-                (memory.into(), Kind::Private, Protection::ReadWrite)
-            }
+        let memory = view::of_file(file, offset, len, access)?;
+        let (kind, protection) = match access {
+            Access::Read => (Kind::Shared, Protection::Read),
+            Access::ReadWrite => (Kind::Shared, Protection::ReadWrite),
+            Access::CopyOnWrite => (Kind::Private, Protection::ReadWrite),
         };
         Ok(Self { memory: memory.into(), kind, protection, guard })
     }
@@ -172,7 +159,7 @@ impl Mapping {
     pub(crate) fn attached(
         attachment: &Arc<Attachment>,
         range: Range<usize>,
-        access: Attach,
+        access: SegmentAccess,
     ) -> io::Result<Self> {
         assert!(
             range.start < range.end && range.end <= attachment.len(),
@@ -180,8 +167,8 @@ impl Mapping {
             attachment.len()
         );
         let protection = match access {
-            Attach::Read => Protection::Read,
-            Attach::ReadWrite => Protection::ReadWrite,
+            SegmentAccess::Read => Protection::Read,
+            SegmentAccess::ReadWrite => Protection::ReadWrite,
         };
         let guard = FaultGuard::install()?;
         let memory = Memory::part(attachment, range);
@@ -212,7 +199,7 @@ impl Mapping {
     pub(crate) fn anonymous(len: usize) -> io::Result<Self> {
         assert!(len > 0, "a mapping has at least one byte, because mmap refuses one of none");
         let guard = FaultGuard::install()?;
-        let memory = Memory::Mapped(MmapOptions::new().len(len).map_anon()?.into());
+        let memory = Memory::from(view::anonymous(len)?);
         Ok(Self { memory, kind: Kind::Private, protection: Protection::ReadWrite, guard })
     }
 
@@ -435,3 +422,6 @@ fn fault(side: Side, at: usize, interrupted: Interrupted) -> Fault {
     };
     Fault { side, done: interrupted.done, at, reason }
 }
+
+#[cfg(test)]
+mod tests;

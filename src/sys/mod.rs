@@ -11,12 +11,22 @@ mod system;
 #[path = "windows/mod.rs"]
 mod system;
 
+pub(crate) mod acquired;
 pub(crate) mod attributes;
 mod clock;
+pub(crate) mod disk;
+pub(crate) mod family;
 pub(crate) mod file;
 pub(crate) mod guard;
 pub(crate) mod map;
+pub(crate) mod mount;
 pub(crate) mod names;
 pub(crate) mod place;
+pub(crate) mod seal;
+pub(crate) mod system_v;
+pub(crate) mod volume;
 
 pub(crate) use system::*;
+
+#[cfg(test)]
+pub(crate) mod samples;

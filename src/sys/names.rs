@@ -49,6 +49,20 @@ pub(crate) struct Listed {
     pub(crate) kind: Option<Kind>,
 }
 
+/// What names the system takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spelling {
+    /// Each that a directory can list, and no two for one.
+    Free,
+    /// Some are refused ([`refusal`]), and some lead to one file ([`fold`]).
+    Restricted,
+}
+
+/// Whether two names lead to one file in every directory.
+pub(crate) fn are_one(one: &OsStr, other: &OsStr) -> bool {
+    one == other || (SPELLING == Spelling::Restricted && fold(one) == fold(other))
+}
+
 /// The longest name of a file that all common file systems take, as [`len_of`] counts.
 pub(crate) const LEN_MAX: usize = 255;
 

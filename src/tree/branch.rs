@@ -86,12 +86,16 @@ pub(super) enum Made {
 }
 
 impl Listing {
-    /// Reads as many names as one call yields, and a second time where these are all directories.
+    /// Reads as many names as one call yields, and a second time where these are all directories;
+    /// all of them where some may have to be refused.
     ///
     /// # Errors
     ///
     /// Those of getdents(2); `EBADF` for a directory that may not be read.
     pub(super) fn begin(source: &Directory) -> io::Result<Self> {
+        if names::SPELLING == names::Spelling::Restricted {
+            return Ok(Self { read: names::list_all(source)?, unread: false });
+        }
         let mut listing = Self { read: Vec::new(), unread: true };
         names::list_some(source, &mut listing.read)?;
         if listing.has_no_file() && !listing.read.is_empty() {

@@ -63,6 +63,12 @@ impl Trees<'_> {
     }
 
     fn take(&self, root: Root, target: &Endpoint) -> Result<Taken> {
+        if let Some((locked, file)) = root.try_lock_name().context(Operation::Lock, target)? {
+            return Ok(match locked {
+                Locked::Busy => Taken::Busy(file),
+                Locked::Held | Locked::Unsupported => Taken::Held(Box::new(root), file),
+            });
+        }
         let Root { source, target: into } = root;
         match into {
             Into::New(place) | Into::Instead(place, _) => self.begin(source, &place, target),

@@ -27,6 +27,7 @@ mod parts;
 mod prune;
 mod root;
 mod settle;
+mod spelling;
 mod start;
 mod teardown;
 mod totals;

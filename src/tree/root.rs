@@ -1,12 +1,14 @@
 //! Where a tree begins: its root, and whether it can be copied there at all.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::start::{Into, find};
 use crate::copy::{Directory, Names, Place};
 use crate::error::{Cause, Context, Error, Operation, Result};
+use crate::lock::{self, Locked};
 use crate::options::{CopyOptions, DirectoryLink, Endpoint, ObjectId, Span};
 use crate::sys::Errno;
 use crate::sys::file::{Facts, Kind};
@@ -114,6 +116,17 @@ impl Root {
             return Err(Error::new(Operation::Copy, source, cause));
         }
         Ok(())
+    }
+
+    /// Locks the target by its name, where directories cannot be locked.
+    pub(super) fn try_lock_name(&self) -> io::Result<Option<(Locked, File)>> {
+        match &self.target {
+            Into::Existing(directory) => lock::try_lock_name(&**directory, None),
+            Into::New(place) | Into::Instead(place, _) => {
+                lock::try_lock_name(&**place.directory(), Some(place.name()))
+            }
+            Into::Begun(_) => Ok(None),
+        }
     }
 
     /// The identity of the copy's root, or of the directory that it will be in, which is no part

@@ -135,7 +135,7 @@ impl Walk<'_> {
         if batched {
             self.batch.note(&target);
         }
-        let listing = listing.unwrap_or_else(|error| {
+        let mut listing = listing.unwrap_or_else(|error| {
             let endpoint = Endpoint::from(&source.path);
             let error = Error::new(Operation::Open, &endpoint, error);
             self.trees.tell(&endpoint, &Endpoint::from(&target.path), Err(error));
@@ -146,6 +146,7 @@ impl Walk<'_> {
             mirrored.begin(Roots { source, target }, listing.read.is_empty() && !listing.unread);
         }
         let handles = Handles { source, target };
+        self.refuse_names(&handles, &mut listing);
         let made = (made, change);
         let branch = Branch::new(parent, handles, listing, made, batched, mode.at_end);
         branch.note_target(excess);
@@ -181,7 +182,7 @@ impl Walk<'_> {
         }
         let (options, precious) = (self.trees.options, self.precious(source));
         let contents = Contents { source, options, precious };
-        let made = match has_no_file {
+        let made = match has_no_file || !names::DIRECTORIES_MOVE {
             true => make_named(&place, mode, contents).map(|it| (it, Made::Named)),
             false => StagedDirectory::create(place, mode, contents)
                 .map(|(staged, directory)| (directory, Made::Staged(staged))),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::crash::place::{Device, DeviceKind, Layer, Mount, Place, WriteCache};
 use crate::error::{Cause, Error, Operation};
 use crate::options::Endpoint;
+use crate::sys::family::Family;
 
 pub(crate) fn place(file_system: &str, options: &[&str]) -> Place {
     let mount = Mount {
@@ -13,7 +14,8 @@ pub(crate) fn place(file_system: &str, options: &[&str]) -> Place {
         options: options.iter().map(|option| (*option).to_owned()).collect(),
         ..Mount::default()
     };
-    Place { path: "/mnt/file".into(), mount, journal: None, devices: Vec::new(), below: None }
+    let (path, family) = (PathBuf::from("/mnt/file"), Family::Unix);
+    Place { path, family, mount, journal: None, devices: Vec::new(), below: None }
 }
 
 pub(crate) fn disk(name: &str, write_cache: Option<WriteCache>) -> Device {
@@ -24,6 +26,8 @@ pub(crate) fn disk(name: &str, write_cache: Option<WriteCache>) -> Device {
         fua: Some(false),
         rotational: Some(false),
         model: None,
+        bus: None,
+        sectors: None,
         members: Vec::new(),
     }
 }

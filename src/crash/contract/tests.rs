@@ -1,6 +1,5 @@
 use super::samples::{disk, layer, loop_device, on_disk, place, unseen_layer};
 use super::*;
-use crate::crash::simulated::Property;
 
 fn guarantee(contract: &Contract, call: Call) -> Guarantee {
     *contract.guarantees.iter().find(|guarantee| guarantee.call == call).unwrap()
@@ -39,28 +38,6 @@ fn a_plain_disk_keeps_what_the_manual_pages_say() {
         let Guarantee { data, size, attributes, name, cache, source, .. } = guarantee(&plain, call);
         assert_eq!([data, size, attributes, name, cache], expected, "{call:?}");
         assert!(!source.is_empty(), "{call:?}");
-    }
-}
-
-#[test]
-fn what_a_way_to_flush_promises_is_said_alike_wherever_it_is_said() {
-    let plain = contract(&on_disk("ext4", &["rw"]));
-    let kept = |call| {
-        let Guarantee { data, size, attributes, name, .. } = guarantee(&plain, call);
-        [data, size, attributes, name].map(|it| matches!(it, Answer::Yes | Answer::Range))
-    };
-    for mode in SyncMode::ALL {
-        let expected = match mode {
-            SyncMode::FsyncDirectory => {
-                let [file, directory] =
-                    [Call::Flush(SyncMode::Fsync), Call::DirectoryFsync].map(kept);
-                [0, 1, 2, 3].map(|property| file[property] || directory[property])
-            }
-            mode => kept(Call::Flush(mode)),
-        };
-        let said = Property::ALL.map(|property| mode.promises().contains(&property));
-        assert_eq!(said, expected, "{mode}");
-        assert_eq!(mode.promises_data(), expected[0], "{mode}");
     }
 }
 
@@ -237,9 +214,104 @@ fn the_same_layer_is_warned_of_once() {
     assert_eq!(found(&place), ["ext4 without a journal"]);
 }
 
+/// A place of Windows, on one disk with a volatile cache.
+fn on_windows(file_system: &str, options: &[&str]) -> Place {
+    Place { family: Family::Windows, ..on_disk(file_system, options) }
+}
+
+#[test]
+fn a_plain_disk_of_windows_keeps_what_microsoft_says() {
+    use Answer::{No, NotConcerned, Range, Unknown, Yes};
+    let expected = [
+        (Call::Flush(SyncMode::None), [No, No, No, No, No]),
+        (Call::Flush(SyncMode::MsyncAsync), [No, No, No, No, No]),
+        (Call::Flush(SyncMode::Msync), [Range, Yes, Yes, No, Yes]),
+        (Call::Flush(SyncMode::Fsync), [Yes, Yes, Yes, No, Yes]),
+        (Call::DirectoryFsync, [NotConcerned, NotConcerned, NotConcerned, No, No]),
+        (Call::Flush(SyncMode::Syncfs), [Yes, Yes, Yes, Yes, Yes]),
+        (Call::Flush(SyncMode::ODsync), [Range, Yes, No, No, Unknown]),
+        (Call::Direct, [Range, Yes, Yes, No, Unknown]),
+        (Call::Rename, [No, No, No, No, No]),
+        (Call::RenameThrough, [No, No, No, Yes, Unknown]),
+    ];
+    for system in ["NTFS", "ReFS"] {
+        let plain = contract(&on_windows(system, &["rw"]));
+        assert_eq!(plain.warnings, [], "{system}");
+        assert_eq!(plain.guarantees.len(), expected.len());
+        for (call, expected) in expected {
+            let one = guarantee(&plain, call);
+            let found = [one.data, one.size, one.attributes, one.name, one.cache];
+            assert_eq!(found, expected, "{system} {call:?}");
+            assert!(!one.source.is_empty() && !one.remark.is_empty(), "{call:?}");
+        }
+    }
+}
+
+#[test]
+fn what_the_contract_of_windows_promises_of_bytes_the_way_to_flush_does() {
+    let plain = contract(&on_windows("NTFS", &["rw"]));
+    for Guarantee { call, data, .. } in plain.guarantees {
+        if let Call::Flush(mode) = call {
+            assert_eq!(mode.promises_data(), data != Answer::No, "{mode}");
+        }
+    }
+}
+
+#[test]
+fn volumes_of_windows_differ_in_what_they_keep() {
+    use Answer::{Unknown, Yes};
+    for (system, option, expected, warned) in [
+        ("FAT32", "rw", Yes, "it is FAT32"),
+        ("exFAT", "rw", Yes, "it is exFAT"),
+        ("UDF", "rw", Unknown, "it is UDF"),
+        ("WinBtrfs", "rw", Unknown, "it is WinBtrfs"),
+        // Its name on Linux.
+        ("ntfs3", "rw", Unknown, "it is ntfs3"),
+        ("NTFS", "remote", Unknown, "the volume is remote"),
+    ] {
+        let place = on_windows(system, &[option]);
+        assert_eq!(fsync(&place).0, expected, "{system}");
+        assert_eq!(found(&place), [warned], "{system}");
+    }
+    assert_eq!(found(&on_windows("NTFS", &["removable"])), [""; 0]);
+    assert_eq!(contract(&on_windows("NTFS", &["removable"])).warnings.len(), 1);
+    // No option of Linux counts there.
+    assert_eq!(fsync(&on_windows("NTFS", &["nobarrier"])), (Yes, Yes));
+}
+
+#[test]
+fn the_cache_of_a_disk_of_windows_is_flushed_unless_that_is_turned_off() {
+    use Answer::{No, Unknown, Yes};
+    let on = |cache| {
+        let place = on_windows("NTFS", &["rw"]);
+        Place { devices: vec![disk("PhysicalDrive0", cache)], ..place }
+    };
+    assert_eq!(fsync(&on(Some(WriteCache::Back))), (Yes, Yes));
+    // There is nothing in it that a flush would have to bring out.
+    let off = on(Some(WriteCache::Through));
+    assert_eq!((fsync(&off), found(&off).len()), ((Yes, Yes), 0));
+    let unflushed = on(Some(WriteCache::Unflushed));
+    assert_eq!(fsync(&unflushed), (Yes, No));
+    assert_eq!(found(&unflushed), ["its volatile cache is not flushed"]);
+    let unseen = on(None);
+    assert_eq!(fsync(&unseen), (Yes, Unknown));
+    assert!(contract(&unseen).warnings[0].remedy.contains("Device Manager"));
+}
+
+#[test]
+fn of_what_wine_makes_up_nothing_is_promised() {
+    for system in ["NTFS", "FAT32", "someday"] {
+        let place = Place { family: Family::Wine, ..place(system, &["rw"]) };
+        assert_eq!(fsync(&place), (Answer::Unknown, Answer::Unknown), "{system}");
+        assert_eq!(found(&place), ["this is Wine"], "{system}");
+        let none = guarantee(&contract(&place), Call::Flush(SyncMode::None));
+        assert_eq!(none.data, Answer::No);
+    }
+}
+
 #[test]
 fn all_warnings_say_what_follows() {
-    for rule in rules::OPTIONS {
+    for rule in rules::of(Family::Unix).options {
         let warning = rule.warning("/mnt", String::new());
         assert!(!warning.reason.is_empty() && !warning.source.is_empty(), "{warning:?}");
         let has_remedy = !warning.remedy.is_empty();

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::crash::sector::{SECTOR, SECTOR_BYTES};
+use crate::crash::sector::SECTOR_BYTES;
 use crate::crash::simulated::error::{Error, Result};
+use crate::crash::simulated::record::SECTOR;
 use crate::sys::attributes;
 
 /// A directory with all that is below it, by the names relative to it. The directory itself has the

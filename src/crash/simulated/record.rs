@@ -7,10 +7,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::crash::sector::SECTOR_BYTES;
 use crate::crash::simulated::image::Image;
 use crate::units::ByteRange;
 
-pub use crate::crash::sector::SECTOR;
+/// Bytes that a disk writes whole or not at all.
+pub const SECTOR: u64 = SECTOR_BYTES as u64;
 
 /// A change of the disk's content.
 #[derive(Clone, Debug)]

@@ -174,3 +174,32 @@ pub fn run(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crash::contract::{Answer, Call, samples};
+
+    #[test]
+    fn what_a_way_to_flush_promises_is_said_alike_wherever_it_is_said() {
+        let plain = samples::on_disk("ext4", &["rw"]).contract();
+        let kept = |call| {
+            let one = plain.guarantees.iter().find(|it| it.call == call).unwrap();
+            let answers = [one.data, one.size, one.attributes, one.name];
+            answers.map(|it| matches!(it, Answer::Yes | Answer::Range))
+        };
+        for mode in SyncMode::ALL {
+            let expected = match mode {
+                SyncMode::FsyncDirectory => {
+                    let [file, directory] =
+                        [Call::Flush(SyncMode::Fsync), Call::DirectoryFsync].map(kept);
+                    [0, 1, 2, 3].map(|property| file[property] || directory[property])
+                }
+                mode => kept(Call::Flush(mode)),
+            };
+            let said = Property::ALL.map(|property| mode.promises().contains(&property));
+            assert_eq!(said, expected, "{mode}");
+            assert_eq!(mode.promises_data(), expected[0], "{mode}");
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use crate::crash::by_name::{UnknownName, by_name};
 use crate::crash::flush::SyncMode;
+use crate::sys::family::Family;
 
 /// A way to store a page, or a page in a file with a new name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -12,14 +13,16 @@ pub(crate) enum Mode {
     /// A store into blocks that exist, flushed so.
     InPlace(SyncMode),
     /// A write with `O_DSYNC` past the page cache (`O_DIRECT`) into blocks that exist: as near to
-    /// the disk itself as a file gets. If this loses what it acknowledged, the disk is to blame.
+    /// the disk itself as a file gets. If this loses what it acknowledged, the disk is to blame. On
+    /// Windows by a handle with `FILE_FLAG_NO_BUFFERING` and `FILE_FLAG_WRITE_THROUGH`.
     Direct,
     /// A new file, flushed; not its directory. Whatever brings any name of the file system to the
     /// disk mostly brings this one, too: beside modes that do, little of it is lost.
     NewFile,
-    /// A new file, flushed, and its directory.
+    /// A new file, flushed, and its directory, which promises nothing of the name on Windows.
     NewFileDirectory,
-    /// A new file, flushed, renamed over the old one; then the directory is flushed.
+    /// A new file, flushed, renamed over the old one; then the directory is flushed. On Windows it
+    /// is renamed as with `MOVEFILE_WRITE_THROUGH` instead.
     Rename,
 }
 
@@ -67,30 +70,43 @@ impl Mode {
         (0..).zip(Self::ALL).find(|(_, mode)| *mode == self).map_or(u64::MAX, |(number, _)| number)
     }
 
-    /// How it flushes.
-    pub(crate) const fn sync(self) -> SyncMode {
+    /// How it flushes, the name included.
+    pub(crate) const fn sync(self, family: Family) -> SyncMode {
         match self {
             Self::InPlace(sync) => sync,
             Self::Direct => SyncMode::ODsync,
             Self::NewFile => SyncMode::Fsync,
+            // The renaming flushes the name.
+            Self::Rename if family.has_windows_calls() => SyncMode::Fsync,
             Self::NewFileDirectory | Self::Rename => SyncMode::FsyncDirectory,
         }
     }
 
-    /// What it promises.
-    pub(crate) const fn coverage(self) -> Coverage {
+    /// Why a family of systems lacks it; `None` where it does not.
+    pub(crate) const fn lacking(self, family: Family) -> Option<&'static str> {
+        self.sync(family).lacking(family)
+    }
+
+    /// What it promises where it was written, which is where it is verified.
+    pub(crate) fn coverage(self) -> Coverage {
+        self.coverage_of(Family::running())
+    }
+
+    const fn coverage_of(self, family: Family) -> Coverage {
         match self {
             Self::InPlace(sync) if sync.promises_data() => Coverage::Data,
             Self::InPlace(_) => Coverage::Nothing,
             Self::Direct => Coverage::Data,
             Self::NewFile => Coverage::DataOfName,
+            // What FlushFileBuffers does to a directory is not documented.
+            Self::NewFileDirectory if family.has_windows_calls() => Coverage::DataOfName,
             Self::NewFileDirectory | Self::Rename => Coverage::DataAndName,
         }
     }
 
     /// Whether it makes a file for each page, and is about their names, too.
     pub(crate) const fn makes_names(self) -> bool {
-        matches!(self.coverage(), Coverage::DataOfName | Coverage::DataAndName)
+        matches!(self, Self::NewFile | Self::NewFileDirectory | Self::Rename)
     }
 
     /// Whether a new generation begins with the removal of the one before, so that nothing is
@@ -138,5 +154,19 @@ mod tests {
         assert!("None".parse::<Mode>().is_err());
         // One that no mode stores with.
         assert!("syncfs".parse::<Mode>().is_err());
+    }
+
+    #[test]
+    fn on_windows_a_name_is_promised_only_where_renaming_writes_through() {
+        for mode in Mode::ALL {
+            let [unix, windows] =
+                [Family::Unix, Family::Windows].map(|family| mode.coverage_of(family));
+            let differs = mode == Mode::NewFileDirectory;
+            assert_eq!(unix != windows, differs, "{mode}");
+            let lacks = mode == Mode::InPlace(SyncMode::Fdatasync);
+            assert_eq!(mode.lacking(Family::Windows).is_some(), lacks, "{mode}");
+            assert_eq!(mode.lacking(Family::Unix), None, "{mode}");
+        }
+        assert_eq!(Mode::Rename.coverage_of(Family::Windows), Coverage::DataAndName);
     }
 }

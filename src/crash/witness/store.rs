@@ -10,10 +10,11 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::crash::flush::{Stored, SyncMode};
+use crate::sys::family::Family;
 use crate::sys::handle::OwnedHandle;
 use crate::sys::map::{Access, Mapping, cause_of_fault};
-use crate::sys::names::{Follow, Spot};
-use crate::sys::{file, platform};
+use crate::sys::names::{self, Follow, Spot};
+use crate::sys::{Errno, file, platform};
 
 use super::error::{Error, Result};
 use super::event::{Layout, PAGES_MAX, RunId, Store};
@@ -133,19 +134,23 @@ impl Storage {
 
     /// Makes the file or the directory of a mode; the inner error is of a mode that is not there.
     fn make_mode(&self, mode: Mode) -> Result<io::Result<Opened>> {
+        if let Some(why) = mode.lacking(Family::running()) {
+            return Ok(Err(io::Error::new(io::ErrorKind::Unsupported, why)));
+        }
         let path = path_of(&self.directory, mode);
         if mode.makes_names() {
-            std::fs::create_dir(&path).map_err(Error::file("make the directory", &path))?;
-            let opened = open_directory(&path).map_err(Error::file("open", &path))?;
-            return Ok(Ok(Opened::Names(opened)));
+            return make_names(mode, &path);
         }
         let file = self.make_pages(mode, &path).map_err(Error::file("make", &path))?;
         let first = Store { mode, page: 0, generation: 0 };
         let page = self.page(first);
         match mode {
             Mode::InPlace(SyncMode::ODsync) => {
-                let tried = platform::write_through(&file, offset_of(first), &page.0);
-                unless_refused(tried.map(|()| Opened::Written(file)), &path)
+                let tried = file::to_write_through(&file).and_then(|file| {
+                    platform::write_through(&file, offset_of(first), &page.0)?;
+                    Ok(Opened::Written(file))
+                });
+                unless_refused(tried, &path)
             }
             Mode::Direct => {
                 let tried = platform::open_direct(&path).and_then(|file| {
@@ -222,18 +227,34 @@ fn make_empty(directory: &Path) -> Result<()> {
     }
 }
 
+/// Makes the directory of a mode, and flushes it as it will be flushed.
+fn make_names(mode: Mode, path: &Path) -> Result<io::Result<Opened>> {
+    std::fs::create_dir(path).map_err(Error::file("make the directory", path))?;
+    let directory = open_directory(path).map_err(Error::file("open", path))?;
+    let tried = mode.sync(Family::running()).flush_name(&directory);
+    unless_refused(tried.map(|()| Opened::Names(directory)), path)
+}
+
 /// Sorts out the errors of a mode that a file system does not have.
 fn unless_refused(tried: io::Result<Opened>, path: &Path) -> Result<io::Result<Opened>> {
     match tried {
-        Err(error)
-            if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
-        {
-            // A file that is not used would only puzzle.
-            std::fs::remove_file(path).map_err(Error::file("remove", path))?;
+        Err(error) if is_refusal(&error) => {
+            // What is not used would only puzzle.
+            let removed = match path.is_dir() {
+                true => std::fs::remove_dir(path),
+                false => std::fs::remove_file(path),
+            };
+            removed.map_err(Error::file("remove", path))?;
             Ok(Err(error))
         }
         other => Ok(Ok(other.map_err(Error::file("write", path))?)),
     }
+}
+
+/// Whether that is said of what a file system does not have.
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
+        || Errno::from_io_error(error) == Some(Errno::OPNOTSUPP)
 }
 
 /// Where its page is among those of its mode.
@@ -255,20 +276,19 @@ fn store_mapped(
         let cause = cause_of_fault(file, fault.at as u64, &fault);
         Error::store(mode, "store in the map of", path)(io::Error::other(cause))
     })?;
-    mode.sync().flush(&Stored { file, map: mapping, at, len: PAGE_BYTES }).map_err(Error::store(
-        mode,
-        mode.sync().as_str(),
-        path,
-    ))
+    let sync = mode.sync(Family::running());
+    let flushed = sync.flush(&Stored { file, map: mapping, at, len: PAGE_BYTES });
+    flushed.map_err(Error::store(mode, sync.as_str(), path))
 }
 
 fn store_name(directory: &OwnedHandle, store: Store, page: &PageBytes, path: &Path) -> Result<()> {
     let Store { mode, page: number, generation } = store;
-    let final_name = path.join(name_of(mode, number, generation));
-    let new = match mode {
-        Mode::Rename => path.join(format!("{number}.new")),
+    let final_name = name_of(mode, number, generation);
+    let new_name = match mode {
+        Mode::Rename => format!("{number}.new"),
         _ => final_name.clone(),
     };
+    let new = path.join(&new_name);
     if mode.removes_the_previous() && generation > 1 {
         let previous = path.join(name_of(mode, number, generation - 1));
         std::fs::remove_file(&previous).map_err(Error::store(mode, "remove", &previous))?;
@@ -279,9 +299,14 @@ fn store_name(directory: &OwnedHandle, store: Store, page: &PageBytes, path: &Pa
     });
     made.map_err(Error::store(mode, "make", &new))?;
     if mode == Mode::Rename {
-        std::fs::rename(&new, &final_name).map_err(Error::store(mode, "rename", &new))?;
+        let renamed = names::rename_at(directory, new_name.as_ref(), final_name.as_ref());
+        renamed.map_err(Error::store(mode, "rename", &new))?;
     }
-    mode.sync().flush_name(directory).map_err(Error::store(mode, "flush the directory", path))
+    mode.sync(Family::running()).flush_name(directory).map_err(Error::store(
+        mode,
+        "flush the directory",
+        path,
+    ))
 }
 
 #[cfg(test)]
@@ -298,6 +323,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let storage = made(directory.path());
         assert_eq!(run_of(directory.path()).unwrap(), RunId(5));
+        let is_there = |mode: &Mode| mode.lacking(Family::running()).is_none();
+        let expected: Vec<_> = Mode::ALL.into_iter().filter(is_there).collect();
+        assert_eq!(storage.layout().modes, expected);
         for mode in storage.layout().modes.clone() {
             for generation in 1..3 {
                 storage.store(Store { mode, page: 2, generation }).unwrap();

@@ -1,35 +1,10 @@
 use std::error::Error as _;
-use std::fs;
 use std::path::PathBuf;
 
-use tempfile::TempDir;
-
 use super::*;
-use crate::metadata::plan::NewFileMode;
-use crate::sys::attributes::identity::{as_root_without_chown, as_user};
-use crate::sys::attributes::{names, set_mode, set_owner, set_value, value};
-
-mod differential;
-
-/// An ordinary user that need not exist.
-const USER: u32 = 1000;
-/// A group that need not exist.
-const GROUP: u32 = 1500;
-
-/// Owner rwx, user 77 rw, owning group r, mask rw, others nothing.
-const RICH_ACL: [u8; 44] = [
-    2, 0, 0, 0, 1, 0, 7, 0, 255, 255, 255, 255, 2, 0, 6, 0, 77, 0, 0, 0, 4, 0, 4, 0, 255, 255, 255,
-    255, 16, 0, 6, 0, 255, 255, 255, 255, 32, 0, 0, 0, 255, 255, 255, 255,
-];
-/// Owner rwx, owning group r-x, others nothing: what permission bits can say.
-const MINIMAL_ACL: [u8; 28] = [
-    2, 0, 0, 0, 1, 0, 7, 0, 255, 255, 255, 255, 4, 0, 5, 0, 255, 255, 255, 255, 32, 0, 0, 0, 255,
-    255, 255, 255,
-];
-/// `cap_net_raw+ep`.
-const NET_RAW: [u8; 20] = [1, 0, 0, 2, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-
-const DEFAULT_ACL: &CStr = c"system.posix_acl_default";
+use crate::sys::Errno;
+use crate::sys::attributes::{set_mode, set_times};
+use crate::sys::file::Timestamp;
 
 const KEEP_NOTHING: Preserve = Preserve {
     mode: Keep::No,
@@ -41,13 +16,6 @@ const KEEP_NOTHING: Preserve = Preserve {
     default_mode: false,
     acl_optional: false,
 };
-
-/// A directory that everybody may write to.
-fn open_directory() -> TempDir {
-    let directory = tempfile::tempdir().unwrap();
-    set_mode(&File::open(directory.path()).unwrap(), 0o777).unwrap();
-    directory
-}
 
 /// A new file with the mode, opened for reading and writing.
 fn file_at(path: PathBuf, mode: u32) -> File {
@@ -61,10 +29,6 @@ fn named<'a>(file: &'a File, endpoint: &'a Endpoint) -> Named<'a> {
     Named { file, endpoint }
 }
 
-fn mode_of(file: &File) -> u32 {
-    Attributes::of(file).unwrap().mode
-}
-
 fn chain(error: &crate::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -76,139 +40,8 @@ fn chain(error: &crate::error::Error) -> String {
 }
 
 #[test]
-fn a_replaced_files_mode_acl_and_attributes_go_over_and_its_privileges_do_not() {
-    let directory = open_directory();
-    let old = file_at(directory.path().join("old"), 0o640);
-    set_value(&old, c"user.a", b"1").unwrap();
-    set_value(&old, attributes::ACL, &RICH_ACL).unwrap();
-    set_mode(&old, 0o6770).unwrap();
-    let new = file_at(directory.path().join("new"), 0o600);
-    keep_of_replaced(&old, &new, &KEEP_NOTHING).unwrap();
-    assert_eq!(mode_of(&new), 0o770);
-    assert_eq!(value(&new, c"user.a").unwrap().unwrap(), b"1");
-    assert_eq!(value(&new, attributes::ACL).unwrap(), value(&old, attributes::ACL).unwrap());
-}
-
-#[test]
-fn setgid_without_group_execution_is_no_privilege() {
-    let directory = open_directory();
-    let old = file_at(directory.path().join("old"), 0o2640);
-    let new = file_at(directory.path().join("new"), 0o600);
-    keep_of_replaced(&old, &new, &KEEP_NOTHING).unwrap();
-    assert_eq!(mode_of(&new), 0o2640);
-}
-
-#[test]
-fn an_acl_that_only_the_directory_gave_to_the_new_file_is_removed() {
-    let directory = open_directory();
-    let old = file_at(directory.path().join("old"), 0o640);
-    set_value(&File::open(directory.path()).unwrap(), DEFAULT_ACL, &RICH_ACL).unwrap();
-    let new = file_at(directory.path().join("new"), 0o600);
-    assert!(names(&new).unwrap().contains(attributes::ACL));
-    keep_of_replaced(&old, &new, &KEEP_NOTHING).unwrap();
-    assert!(!names(&new).unwrap().contains(attributes::ACL));
-    assert_eq!(mode_of(&new), 0o640);
-}
-
-#[test]
-fn a_file_whose_mode_the_source_decides_stays_private_until_then() {
-    let directory = open_directory();
-    let old = file_at(directory.path().join("old"), 0o644);
-    let new = file_at(directory.path().join("new"), 0o600);
-    let preserve = Preserve { mode: Keep::Must, ..KEEP_NOTHING };
-    keep_of_replaced(&old, &new, &preserve).unwrap();
-    assert_eq!(mode_of(&new), 0o600);
-}
-
-#[test]
-#[ignore = "needs root"]
-fn capabilities_and_signatures_of_the_old_content_do_not_go_over() {
-    let directory = open_directory();
-    let old = file_at(directory.path().join("old"), 0o755);
-    set_value(&old, attributes::CAPABILITY, &NET_RAW).unwrap();
-    set_value(&old, c"security.ima", b"signature").unwrap();
-    set_value(&old, c"security.selinux", b"label").unwrap();
-    set_value(&old, c"trusted.t", b"2").unwrap();
-    let new = file_at(directory.path().join("new"), 0o600);
-    keep_of_replaced(&old, &new, &KEEP_NOTHING).unwrap();
-    let names = names(&new).unwrap();
-    assert!(!names.contains(attributes::CAPABILITY) && !names.contains(c"security.ima"));
-    assert_eq!(value(&new, c"security.selinux").unwrap().unwrap(), b"label");
-    assert_eq!(value(&new, c"trusted.t").unwrap().unwrap(), b"2");
-}
-
-#[test]
-#[ignore = "needs root"]
-fn a_foreign_file_cannot_be_kept_by_an_ordinary_user() {
-    let directory = open_directory();
-    let root = directory.path();
-    drop(file_at(root.join("owner"), 0o666));
-    set_owner(&file_at(root.join("group"), 0o666), Some(USER), Some(GROUP)).unwrap();
-    let keep = |name: &str, groups: &[u32]| {
-        as_user(USER, USER, groups, || {
-            let old = File::options().read(true).write(true).open(root.join(name)).unwrap();
-            let new = file_at(root.join(format!("new-{name}-{}", groups.len())), 0o600);
-            keep_of_replaced(&old, &new, &KEEP_NOTHING)
-        })
-    };
-    assert!(matches!(keep("owner", &[]), Err(Unkeepable::Owner(_))));
-    assert!(matches!(keep("group", &[]), Err(Unkeepable::Owner(_))));
-    keep("group", &[GROUP]).unwrap();
-}
-
-#[test]
-#[ignore = "needs root"]
-fn attributes_that_only_root_may_set_cannot_be_kept_by_an_ordinary_user() {
-    let directory = open_directory();
-    let root = directory.path();
-    let old = file_at(root.join("old"), 0o666);
-    set_owner(&old, Some(USER), Some(USER)).unwrap();
-    set_value(&old, c"security.other", b"1").unwrap();
-    let kept = as_user(USER, USER, &[], || {
-        let new = file_at(root.join("new"), 0o600);
-        keep_of_replaced(&old, &new, &KEEP_NOTHING)
-    });
-    let Err(Unkeepable::Attributes(error)) = kept else { panic!("{kept:?}") };
-    assert_eq!(error.to_string(), "'security.other'");
-}
-
-#[test]
-fn an_owner_may_strip_its_file_before_it_is_written_in_place() {
-    let directory = open_directory();
-    let endpoint = Endpoint::from("f");
-    for (before, after) in [(0o6755, 0o755), (0o2640, 0o2640), (0o1755, 0o1755), (0o4640, 0o640)] {
-        let file = file_at(directory.path().join(format!("{before:o}")), before);
-        drop_privileged_bits(named(&file, &endpoint)).unwrap();
-        assert_eq!(mode_of(&file), after, "{before:o}");
-    }
-}
-
-/// `fchmod` and `fremovexattr` are denied to who is not the owner; `write` would have stripped
-/// the file for anybody.
-#[test]
-#[ignore = "needs root"]
-fn who_may_write_to_a_foreign_file_strips_it_as_write_would() {
-    let directory = open_directory();
-    let path = directory.path().join("f");
-    let endpoint = Endpoint::from("f");
-    let file = file_at(path.clone(), 0o600);
-    file.set_len(12_345).unwrap();
-    for user in [0, USER] {
-        set_value(&file, attributes::CAPABILITY, &NET_RAW).unwrap();
-        set_mode(&file, 0o6777).unwrap();
-        as_user(user, user, &[], || {
-            let file = File::options().write(true).open(&path).unwrap();
-            drop_privileged_bits(named(&file, &endpoint)).unwrap();
-        });
-        assert_eq!(mode_of(&file), 0o777, "as {user}");
-        assert!(!names(&file).unwrap().contains(attributes::CAPABILITY), "as {user}");
-        assert_eq!(file.metadata().unwrap().len(), 12_345);
-    }
-}
-
-#[test]
 fn an_attribute_that_had_to_be_copied_is_named() {
-    let named = attribute_error(c"user.a\n", io::Error::from_raw_os_error(95));
+    let named = attribute_error(c"user.a\n", Errno::OPNOTSUPP.into());
     assert!(is_refused(&named), "the system's error counts, not its wrapping");
     let error = Losses::default()
         .insist::<()>(Keep::Must, Lost::Xattr, Err(named))
@@ -216,137 +49,61 @@ fn an_attribute_that_had_to_be_copied_is_named() {
         .unwrap_err();
     assert_eq!(
         chain(&error),
-        "cannot set the attributes of 't': 'user.a\\n': Operation not supported (os error 95)"
+        format!(
+            "cannot set the attributes of 't': 'user.a\\n': {}",
+            io::Error::from(Errno::OPNOTSUPP)
+        )
     );
 }
 
 #[test]
 fn trying_bears_a_refusal_and_no_broken_disk() {
-    let error = |number| Err::<(), _>(io::Error::from_raw_os_error(number));
-    for refusal in [1, 13, 28, 95, 122] {
+    let error = |errno: Errno| Err::<(), _>(io::Error::from(errno));
+    for refusal in [Errno::PERM, Errno::ACCESS, Errno::NOSPC, Errno::OPNOTSUPP, Errno::DQUOT] {
         Losses::default().insist(Keep::Try, Lost::Mode, error(refusal)).unwrap();
         Losses::default().insist(Keep::Must, Lost::Mode, error(refusal)).unwrap_err();
     }
-    Losses::default().insist(Keep::Try, Lost::Mode, error(5)).unwrap_err();
-}
-
-/// Runs `action` as an ordinary user, whoever runs the tests.
-fn as_ordinary_user<T: Send>(action: impl FnOnce() -> T + Send) -> T {
-    if crate::sys::file::is_superuser() { as_user(USER, USER, &[], action) } else { action() }
+    Losses::default().insist(Keep::Try, Lost::Mode, error(Errno::IO)).unwrap_err();
 }
 
 #[test]
-fn user_attributes_reach_a_target_that_its_owner_may_not_write() {
-    let directory = open_directory();
-    let endpoint = Endpoint::from("f");
-    let preserve = Preserve { xattr: Keep::Must, ..KEEP_NOTHING };
-    as_ordinary_user(|| {
-        let source = file_at(directory.path().join("source"), 0o644);
-        set_value(&source, c"user.a", b"1").unwrap();
-        let target = file_at(directory.path().join("target"), 0o444);
-        let facts = Attributes::of(&source).unwrap();
-        apply_preserved(
-            named(&source, &endpoint),
-            &facts,
-            named(&target, &endpoint),
-            &preserve,
-            ModeAtEnd::AsItIs,
-            &mut Losses::default(),
-        )
-        .unwrap();
-        assert_eq!(value(&target, c"user.a").unwrap().unwrap(), b"1");
-        assert_eq!(mode_of(&target), 0o444);
-    });
-}
-
-/// cp 9.1: "failed to preserve ownership for 't': Operation not permitted", exit status 1.
-#[test]
-#[ignore = "needs root"]
-fn to_root_an_owner_that_cannot_be_set_is_a_failure() {
-    let directory = open_directory();
+fn a_copy_has_the_times_and_the_write_protection_of_its_source() {
+    let directory = tempfile::tempdir().unwrap();
     let endpoint = Endpoint::from("t");
-    let source = file_at(directory.path().join("source"), 0o600);
-    set_owner(&source, Some(USER), Some(USER)).unwrap();
-    set_mode(&source, 0o4755).unwrap();
+    let source = file_at(directory.path().join("source"), 0o444);
+    // Long ago, so that neither comes from the copying, and in steps that all systems keep.
+    let accessed = Timestamp { seconds: 1_000_000_000, nanoseconds: 123_456_700 };
+    let modified = Timestamp { seconds: 900_000_000, nanoseconds: 987_654_300 };
+    set_times(&source, accessed, modified).unwrap();
     let facts = Attributes::of(&source).unwrap();
-    let target = file_at(directory.path().join("target"), 0o666);
-    let attempt = |ownership| {
-        let preserve = Preserve { mode: Keep::Must, ownership, ..KEEP_NOTHING };
-        as_root_without_chown(|| {
-            apply_preserved(
-                named(&source, &endpoint),
-                &facts,
-                named(&target, &endpoint),
-                &preserve,
-                ModeAtEnd::AsItIs,
-                &mut Losses::default(),
-            )
-        })
-    };
-    let error = attempt(Keep::Must).unwrap_err();
-    assert_eq!(chain(&error), "cannot set the owner of 't': Operation not permitted (os error 1)");
-    assert_eq!(mode_of(&target), 0o600, "as with cp, it is left private");
-    attempt(Keep::Try).unwrap();
-    assert_eq!(mode_of(&target), 0o755, "without its owner it is not setuid");
+    for mode in [Keep::Must, Keep::No] {
+        let target = file_at(directory.path().join(format!("{mode:?}")), 0o644);
+        let writable = Attributes::of(&target).unwrap().mode;
+        let preserve = Preserve { mode, timestamps: Keep::Must, ..KEEP_NOTHING };
+        let to = named(&target, &endpoint);
+        let mut losses = Losses::default();
+        let from = named(&source, &endpoint);
+        apply_preserved(from, &facts, to, &preserve, ModeAtEnd::AsItIs, &mut losses).unwrap();
+        stamp_times(&facts, to, preserve.timestamps, &mut losses).unwrap();
+        let found = Attributes::of(&target).unwrap();
+        assert_eq!((found.accessed, found.modified), (accessed, modified), "{mode:?}");
+        assert_eq!(found.mode, if mode == Keep::Must { facts.mode } else { writable });
+        assert_ne!(facts.mode, writable);
+    }
 }
 
 #[test]
-fn nothing_is_asked_of_a_copy_that_preserves_nothing() {
-    let directory = open_directory();
-    let endpoint = Endpoint::from("t");
-    let source = file_at(directory.path().join("source"), 0o4755);
-    let facts = Attributes::of(&source).unwrap();
-    let mode = new_file_mode(&facts, &KEEP_NOTHING);
-    assert_eq!(mode, NewFileMode { at_open: 0o755, at_end: ModeAtEnd::AsItIs });
-    // Whatever is set on a file of /proc fails.
-    let target = File::open("/proc/self/status").unwrap();
-    apply_preserved(
-        named(&source, &endpoint),
-        &facts,
-        named(&target, &endpoint),
-        &KEEP_NOTHING,
-        mode.at_end,
-        &mut Losses::default(),
-    )
-    .unwrap();
-    stamp_times(&facts, named(&target, &endpoint), Keep::No, &mut Losses::default()).unwrap();
+fn a_new_file_keeps_the_write_protection_of_the_one_it_replaces() {
+    let directory = tempfile::tempdir().unwrap();
+    for mode in [0o444, 0o644] {
+        let old = file_at(directory.path().join(format!("old-{mode:o}")), mode);
+        let new = file_at(directory.path().join(format!("new-{mode:o}")), 0o600);
+        keep_of_replaced(&old, &new, &KEEP_NOTHING).unwrap();
+        let [old, new] = [old, new].map(|file| Attributes::of(&file).unwrap().mode);
+        assert_eq!(old, new, "{mode:o}");
+    }
 }
 
-/// The group bits of a file with an ACL are its mask. A copy that cannot have the ACL must not
-/// give them to the owning group.
-#[test]
-#[ignore = "needs root, to mount a file system without ACLs"]
-fn without_its_acl_a_copy_is_narrower_and_the_copy_fails() {
-    let directory = open_directory();
-    let mount = directory.path().join("ramfs");
-    fs::create_dir(&mount).unwrap();
-    let run = |program: &str, arguments: &[&str]| {
-        let status = std::process::Command::new(program).args(arguments).arg(&mount).status();
-        assert!(status.unwrap().success(), "{program}");
-    };
-    run("mount", &["-t", "ramfs", "ramfs"]);
-    let endpoint = Endpoint::from("t");
-    let source = file_at(directory.path().join("source"), 0o600);
-    set_value(&source, attributes::ACL, &RICH_ACL).unwrap();
-    let facts = Attributes::of(&source).unwrap();
-    let attempt = |name: &str, mode| {
-        let target = file_at(mount.join(name), 0o600);
-        let preserve = Preserve { mode, ..KEEP_NOTHING };
-        let outcome = apply_preserved(
-            named(&source, &endpoint),
-            &facts,
-            named(&target, &endpoint),
-            &preserve,
-            ModeAtEnd::AsItIs,
-            &mut Losses::default(),
-        );
-        (outcome.map_err(|error| chain(&error)), mode_of(&target))
-    };
-    let (must, tried) = (attempt("must", Keep::Must), attempt("try", Keep::Try));
-    run("umount", &[]);
-    assert_eq!(facts.mode, 0o760);
-    assert_eq!(tried, (Ok(()), 0o740));
-    let error = "cannot set the permissions of 't': 'system.posix_acl_access': \
-                 Operation not supported (os error 95)";
-    assert_eq!(must, (Err(error.to_owned()), 0o740));
-}
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod posix;

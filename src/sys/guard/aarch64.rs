@@ -1,5 +1,6 @@
 //! The guarded copy and comparison on 64-bit ARM.
 
+use super::directives::{end, function, loops, next_function, place};
 use super::{RawFault, Way};
 
 pub(super) const SUPPORTED: bool = true;
@@ -7,18 +8,11 @@ pub(super) const SUPPORTED: bool = true;
 // 64 bytes a step, and a byte a step for the rest. A step that faults has moved no pointer, so
 // the handler sends the thread from the first loop to the second, which comes to the byte.
 std::arch::global_asm!(
-    ".pushsection .text.mycp_guarded_copy, \"ax\", @progbits",
-    ".p2align 4",
-    ".globl mycp_guarded_copy",
-    ".hidden mycp_guarded_copy",
-    ".type mycp_guarded_copy, @function",
-    "mycp_guarded_copy:",
-    ".cfi_startproc",
-    ".globl mycp_guarded_first",
-    ".hidden mycp_guarded_first",
-    "mycp_guarded_first:",
+    loops!(),
+    function!("mycp_guarded_copy"),
+    place!("mycp_guarded_first"),
     "2: cmp x2, #64",
-    "b.lo mycp_guarded_bytes",
+    "b.lo 4f",
     "ldp q0, q1, [x1]",
     "ldp q2, q3, [x1, #32]",
     "stp q0, q1, [x0]",
@@ -27,28 +21,20 @@ std::arch::global_asm!(
     "add x0, x0, #64",
     "sub x2, x2, #64",
     "b 2b",
-    ".globl mycp_guarded_bytes",
-    ".hidden mycp_guarded_bytes",
-    "mycp_guarded_bytes:",
-    "cbz x2, 3f",
+    place!("mycp_guarded_bytes"),
+    "4: cbz x2, 3f",
     "ldrb w4, [x1]",
     "strb w4, [x0]",
     "add x1, x1, #1",
     "add x0, x0, #1",
     "sub x2, x2, #1",
-    "b mycp_guarded_bytes",
+    "b 4b",
     "3: mov x0, #0",
     "ret",
-    ".cfi_endproc",
-    ".size mycp_guarded_copy, . - mycp_guarded_copy",
+    end!("mycp_guarded_copy"),
     // 64 bytes a step, and a byte a step for the place of a difference and for the rest. A
     // difference that is gone when its place is looked for leads back to the large steps.
-    ".p2align 4",
-    ".globl mycp_guarded_compare",
-    ".hidden mycp_guarded_compare",
-    ".type mycp_guarded_compare, @function",
-    "mycp_guarded_compare:",
-    ".cfi_startproc",
+    next_function!("mycp_guarded_compare"),
     "2: cmp x2, #64",
     "b.lo 3f",
     "ldp q0, q1, [x0]",
@@ -86,19 +72,14 @@ std::arch::global_asm!(
     "ret",
     "6: mov x0, #0",
     "ret",
-    ".globl mycp_guarded_end",
-    ".hidden mycp_guarded_end",
-    "mycp_guarded_end:",
-    ".globl mycp_guarded_stopped",
-    ".hidden mycp_guarded_stopped",
-    "mycp_guarded_stopped:",
+    place!("mycp_guarded_end"),
+    place!("mycp_guarded_stopped"),
     "str x2, [x3]",
     "str x9, [x3, #8]",
     "str x10, [x3, #16]",
     "mov x0, #1",
     "ret",
-    ".cfi_endproc",
-    ".size mycp_guarded_compare, . - mycp_guarded_compare",
+    end!("mycp_guarded_compare"),
     ".popsection",
 );
 

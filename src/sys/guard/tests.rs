@@ -26,23 +26,75 @@ fn a_comparison_finds_the_first_difference() {
     }
 }
 
-#[test]
-fn a_comparison_stops_where_a_page_is_gone() {
-    let guard = FaultGuard::install().unwrap();
-    let content = bytes(16384);
+/// A map of 16 KiB with this content, whose second half is gone.
+///
+/// Windows cuts no file that is mapped (Wine does): there the pages are taken from the process,
+/// which a guarded loop sees in the same way.
+fn half_a_map(content: &[u8]) -> memmap2::MmapRaw {
     let file = tempfile::tempfile().unwrap();
-    std::os::unix::fs::FileExt::write_all_at(&file, &content, 0).unwrap();
+    crate::sys::file::write_all_at(&file, content, 0).unwrap();
     let map = memmap2::MmapRaw::map_raw(&file).unwrap();
-    file.set_len(8192).unwrap();
+    match crate::sys::file::set_len(&file, 8192) {
+        Ok(()) => {}
+        #[cfg(windows)]
+        Err(error) => {
+            use windows_sys::Win32::Foundation::ERROR_USER_MAPPED_FILE;
+            assert_eq!(error.raw_os_error(), Some(ERROR_USER_MAPPED_FILE.cast_signed()));
+            take_away(&map);
+        }
+        #[cfg(unix)]
+        Err(error) => panic!("{error}"),
+    }
+    map
+}
+
+/// Forbids the second half.
+#[cfg(windows)]
+fn take_away(map: &memmap2::MmapRaw) {
+    use crate::sys::map::{Kind, Protection};
+    let half = map.as_mut_ptr().wrapping_add(8192);
+    // SAFETY: the pages are the map's, and nobody refers to them.
+    unsafe { super::super::system::pages::protect(half, 8192, Kind::Shared, Protection::None) }
+        .unwrap();
+}
+
+fn stops_at_the_half(map: &memmap2::MmapRaw, content: &[u8]) {
+    let guard = FaultGuard::install().unwrap();
+    let page = map.as_ptr() as usize + 8192;
     for (from, len) in [(0, 16384), (63, 12000), (8190, 3), (8192, 1)] {
         let (there, here) = (map.as_ptr().wrapping_add(from), &content[from..]);
+        let good = 8192 - from;
         for (left, right) in [(there, here.as_ptr()), (here.as_ptr(), there)] {
             // SAFETY: one side is mapped, and the other a reference to at least `len` bytes.
             let stopped = unsafe { equal_len(&guard, left, right, len) }.unwrap_err();
-            let good = 8192 - from;
             assert!(stopped.done <= good && good - stopped.done < 64, "{stopped:?}");
-            let page = map.as_ptr() as usize + 8192;
             assert_eq!(stopped.address, page, "{stopped:?}");
         }
+        let mut copied = vec![0; len];
+        // SAFETY: the source is mapped, the target a reference to `len` bytes.
+        let stopped = unsafe { copy(&guard, there, copied.as_mut_ptr(), len) }.unwrap_err();
+        assert_eq!((stopped.done, stopped.address), (good, page), "{stopped:?}");
+        assert!(copied[..good] == here[..good] && copied[good..].iter().all(|byte| *byte == 0));
+        let to = there.cast_mut();
+        // SAFETY: the target is mapped, and nobody refers to its bytes.
+        let stopped = unsafe { copy(&guard, here.as_ptr(), to, len) }.unwrap_err();
+        assert_eq!((stopped.done, stopped.address), (good, page), "{stopped:?}");
     }
+}
+
+#[test]
+fn a_copy_and_a_comparison_stop_where_a_page_is_gone() {
+    let content = bytes(16384);
+    stops_at_the_half(&half_a_map(&content), &content);
+}
+
+#[cfg(windows)]
+#[test]
+fn a_copy_and_a_comparison_stop_where_access_is_denied() {
+    let content = bytes(16384);
+    let file = tempfile::tempfile().unwrap();
+    crate::sys::file::write_all_at(&file, &content, 0).unwrap();
+    let map = memmap2::MmapRaw::map_raw(&file).unwrap();
+    take_away(&map);
+    stops_at_the_half(&map, &content);
 }

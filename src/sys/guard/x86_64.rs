@@ -1,5 +1,6 @@
 //! The guarded copy and comparison on x86-64.
 
+use super::directives::{end, function, loops, next_function, place};
 use super::{RawFault, Way};
 
 pub(super) const SUPPORTED: bool = true;
@@ -9,31 +10,18 @@ pub(super) const SUPPORTED: bool = true;
 // SSE2 or AVX (141 us in the cache, 300 us out of it; Xeon with FSRM). It is slower below
 // some hundred bytes (16 ns against 4 for 512), where mapping costs more than that anyway.
 std::arch::global_asm!(
-    ".pushsection .text.mycp_guarded_copy, \"ax\", @progbits",
-    ".p2align 4",
-    ".globl mycp_guarded_copy",
-    ".hidden mycp_guarded_copy",
-    ".type mycp_guarded_copy, @function",
-    "mycp_guarded_copy:",
-    ".cfi_startproc",
+    loops!(),
+    function!("mycp_guarded_copy"),
     "mov r8, rcx",
     "mov rcx, rdx",
-    ".globl mycp_guarded_first",
-    ".hidden mycp_guarded_first",
-    "mycp_guarded_first:",
+    place!("mycp_guarded_first"),
     "rep movsb",
     "xor eax, eax",
     "ret",
-    ".cfi_endproc",
-    ".size mycp_guarded_copy, . - mycp_guarded_copy",
+    end!("mycp_guarded_copy"),
     // 64 bytes a step, and a byte a step for the place of a difference and for the rest. A
     // difference that is gone when its place is looked for leads back to the large steps.
-    ".p2align 4",
-    ".globl mycp_guarded_compare",
-    ".hidden mycp_guarded_compare",
-    ".type mycp_guarded_compare, @function",
-    "mycp_guarded_compare:",
-    ".cfi_startproc",
+    next_function!("mycp_guarded_compare"),
     "mov r8, rcx",
     "mov rcx, rdx",
     "2: cmp rcx, 64",
@@ -77,19 +65,14 @@ std::arch::global_asm!(
     "ret",
     "6: xor eax, eax",
     "ret",
-    ".globl mycp_guarded_end",
-    ".hidden mycp_guarded_end",
-    "mycp_guarded_end:",
-    ".globl mycp_guarded_stopped",
-    ".hidden mycp_guarded_stopped",
-    "mycp_guarded_stopped:",
+    place!("mycp_guarded_end"),
+    place!("mycp_guarded_stopped"),
     "mov [r8], rcx",
     "mov [r8 + 8], r9",
     "mov [r8 + 16], r10",
     "mov eax, 1",
     "ret",
-    ".cfi_endproc",
-    ".size mycp_guarded_compare, . - mycp_guarded_compare",
+    end!("mycp_guarded_compare"),
     ".popsection",
 );
 

@@ -3,14 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use memmap2::MmapRaw;
-
 use crate::sys::system::Attachment;
+use crate::sys::system::view::View;
 
 #[derive(Debug)]
 pub(super) enum Memory {
     /// Unmapped when it is dropped.
-    Mapped(MmapRaw),
+    Mapped(View),
     /// Detached with the last part of it.
     Part { attachment: Arc<Attachment>, range: Range<usize> },
 }
@@ -51,8 +50,8 @@ impl Memory {
     }
 }
 
-impl From<MmapRaw> for Memory {
-    fn from(memory: MmapRaw) -> Self {
+impl From<View> for Memory {
+    fn from(memory: View) -> Self {
         Self::Mapped(memory)
     }
 }

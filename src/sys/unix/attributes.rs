@@ -1,29 +1,30 @@
 //! Owner, permission bits, times and extended attributes of open objects: what is the same on
 //! every Unix.
 //!
-//! No call takes a path, so that a name that is replaced meanwhile cannot redirect one. A handle of
-//! a symbolic link, a socket or a device that is not opened (`O_PATH`) allows none of the calls
-//! that take descriptors (open(2)); it is reached by the link that `/proc/self/fd` has of it, which
-//! leads to the very object.
+//! No call takes a path, so that a name that is replaced meanwhile cannot redirect one. On Linux a
+//! handle of a symbolic link, a socket or a device that is not opened (`O_PATH`) allows none of the
+//! calls that take descriptors (open(2)); it is reached by the link that `/proc/self/fd` has of it,
+//! which leads to the very object.
 
 use std::ffi::{CStr, OsStr, OsString};
 use std::fs::{File, Metadata};
 use std::io;
-use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use rustix::fs::{AtFlags, CWD, Mode, Timespec, Timestamps, XattrFlags, utimensat};
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 
-use super::platform;
+#[cfg(target_os = "macos")]
+use super::acl;
+use super::{bare, platform};
 use crate::sys::attributes::Attributes;
 use crate::sys::file::Timestamp;
 
-/// The POSIX access ACL of an object (acl(5)), as an extended attribute in the kernel's form.
+/// The POSIX access ACL of an object (acl(5)), as an extended attribute in the kernel's form. On
+/// macOS lists are of another kind, and no extended attributes; there this stands for them.
 pub(crate) const ACL: &CStr = c"system.posix_acl_access";
 
 /// The ACL that what is made in a directory gets, in the same form.
@@ -31,6 +32,9 @@ pub(crate) const DEFAULT_ACL: &CStr = c"system.posix_acl_default";
 
 /// The capabilities that a program gets when it is executed (capabilities(7)).
 pub(crate) const CAPABILITY: &CStr = c"security.capability";
+
+/// Whether objects have owners, and rights for each of their classes, that a copy can keep.
+pub(crate) const HAS_OWNERS: bool = true;
 
 /// "There is no such attribute".
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -50,13 +54,14 @@ impl From<&Metadata> for Attributes {
             gid: metadata.gid(),
             accessed: timestamp(metadata.atime(), metadata.atime_nsec()),
             modified: timestamp(metadata.mtime(), metadata.mtime_nsec()),
+            born: None,
         }
     }
 }
 
 /// Sets the permission bits, setuid, setgid and sticky included (`fchmod`).
 pub(crate) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
-    let mode = Mode::from_raw_mode(mode);
+    let mode = platform::mode_of(mode);
     Ok(either(file, rustix::fs::fchmod(file, mode), |path| rustix::fs::chmod(path, mode))?)
 }
 
@@ -67,7 +72,7 @@ fn either<T>(
     by_path: impl FnOnce(&str) -> rustix::io::Result<T>,
 ) -> rustix::io::Result<T> {
     match done {
-        Err(Errno::BADF) => by_path(&format!("/proc/self/fd/{}", file.as_raw_fd())),
+        Err(Errno::BADF) => bare::by_path(file, by_path),
         done => done,
     }
 }
@@ -89,6 +94,15 @@ pub(crate) fn set_times(file: &File, accessed: Timestamp, modified: Timestamp) -
         Timestamps { last_access: timespec(accessed), last_modification: timespec(modified) };
     let done = rustix::fs::futimens(file, &times);
     Ok(either(file, done, |path| utimensat(CWD, path, &times, AtFlags::empty()))?)
+}
+
+/// Nobody can say when an object was made but the file system.
+///
+/// # Errors
+///
+/// `Unsupported`, always.
+pub(crate) fn set_born(_: &File, _: Timestamp) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Sets the modification time to now; the access time, too, for whom it may not be left out: who
@@ -170,11 +184,15 @@ pub(crate) fn names(file: &File) -> io::Result<Names> {
         let done = rustix::fs::flistxattr_query(file);
         either(file, done, |path| rustix::fs::listxattr_query(path))
     };
-    match fitting(read, len) {
-        Ok(list) => Ok(Names { list }),
-        Err(error) if is_unsupported(&error) => Ok(Names::default()),
-        Err(error) => Err(error),
+    let list = match fitting(read, len) {
+        Err(error) if is_unsupported(&error) => Vec::new(),
+        list => list?,
+    };
+    #[cfg(target_os = "macos")]
+    if acl::exists(file)? {
+        return Ok(Names { list: [list.as_slice(), ACL.to_bytes_with_nul()].concat() });
     }
+    Ok(Names { list })
 }
 
 /// Whether what has `name` in a directory has extended attributes; a link is not followed.
@@ -185,7 +203,7 @@ pub(crate) fn names(file: &File) -> io::Result<Names> {
 pub(crate) fn has_names_at(directory: &File, name: &OsStr) -> io::Result<bool> {
     let asked = match platform::attribute_names_len(directory, name) {
         // An older kernel, or a filter that does not know the call.
-        Err(Errno::NOSYS | Errno::PERM) => attribute_names_len_by_path(directory, name),
+        Err(Errno::NOSYS | Errno::PERM) => bare::attribute_names_len(directory, name),
         asked => asked,
     };
     match asked.map_err(io::Error::from) {
@@ -195,13 +213,6 @@ pub(crate) fn has_names_at(directory: &File, name: &OsStr) -> io::Result<bool> {
     }
 }
 
-/// The same through `/proc`, of which each step takes as long as the question.
-fn attribute_names_len_by_path(directory: &File, name: &OsStr) -> rustix::io::Result<usize> {
-    let mut path = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
-    path.push(name);
-    rustix::fs::llistxattr_query(&path)
-}
-
 /// The name of an extended attribute, to be shown.
 pub(crate) fn spelt(name: &CStr) -> OsString {
     OsStr::from_bytes(name.to_bytes()).to_os_string()
@@ -209,6 +220,10 @@ pub(crate) fn spelt(name: &CStr) -> OsString {
 
 /// The value of an extended attribute; `None` when there is no such attribute.
 pub(crate) fn value(file: &File, name: &CStr) -> io::Result<Option<Vec<u8>>> {
+    #[cfg(target_os = "macos")]
+    if name == ACL {
+        return acl::value(file);
+    }
     let read = |buffer: &mut [u8]| {
         let done = rustix::fs::fgetxattr(file, name, &mut *buffer);
         either(file, done, |path| rustix::fs::getxattr(path, name, buffer))
@@ -252,6 +267,10 @@ fn fitting(
 
 /// Sets an extended attribute, whether or not there is one of the name.
 pub(crate) fn set_value(file: &File, name: &CStr, value: &[u8]) -> io::Result<()> {
+    #[cfg(target_os = "macos")]
+    if name == ACL {
+        return acl::set(file, value);
+    }
     let done = rustix::fs::fsetxattr(file, name, value, XattrFlags::empty());
     let by_path = |path: &str| rustix::fs::setxattr(path, name, value, XattrFlags::empty());
     Ok(either(file, done, by_path)?)
@@ -259,6 +278,10 @@ pub(crate) fn set_value(file: &File, name: &CStr, value: &[u8]) -> io::Result<()
 
 /// Removes an extended attribute, if there is one of the name.
 pub(crate) fn remove_value(file: &File, name: &CStr) -> io::Result<()> {
+    #[cfg(target_os = "macos")]
+    if name == ACL {
+        return acl::remove(file);
+    }
     let done = rustix::fs::fremovexattr(file, name);
     match either(file, done, |path| rustix::fs::removexattr(path, name)) {
         Ok(()) | Err(ABSENT) => Ok(()),
@@ -378,7 +401,7 @@ mod tests {
         for (name, has) in [("with", true), ("without", false), ("link", false)] {
             let name = OsStr::new(name);
             assert_eq!(has_names_at(&directory, name).unwrap(), has, "{name:?}");
-            let len = attribute_names_len_by_path(&directory, name).unwrap();
+            let len = bare::attribute_names_len(&directory, name).unwrap();
             assert_eq!(len > 0, has, "{name:?}");
             match platform::attribute_names_len(&directory, name) {
                 Err(error) => assert_eq!(error, Errno::NOSYS, "{name:?}"),

@@ -10,7 +10,8 @@ use libc::{c_int, c_void, siginfo_t};
 use super::platform;
 use crate::sys::guard::Restored;
 
-#[cfg_attr(any(target_os = "linux", target_os = "android"), path = "linux/registers.rs")]
+#[cfg_attr(target_os = "macos", path = "macos/registers.rs")]
+#[cfg_attr(not(target_os = "macos"), path = "linux/registers.rs")]
 mod registers;
 
 /// Lets SIGBUS through to the calling thread.
@@ -78,7 +79,8 @@ enum Origin {
     Sent,
 }
 
-/// What the `si_code` of a SIGBUS says; the numbers are Linux's, as `sigaction(2)` lists them.
+/// What the `si_code` of a SIGBUS says; the numbers are Linux's, as `sigaction(2)` lists them, and
+/// the first line is that of macOS, too (`sys/signal.h`).
 fn origin(code: usize) -> Origin {
     match code {
         1..=3 => Origin::Access,     // BUS_ADRALN, BUS_ADRERR, BUS_OBJERR
@@ -107,7 +109,7 @@ fn pass_on(
             // An instruction that faulted is run again on return, and now dies of it as it would
             // have, with a core that shows where. The kernel kills for a fault that is ignored.
             set_plain(handler);
-            if origin == Origin::Sent {
+            if origin == Origin::Sent || !registers::TELLS_SENT {
                 // SAFETY: `raise` may be called in a handler; the signal is delivered on return.
                 unsafe { libc::raise(signal) };
             }

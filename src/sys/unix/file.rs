@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustix::fs::{FileType, OFlags, Stat};
 
+use super::bare;
 use crate::options::ObjectId;
 use crate::sys::file::{Facts, Kind, Ready, Timestamp};
 
@@ -34,7 +35,7 @@ impl Facts {
     )]
     pub(super) fn from_stat(stat: &Stat) -> Self {
         Self {
-            id: ObjectId { dev: stat.st_dev as u64, ino: stat.st_ino as u64 },
+            id: ObjectId { dev: stat.st_dev as u64, ino: stat.st_ino as u128 },
             kind: Kind::of(FileType::from_raw_mode(stat.st_mode)).unwrap_or(Kind::Regular),
             len: stat.st_size as u64,
             allocated: (stat.st_blocks as u64).saturating_mul(512),
@@ -55,6 +56,7 @@ impl Facts {
                 seconds: stat.st_ctime as i64,
                 nanoseconds: u32::try_from(stat.st_ctime_nsec).unwrap_or(0),
             },
+            born: None,
         }
     }
 }
@@ -110,7 +112,7 @@ pub(crate) fn may_give_group(gid: u32) -> bool {
 /// Whether a handle was opened for reading.
 pub(crate) fn is_readable(handle: impl AsFd) -> bool {
     let flags = rustix::fs::fcntl_getfl(handle);
-    flags.is_ok_and(|flags| !flags.intersects(OFlags::PATH | OFlags::WRONLY))
+    flags.is_ok_and(|flags| !bare::is_bare(flags) && !flags.contains(OFlags::WRONLY))
 }
 
 /// Whether the handle was opened for reading and writing.
@@ -121,7 +123,7 @@ pub(crate) fn is_writable(handle: impl AsFd) -> bool {
 
 /// Whether a directory's handle can be flushed: not if it was opened without the right to read.
 pub(crate) fn can_flush(directory: impl AsFd) -> io::Result<bool> {
-    Ok(!rustix::fs::fcntl_getfl(directory)?.contains(OFlags::PATH))
+    Ok(!bare::is_bare(rustix::fs::fcntl_getfl(directory)?))
 }
 
 /// Moves the handle's own position forward.
@@ -198,6 +200,15 @@ pub(crate) fn reserve_descriptors(handle: impl AsFd, count: u64) {
         // Without the room it takes longer, that is all.
         rustix::io::fcntl_dupfd_cloexec(handle, last).ok();
     }
+}
+
+/// The file as `platform::write_through` takes it: any descriptor will do.
+///
+/// # Errors
+///
+/// Those of dup(2).
+pub(crate) fn to_write_through(file: &File) -> io::Result<File> {
+    file.try_clone()
 }
 
 /// How many descriptors this process may have.

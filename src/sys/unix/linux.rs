@@ -7,34 +7,17 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::OnceLock;
 
-use rustix::fs::{Advice, FallocateFlags, MemfdFlags, RenameFlags, SeekFrom};
+use rustix::fs::{Advice, FallocateFlags, FileType, MemfdFlags, Mode, RenameFlags, SeekFrom};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
 use crate::units::ByteRange;
 
-pub use seals::Seal;
+pub(crate) use crate::sys::volume::FileSystem;
 pub(crate) use seals::{add_seals, seals};
 
 #[path = "linux/seals.rs"]
 mod seals;
-
-/// What kind of file system holds an object, as far as the choice of engine cares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FileSystem {
-    /// ext2, ext3, ext4.
-    Ext,
-    Xfs,
-    Btrfs,
-    /// tmpfs, ramfs: memory.
-    Memory,
-    /// NFS, CIFS, 9p, Ceph: bytes live elsewhere.
-    Network,
-    Fuse,
-    /// procfs, sysfs and the like: lengths are not to be trusted.
-    Pseudo,
-    Other,
-}
 
 /// The kind of file system that holds the object.
 pub(crate) fn file_system(handle: impl AsFd) -> io::Result<FileSystem> {
@@ -117,7 +100,7 @@ pub(crate) fn mount_id(directory: impl AsFd, name: &std::ffi::OsStr) -> Option<u
 ///
 /// `ENOSYS` before Linux 5.6, and `EPERM` in some containers.
 pub(crate) fn open_beneath(directory: impl AsFd, path: &Path) -> io::Result<OwnedFd> {
-    use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+    use rustix::fs::{OFlags, ResolveFlags, openat2};
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     Ok(openat2(directory, path, flags, Mode::empty(), resolve)?)
@@ -281,7 +264,7 @@ pub(crate) fn write_through(file: &File, mut offset: u64, mut from: &[u8]) -> io
 ///
 /// `EOPNOTSUPP`, and `EISDIR` or `ENOENT` before Linux 3.11, where there can be none.
 pub(crate) fn unnamed_file(directory: impl AsFd) -> io::Result<File> {
-    use rustix::fs::{Mode, OFlags, openat};
+    use rustix::fs::{OFlags, openat};
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::EXCL | OFlags::CLOEXEC;
     Ok(openat(directory, ".", flags, Mode::RUSR | Mode::WUSR)?.into())
 }
@@ -491,6 +474,22 @@ pub(crate) fn available_memory() -> Option<u64> {
 pub(crate) fn makes_zeros(flags: i32) -> bool {
     let flags = FallocateFlags::from_bits_retain(flags.cast_unsigned());
     flags.intersects(FallocateFlags::PUNCH_HOLE | FallocateFlags::ZERO_RANGE)
+}
+
+/// Permission bits as calls take them.
+pub(super) fn mode_of(mode: u32) -> Mode {
+    Mode::from_raw_mode(mode)
+}
+
+/// Makes a FIFO, a socket or a device file (mknod(2)).
+pub(super) fn make_special(
+    directory: impl AsFd,
+    name: &OsStr,
+    kind: FileType,
+    mode: u32,
+    device: u64,
+) -> rustix::io::Result<()> {
+    rustix::fs::mknodat(directory, Path::new(name), kind, mode_of(mode), device)
 }
 
 /// The error of a libc call that has just failed.

@@ -1,5 +1,4 @@
-//! Locks on bytes of files, and who holds a lock, where the system tells: on Linux `/proc/locks`
-//! does (proc_locks(5)).
+//! Locks on bytes of files, and on files.
 
 use std::fs::File;
 use std::io;
@@ -8,10 +7,12 @@ use std::time::Duration;
 
 use rustix::fs::OFlags;
 
-use crate::error::Holder;
-use crate::sys::platform::errno_of_libc;
-use crate::sys::{clock, file};
+use super::bare;
+use super::platform::errno_of_libc;
+use crate::sys::clock;
 use crate::units::ByteRange;
+
+pub(crate) use super::lockers::holder;
 
 /// The same file, opened once more for the same: locks belong to an open file.
 ///
@@ -20,8 +21,7 @@ use crate::units::ByteRange;
 /// Those of open(2).
 pub(crate) fn reopened(file: BorrowedFd<'_>) -> io::Result<File> {
     let access = rustix::fs::fcntl_getfl(file)? & OFlags::RWMODE;
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    Ok(rustix::fs::open(path, access | OFlags::CLOEXEC, rustix::fs::Mode::empty())?.into())
+    Ok(bare::reopened(file, access)?.into())
 }
 
 /// Locks a range of a file, waiting so long or for ever; whether it could be had.
@@ -44,10 +44,7 @@ pub(crate) fn lock_range(
         return Err(io::ErrorKind::InvalidInput.into());
     }
     let kind = if is_exclusive { libc::F_WRLCK } else { libc::F_RDLCK };
-    // SAFETY: it has numbers only, for which all zeros are a value.
-    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
-    lock.l_type = kind.try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
-    lock.l_whence = libc::SEEK_SET.try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
+    let mut lock = all_bytes(kind)?;
     lock.l_start = number(range.start())?;
     lock.l_len = number(range.len())?;
     let set = |command| {
@@ -68,135 +65,68 @@ pub(crate) fn lock_range(
     Ok(had.is_some())
 }
 
-/// Gives up all locks of this open file, whoever else has it open.
+/// The numbers of kinds of locks are declared as one type, and kept in another.
+#[cfg(target_os = "macos")]
+type Kind = libc::c_short;
+#[cfg(not(target_os = "macos"))]
+type Kind = libc::c_int;
+
+/// What fcntl(2) takes for all bytes from the first on.
+fn all_bytes(kind: Kind) -> io::Result<libc::flock> {
+    // SAFETY: it has numbers only, for which all zeros are a value.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    #[cfg_attr(
+        target_os = "macos",
+        expect(clippy::useless_conversion, reason = "it is wider on Linux")
+    )]
+    let kind = kind.try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
+    lock.l_type = kind;
+    lock.l_whence = libc::SEEK_SET.try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
+    Ok(lock)
+}
+
+/// Locks the whole file against others that do so, without waiting (flock(2)).
+///
+/// Called as `fs2::FileExt::...`, because std has methods of the same names.
+///
+/// # Errors
+///
+/// `WouldBlock` when another has it, and those of flock(2).
+pub(crate) fn try_lock(file: &File) -> io::Result<()> {
+    fs2::FileExt::try_lock_exclusive(file)
+}
+
+/// Directories are locked as files are.
+///
+/// # Errors
+///
+/// None.
+pub(crate) fn try_lock_name(
+    _: &impl AsFd,
+    _: Option<&std::ffi::OsStr>,
+) -> io::Result<Option<(bool, File)>> {
+    Ok(None)
+}
+
+/// Gives up the lock of [`try_lock`] before the file is closed.
+///
+/// # Errors
+///
+/// Those of flock(2).
+pub(crate) fn unlock(file: &File) -> io::Result<()> {
+    fs2::FileExt::unlock(file)
+}
+
+/// Gives up all locks of ranges that this open file has, whoever else has it open.
 ///
 /// # Errors
 ///
 /// Those of fcntl(2).
-pub(crate) fn unlock_ranges(file: &File) -> io::Result<()> {
-    // SAFETY: it has numbers only, for which all zeros are a value: all bytes from the first on.
-    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
-    lock.l_type = libc::F_UNLCK.try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
-    lock.l_whence = libc::SEEK_SET.try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
+pub(crate) fn unlock_range(file: &File, _: ByteRange) -> io::Result<()> {
+    let lock = all_bytes(libc::F_UNLCK)?;
     // SAFETY: the call reads one `flock`, which it is given.
     match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) } {
         -1 => Err(errno_of_libc()),
         _ => Ok(()),
-    }
-}
-
-/// The process that has locked the object by flock(2).
-///
-/// `None` where the system does not tell, or hides it since it is in another container, or where
-/// several have locked it.
-pub(crate) fn holder(handle: impl AsFd) -> Option<Holder> {
-    let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    let id = one_process(&locks, inode(handle.as_fd())?)?;
-    Some(Holder { id, name: name_of(id) })
-}
-
-/// An object as the kernel has it, major and minor number of its file system first.
-///
-/// On btrfs and overlayfs these can be others than stat(2) tells.
-type Inode = (u32, u32, u64);
-
-fn inode(handle: BorrowedFd<'_>) -> Option<Inode> {
-    let id = file::facts(handle).ok()?.id;
-    let told = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", handle.as_raw_fd())).ok();
-    let field = |name| told.as_deref().and_then(|told| field(told, name));
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok();
-    let device = mounts.and_then(|mounts| device_of_mount(&mounts, field("mnt_id:")?));
-    let (major, minor) = device.unwrap_or((rustix::fs::major(id.dev), rustix::fs::minor(id.dev)));
-    // Before Linux 5.14 there is no such field.
-    Some((major, minor, field("ino:").unwrap_or(id.ino)))
-}
-
-/// The number behind a name in proc_pid_fdinfo(5).
-fn field(told: &str, name: &str) -> Option<u64> {
-    told.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
-}
-
-/// The device of a mount's file system (proc_pid_mountinfo(5)).
-fn device_of_mount(mounts: &str, mount: u64) -> Option<(u32, u32)> {
-    mounts.lines().find_map(|line| {
-        let mut fields = line.split(' ');
-        let is_it = fields.next()?.parse() == Ok(mount);
-        let (major, minor) = fields.nth(1).filter(|_| is_it)?.split_once(':')?;
-        Some((major.parse().ok()?, minor.parse().ok()?))
-    })
-}
-
-/// The one process of all lines about flock(2) and this object, as in
-/// `1: FLOCK  ADVISORY  WRITE 1234 fe:01:5678 0 EOF`; who waits has `->` behind the number.
-fn one_process(locks: &str, inode: Inode) -> Option<u32> {
-    let holder = |line: &str| {
-        let mut fields = line.split_ascii_whitespace().skip(1);
-        let is_flock = fields.next()? == "FLOCK";
-        // Behind the mode: 0, or less, where it is unknown.
-        let process = fields.nth(2)?.parse::<u32>().ok().filter(|process| *process > 0);
-        let mut numbers = fields.next()?.split(':');
-        let mut device = || u32::from_str_radix(numbers.next()?, 16).ok();
-        let (major, minor) = (device()?, device()?);
-        let number = numbers.next()?.parse().ok()?;
-        (is_flock && (major, minor, number) == inode).then_some(process)
-    };
-    let mut holders = locks.lines().filter_map(holder);
-    let first = holders.next()??;
-    holders.all(|other| other == Some(first)).then_some(first)
-}
-
-/// The name of a process, if a terminal can show it.
-fn name_of(process: u32) -> Option<String> {
-    let name = std::fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
-    let name = name.trim_end_matches('\n');
-    let is_plain = name.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-    (is_plain && !name.is_empty()).then(|| name.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LOCKS: &str = "\
-1: FLOCK  ADVISORY  WRITE 1234 fe:1f:5678 0 EOF
-1: -> FLOCK  ADVISORY  WRITE 99 fe:1f:5678 0 EOF
-2: POSIX  ADVISORY  WRITE 17 fe:1f:1 0 EOF
-3: FLOCK  ADVISORY  READ 18 00:2a:2 0 EOF
-4: FLOCK  ADVISORY  READ 19 00:2a:2 0 EOF
-5: FLOCK  ADVISORY  WRITE 0 00:2a:3 0 EOF
-6: OFDLCK ADVISORY  WRITE -1 00:2a:4 0 EOF
-7: FLOCK  ADVISORY  WRITE -1 00:2a:5 0 EOF
-";
-
-    #[test]
-    fn the_holder_is_told_where_there_is_one() {
-        assert_eq!(one_process(LOCKS, (0xfe, 0x1f, 5678)), Some(1234));
-        // Another file system, another object, no flock, several, and those that are unknown.
-        for inode in
-            [(0xfe, 0x1e, 5678), (0xfe, 0x1f, 99), (0xfe, 0x1f, 1), (0, 0x2a, 2), (0, 0x2a, 3)]
-        {
-            assert_eq!(one_process(LOCKS, inode), None, "{inode:?}");
-        }
-        assert_eq!(one_process(LOCKS, (0, 0x2a, 4)), None);
-        assert_eq!(one_process(LOCKS, (0, 0x2a, 5)), None);
-    }
-
-    #[test]
-    fn a_mount_has_the_device_of_its_file_system() {
-        let mounts = "24 1 254:0 / / rw - ext4 /dev/root rw\n\
-                      31 24 0:41 /sub /mnt rw - btrfs /dev/vdb rw\n";
-        assert_eq!(device_of_mount(mounts, 31), Some((0, 41)));
-        assert_eq!(device_of_mount(mounts, 1), None);
-        assert_eq!(field("pos:\t0\nmnt_id:\t31\nino:\t7\n", "mnt_id:"), Some(31));
-    }
-
-    #[test]
-    fn this_process_is_found_as_a_holder() {
-        let directory = tempfile::tempdir().unwrap();
-        let handle = std::fs::File::open(directory.path()).unwrap();
-        assert_eq!(holder(&handle), None);
-        rustix::fs::flock(&handle, rustix::fs::FlockOperation::LockExclusive).unwrap();
-        let again = std::fs::File::open(directory.path()).unwrap();
-        assert_eq!(holder(&again).unwrap().id, std::process::id());
     }
 }

@@ -1,43 +1,84 @@
-//! Unix: Linux first, and what of it other systems have.
+//! Unix: Linux, and macOS as far as its documentation leads.
+//!
+//! What both do alike stands here; of what each does in its own way one file is picked.
 
+#[cfg(target_os = "macos")]
+#[path = "macos/acl.rs"]
+mod acl;
 pub(crate) mod attributes;
+#[cfg_attr(target_os = "macos", path = "macos/bare.rs")]
+#[cfg_attr(not(target_os = "macos"), path = "linux/bare.rs")]
+mod bare;
 #[cfg(target_os = "linux")]
+#[path = "linux/children.rs"]
 pub(crate) mod children;
 #[cfg(target_env = "gnu")]
+#[path = "linux/deadline.rs"]
 mod deadline;
+#[cfg_attr(target_os = "macos", path = "macos/disks.rs")]
+#[cfg_attr(not(target_os = "macos"), path = "linux/disks.rs")]
 pub(crate) mod disks;
+#[cfg_attr(target_os = "macos", path = "macos/entries.rs")]
+#[cfg_attr(not(target_os = "macos"), path = "linux/entries.rs")]
+mod entries;
+pub(crate) mod family;
 pub(crate) mod faults;
 pub(crate) mod file;
+#[cfg_attr(target_os = "macos", path = "macos/futex.rs")]
+#[cfg_attr(not(target_os = "macos"), path = "linux/futex.rs")]
 pub(crate) mod futex;
 pub(crate) mod handle;
 #[cfg(target_os = "linux")]
+#[path = "linux/holders.rs"]
 pub(crate) mod holders;
+#[cfg_attr(target_os = "macos", path = "macos/lockers.rs")]
+#[cfg_attr(not(target_os = "macos"), path = "linux/lockers.rs")]
+mod lockers;
 pub(crate) mod locks;
 #[cfg(target_os = "linux")]
+#[path = "linux/loopback.rs"]
 pub(crate) mod loopback;
+#[cfg_attr(target_os = "macos", path = "macos/mounts.rs")]
+#[cfg_attr(not(target_os = "macos"), path = "linux/mounts.rs")]
 pub(crate) mod mounts;
 pub(crate) mod names;
 #[cfg(target_os = "linux")]
+#[path = "linux/owners.rs"]
 pub(crate) mod owners;
 pub(crate) mod pages;
+#[cfg_attr(target_os = "macos", path = "macos.rs")]
+#[cfg_attr(not(target_os = "macos"), path = "linux.rs")]
+pub(crate) mod platform;
+#[cfg_attr(target_os = "macos", path = "macos/posix_shm.rs")]
+#[cfg_attr(not(target_os = "macos"), path = "linux/posix_shm.rs")]
 pub(crate) mod posix_shm;
 pub(crate) mod processes;
+#[cfg_attr(target_os = "macos", path = "macos/robust.rs")]
+#[cfg_attr(not(target_os = "macos"), path = "linux/robust.rs")]
 pub(crate) mod robust;
+pub(crate) mod section;
+#[cfg_attr(target_os = "macos", path = "macos/segments.rs")]
+#[cfg_attr(not(target_os = "macos"), path = "linux/segments.rs")]
+mod segments;
 pub(crate) mod semaphores;
 pub(crate) mod signals;
 pub(crate) mod space;
 pub(crate) mod streams;
 pub(crate) mod sysv;
 #[cfg(target_os = "linux")]
+#[path = "linux/undertaker.rs"]
 pub(crate) mod undertaker;
 pub(crate) mod users;
+pub(crate) mod view;
+#[cfg_attr(target_os = "macos", path = "macos/waits.rs")]
+#[cfg_attr(not(target_os = "macos"), path = "linux/waits.rs")]
+mod waits;
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-#[path = "linux.rs"]
-pub(crate) mod platform;
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-compile_error!("mycp runs on Linux only so far: linux.rs has no counterpart here yet");
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "macos")))]
+compile_error!(
+    "mycp runs on Linux, macOS and Windows only: nothing in src/sys/unix is written for the file \
+     calls, the registers of signal handlers and the shared memory of this system"
+);
 
 pub(crate) use rustix::io::Errno;
 pub(crate) use sysv::Attachment;

@@ -3,19 +3,25 @@
 //! Each call is relative to a directory that is held open, so that no name on the way to it counts,
 //! but for operands, which are paths ([`Spot::of_path`]).
 
-use std::ffi::{CStr, OsStr, OsString};
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+use super::{bare, platform};
 use crate::sys::attributes;
 use crate::sys::file::{Facts, Kind};
-use crate::sys::names::{Follow, Listed, OpenAs};
+use crate::sys::names::{Follow, Listed, OpenAs, Spelling};
+
+pub(crate) use super::entries::{each_name_in, list_some};
+
+/// Whether a directory can be given another name while something in it is open.
+pub(crate) const DIRECTORIES_MOVE: bool = true;
 
 /// A name in a directory that is held open, or a path from the working directory.
 #[derive(Clone, Copy, Debug)]
@@ -74,9 +80,13 @@ impl<'a> Spot<'a> {
     }
 
     /// Makes a file for writing, or empties one that is there.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        allow(dead_code, reason = "the laboratory of simulated disks makes its report with it")
+    )]
     pub(crate) fn create_or_empty(self, mode: u32) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(mode);
+        let mode = platform::mode_of(mode);
         Ok(rustix::fs::openat(self.directory, self.path, flags, mode)?.into())
     }
 
@@ -97,7 +107,7 @@ impl<'a> Spot<'a> {
         match self.open(OFlags::RDONLY | OFlags::DIRECTORY, follow) {
             // A directory may be searched and written, but not read: still good for everything but
             // flushing, which then fails and says so.
-            Err(Errno::ACCESS) => Ok(self.open(OFlags::PATH | OFlags::DIRECTORY, follow)?),
+            Err(Errno::ACCESS) => Ok(bare::open_directory(self.directory, self.path, follow)?),
             other => Ok(other?),
         }
     }
@@ -124,14 +134,14 @@ impl<'a> Spot<'a> {
     }
 
     /// A handle of what is there, a symbolic link included, that allows no reading and no writing
-    /// of its content (`O_PATH`, open(2)).
+    /// of its content, where the system has such.
     pub(crate) fn handle(self) -> io::Result<OwnedFd> {
         self.handle_of(Follow::No)
     }
 
     /// The same of what a symbolic link there leads to, if it is to be followed.
     pub(crate) fn handle_of(self, follow: Follow) -> io::Result<OwnedFd> {
-        Ok(self.open(OFlags::PATH, follow)?)
+        Ok(bare::open(self.directory, self.path, follow)?)
     }
 
     fn open(self, flags: OFlags, follow: Follow) -> rustix::io::Result<OwnedFd> {
@@ -161,13 +171,13 @@ pub(crate) fn facts_of_handle(handle: impl AsFd) -> io::Result<Facts> {
 
 /// The text of the symbolic link that `link`, from [`Spot::handle`], holds.
 pub(crate) fn read_link(link: impl AsFd) -> io::Result<OsString> {
-    Ok(OsString::from_vec(rustix::fs::readlinkat(link, "", Vec::new())?.into_bytes()))
+    bare::read_link(link)
 }
 
 /// Makes a new file that did not exist, open for reading and writing.
 pub(crate) fn create_new_at(directory: impl AsFd, name: &OsStr, mode: u32) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    Ok(rustix::fs::openat(directory, Path::new(name), flags, Mode::from_raw_mode(mode))?.into())
+    Ok(rustix::fs::openat(directory, Path::new(name), flags, platform::mode_of(mode))?.into())
 }
 
 /// The same at a path from the working directory.
@@ -175,13 +185,25 @@ pub(crate) fn create_new(path: &Path, mode: u32) -> io::Result<File> {
     create_new_at(CWD, path.as_os_str(), mode)
 }
 
-/// Makes a directory, with these permission bits less the umask.
-pub(crate) fn make_directory_at(directory: impl AsFd, name: &OsStr, mode: u32) -> io::Result<()> {
-    Ok(rustix::fs::mkdirat(directory, Path::new(name), Mode::from_raw_mode(mode))?)
+/// Makes a new file that is gone when it is closed: here, its name is gone at once.
+pub(crate) fn create_temporary_at(directory: impl AsFd, name: &OsStr) -> io::Result<File> {
+    let file = create_new_at(&directory, name, 0o600)?;
+    unlink_at(&directory, name)?;
+    Ok(file)
 }
 
-/// Makes a symbolic link with this text.
-pub(crate) fn make_link_at(text: &OsStr, directory: impl AsFd, name: &OsStr) -> io::Result<()> {
+/// Makes a directory, with these permission bits less the umask.
+pub(crate) fn make_directory_at(directory: impl AsFd, name: &OsStr, mode: u32) -> io::Result<()> {
+    Ok(rustix::fs::mkdirat(directory, Path::new(name), platform::mode_of(mode))?)
+}
+
+/// Makes a symbolic link with this text; here all are of one kind.
+pub(crate) fn make_link_at(
+    text: &OsStr,
+    directory: impl AsFd,
+    name: &OsStr,
+    _leads_to_directory: bool,
+) -> io::Result<()> {
     Ok(rustix::fs::symlinkat(Path::new(text), directory, Path::new(name))?)
 }
 
@@ -207,8 +229,7 @@ pub(crate) fn make_special_at(
         }
     };
     let device = if kind == FileType::Fifo || kind == FileType::Socket { 0 } else { like.device };
-    let mode = Mode::from_raw_mode(mode);
-    Ok(rustix::fs::mknodat(directory, Path::new(name), kind, mode, device)?)
+    Ok(platform::make_special(directory, name, kind, mode, device)?)
 }
 
 /// Gives `from` the name `to`, replacing what has it, within one directory.
@@ -251,28 +272,6 @@ pub(crate) fn remove_directory_at(directory: impl AsFd, name: &OsStr) -> io::Res
     Ok(rustix::fs::unlinkat(directory, Path::new(name), AtFlags::REMOVEDIR)?)
 }
 
-/// Calls `look` with each name in a directory, but for those of the directory itself and its
-/// parent. The handle's position stays.
-pub(crate) fn each_name_in(directory: impl AsFd, mut look: impl FnMut(&OsStr)) -> io::Result<()> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory = rustix::fs::openat(directory, c".", flags, Mode::empty())?;
-    let mut buffer = Vec::with_capacity(LISTING_BYTES);
-    let mut entries = rustix::fs::RawDir::new(directory, buffer.spare_capacity_mut());
-    while let Some(entry) = entries.next() {
-        let entry = entry?;
-        if let Some(name) = below(entry.file_name()) {
-            look(name);
-        }
-    }
-    Ok(())
-}
-
-/// A directory's entry, unless it is that of the directory itself or its parent.
-fn below(name: &CStr) -> Option<&OsStr> {
-    let name = name.to_bytes();
-    (name != b"." && name != b"..").then(|| OsStr::from_bytes(name))
-}
-
 /// The error of listing a directory that was opened without the right to read it, which the system
 /// takes for a bad descriptor; any other as it is.
 pub(crate) fn unread(error: io::Error) -> io::Error {
@@ -280,30 +279,6 @@ pub(crate) fn unread(error: io::Error) -> io::Error {
         Some(libc::EBADF) => io::Error::from_raw_os_error(libc::EACCES),
         _ => error,
     }
-}
-
-/// Bytes of names that one call asks for.
-const LISTING_BYTES: usize = 32 << 10;
-
-/// The next names of a directory, as many as one call yields, in `into`; none at the end. The
-/// position belongs to the handle.
-pub(crate) fn list_some(directory: impl AsFd, into: &mut Vec<Listed>) -> io::Result<()> {
-    let mut buffer = Vec::with_capacity(LISTING_BYTES);
-    let mut entries = rustix::fs::RawDir::new(directory, buffer.spare_capacity_mut());
-    // One that holds nothing but the directory itself and its parent is not the end.
-    while into.is_empty() {
-        loop {
-            let Some(entry) = entries.next() else { return Ok(()) };
-            let entry = entry?;
-            if let Some(name) = below(entry.file_name()) {
-                into.push(Listed { name: name.to_owned(), kind: Kind::of(entry.file_type()) });
-            }
-            if entries.is_buffer_empty() {
-                break;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The names in a directory that none has been read of, all of them.
@@ -316,6 +291,24 @@ pub(crate) fn list_all(directory: impl AsFd) -> io::Result<Vec<Listed>> {
         }
         all.append(&mut some);
     }
+}
+
+/// Bytes are names, but for two of them.
+pub(crate) const SPELLING: Spelling = Spelling::Free;
+
+/// Why no file is made with this name: there is no such reason.
+pub(crate) fn refusal(_: &OsStr) -> Option<&'static str> {
+    None
+}
+
+/// What names that lead to one file have in common: all of it.
+pub(crate) fn fold(name: &OsStr) -> OsString {
+    name.to_os_string()
+}
+
+/// What is to be done about an error of a file that others use: here they are in nobody's way.
+pub(crate) fn hint(_: &io::Error) -> Option<&'static str> {
+    None
 }
 
 /// How long a name is, as file systems count: in bytes.

@@ -7,6 +7,9 @@ use rustix::mm::{MprotectFlags, MsyncFlags};
 
 use crate::sys::map::{Advice, Kind, Msync, Protection};
 
+/// Whether a flush of pages that waits has brought them to the disk.
+pub(crate) const MSYNC_WAITS: bool = true;
+
 /// Bytes of a page.
 pub(crate) fn page_bytes() -> usize {
     rustix::param::page_size()
@@ -44,9 +47,13 @@ pub(crate) unsafe fn advise(start: *mut u8, len: usize, advice: Advice) -> io::R
 /// The pages are mapped.
 pub(crate) unsafe fn flush(start: *mut u8, len: usize, how: Msync) -> io::Result<()> {
     let flags = match how {
+        // "The MS_ASYNC flag is not permitted to be combined with other flags" (msync(2)).
+        #[cfg(target_os = "macos")]
+        Msync::AsyncInvalidate => return Err(io::ErrorKind::Unsupported.into()),
         Msync::Sync => MsyncFlags::SYNC,
         Msync::Async => MsyncFlags::ASYNC,
         Msync::SyncInvalidate => MsyncFlags::SYNC | MsyncFlags::INVALIDATE,
+        #[cfg(not(target_os = "macos"))]
         Msync::AsyncInvalidate => MsyncFlags::ASYNC | MsyncFlags::INVALIDATE,
     };
     // SAFETY: the caller answers for the pages.

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::ptr::NonNull;
 use std::time::Duration;
 
@@ -10,8 +9,9 @@ use libc::{c_int, sem_t};
 use rustix::path::Arg;
 
 use super::platform::errno_of_libc;
-use super::posix_shm::DIRECTORY;
-use crate::options::PosixName;
+use super::sysv::checked;
+use super::waits;
+use crate::options::{PosixName, SectionName};
 
 /// A named POSIX semaphore (sem_overview(7)), closed when it is dropped.
 #[derive(Debug)]
@@ -46,14 +46,9 @@ impl PosixSemaphore {
         let made = with_slash(name).into_with_c_str(|name| {
             let flags = libc::O_CREAT | libc::O_EXCL;
             // SAFETY: the name is a C string, and O_CREAT takes these two numbers.
-            Ok(Self::opened(unsafe {
-                libc::sem_open(name.as_ptr(), flags, libc::mode_t::from(mode & 0o777), count)
-            }))
+            Ok(Self::opened(unsafe { libc::sem_open(name.as_ptr(), flags, mode & 0o777, count) }))
         })??;
-        let mut file = std::ffi::OsString::from("sem.");
-        file.push(name.as_os_str());
-        let path = Path::new(DIRECTORY).join(file);
-        rustix::fs::chmod(path, rustix::fs::Mode::from_raw_mode(mode & 0o777))?;
+        waits::give_mode(name, mode & 0o777)?;
         Ok(made)
     }
 
@@ -78,7 +73,7 @@ impl PosixSemaphore {
                 // SAFETY: as above.
                 while_interrupted(|| unsafe { libc::sem_trywait(semaphore) })
             }
-            Some(wait) => timed(semaphore, wait),
+            Some(wait) => waits::timed(semaphore, wait),
         }
     }
 
@@ -98,10 +93,7 @@ impl PosixSemaphore {
     ///
     /// Those of sem_getvalue(3).
     pub(crate) fn count(&self) -> io::Result<u32> {
-        let mut count = 0;
-        // SAFETY: as in `acquire`; the count is written to an integer.
-        checked(unsafe { libc::sem_getvalue(self.semaphore.as_ptr(), &raw mut count) })?;
-        Ok(count.try_into().unwrap_or(0))
+        waits::count_of(self.semaphore.as_ptr())
     }
 }
 
@@ -128,35 +120,8 @@ fn with_slash(name: &PosixName) -> Vec<u8> {
     [b"/", name.as_os_str().as_bytes()].concat()
 }
 
-#[cfg(target_env = "gnu")]
-fn timed(semaphore: *mut sem_t, wait: Duration) -> io::Result<bool> {
-    unsafe extern "C" {
-        /// Since glibc 2.30 (sem_clockwait(3)).
-        fn sem_clockwait(
-            semaphore: *mut sem_t,
-            clock: libc::clockid_t,
-            deadline: *const libc::timespec,
-        ) -> c_int;
-    }
-    let deadline = super::deadline::monotonic_in(wait);
-    while_interrupted(|| {
-        // SAFETY: as in `acquire`; the deadline is a time.
-        unsafe { sem_clockwait(semaphore, libc::CLOCK_MONOTONIC, &raw const deadline) }
-    })
-}
-
-#[cfg(not(target_env = "gnu"))]
-fn timed(semaphore: *mut sem_t, wait: Duration) -> io::Result<bool> {
-    crate::sys::clock::poll(Some(wait), || {
-        // SAFETY: as in `acquire`.
-        let taken = while_interrupted(|| unsafe { libc::sem_trywait(semaphore) })?;
-        Ok(taken.then_some(()))
-    })
-    .map(|found| found.is_some())
-}
-
 /// Calls again where a signal interrupted it; false where it is told to wait, or did so in vain.
-fn while_interrupted(mut call: impl FnMut() -> c_int) -> io::Result<bool> {
+pub(super) fn while_interrupted(mut call: impl FnMut() -> c_int) -> io::Result<bool> {
     loop {
         match checked(call()).map_err(|error| (error.raw_os_error(), error)) {
             Ok(_) => return Ok(true),
@@ -164,6 +129,35 @@ fn while_interrupted(mut call: impl FnMut() -> c_int) -> io::Result<bool> {
             Err((Some(libc::EAGAIN | libc::ETIMEDOUT), _)) => return Ok(false),
             Err((_, error)) => return Err(error),
         }
+    }
+}
+
+/// A named semaphore of Windows. None can be opened.
+#[derive(Debug)]
+pub(crate) enum WindowsSemaphore {}
+
+impl WindowsSemaphore {
+    pub(crate) fn open(_: &SectionName) -> io::Result<Self> {
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "semaphores of such a name are Windows' own",
+        ))
+    }
+
+    pub(crate) fn make(name: &SectionName, _: u16, _: u32) -> io::Result<Self> {
+        Self::open(name)
+    }
+
+    pub(crate) fn acquire(&self, _: Option<Duration>) -> io::Result<bool> {
+        match *self {}
+    }
+
+    pub(crate) fn release(&self) -> io::Result<()> {
+        match *self {}
+    }
+
+    pub(crate) fn count(&self) -> io::Result<u32> {
+        match *self {}
     }
 }
 
@@ -189,8 +183,12 @@ impl SystemVSemaphore {
     }
 
     /// The one with that identifier.
-    pub(crate) fn by_id(id: i32) -> Self {
-        Self { id }
+    ///
+    /// # Errors
+    ///
+    /// None; it is looked for when it is used.
+    pub(crate) fn by_id(id: i32) -> io::Result<Self> {
+        Ok(Self { id })
     }
 
     /// The same, after its maker has given it its count.
@@ -302,20 +300,8 @@ impl SystemVSemaphore {
     fn operate(self, add: i16, flags: c_int, wait: Option<Duration>) -> io::Result<()> {
         let flags = i16::try_from(flags).map_err(|_| io::ErrorKind::InvalidInput)?;
         let mut operation = libc::sembuf { sem_num: 0, sem_op: add, sem_flg: flags };
-        let timeout = wait.map(|wait| libc::timespec {
-            tv_sec: wait.as_secs().try_into().unwrap_or(libc::time_t::MAX),
-            tv_nsec: wait.subsec_nanos().into(),
-        });
-        let timeout = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
-        // SAFETY: one operation, and a time or nothing, which live as long as the call.
-        let returned =
-            unsafe { libc::syscall(libc::SYS_semtimedop, self.id, &raw mut operation, 1, timeout) };
-        if returned == -1 { Err(errno_of_libc()) } else { Ok(()) }
+        waits::operate(self.id, &mut operation, wait)
     }
-}
-
-fn checked(returned: c_int) -> io::Result<c_int> {
-    if returned == -1 { Err(errno_of_libc()) } else { Ok(returned) }
 }
 
 #[cfg(test)]

@@ -13,7 +13,9 @@ static CLOSED: AtomicU8 = AtomicU8::new(0);
 #[used]
 // SAFETY: the section holds addresses of functions of this type, which are called once, before
 // `main`, on the only thread; the function needs nothing that is not there yet.
-#[unsafe(link_section = ".init_array")]
+#[cfg_attr(target_os = "macos", unsafe(link_section = "__DATA,__mod_init_func"))]
+// SAFETY: as above.
+#[cfg_attr(not(target_os = "macos"), unsafe(link_section = ".init_array"))]
 static AT_START: extern "C" fn() = note_closed;
 
 extern "C" fn note_closed() {

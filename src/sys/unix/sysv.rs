@@ -8,49 +8,15 @@ use std::ptr::NonNull;
 use rustix::path::Arg;
 
 use super::platform::errno_of_libc;
-use crate::options::SystemVName;
-use crate::sys::map::Attach;
+use crate::options::{SegmentAccess, SystemVName};
+use crate::sys::system_v::{Get, SegmentFacts};
 
-/// What is known of a segment (`IPC_STAT`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SegmentFacts {
-    pub(crate) id: i32,
-    /// 0 for one without a key.
-    pub(crate) key: i32,
-    pub(crate) len: u64,
-    /// The nine permission bits.
-    pub(crate) mode: u32,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-    pub(crate) creator_uid: u32,
-    pub(crate) creator_gid: u32,
-    pub(crate) attached: u64,
-    /// Removed, and goes when the last process detaches it.
-    pub(crate) is_removed: bool,
-    /// Kept from being swapped out.
-    pub(crate) is_locked: bool,
-    pub(crate) creator_pid: u32,
-    /// Who attached or detached it last; 0 for nobody.
-    pub(crate) last_pid: u32,
-    /// Seconds since 1970; 0 for never.
-    pub(crate) attach_time: i64,
-    pub(crate) detach_time: i64,
-    pub(crate) change_time: i64,
-}
+pub(crate) use super::segments::list;
+/// Why there are none: there are.
+pub(crate) const ABSENCE: Option<&str> = None;
 
-/// What shmget(2) is to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Get {
-    /// Find an existing segment.
-    Existing,
-    /// Make a new one of `len` bytes, or fail.
-    New { len: usize, mode: u32 },
-}
-
-const SHM_DEST: u32 = 0o1000;
-const SHM_LOCKED: u32 = 0o2000;
-const SHM_INFO: c_int = 14;
-const SHM_STAT_ANY: c_int = 15;
+/// The key of those that have none (`IPC_PRIVATE`).
+pub(crate) const PRIVATE: i32 = libc::IPC_PRIVATE;
 
 /// The identifier of the segment with that key; 0 is `IPC_PRIVATE`, which makes a new one always.
 ///
@@ -154,33 +120,6 @@ pub(crate) fn remove(id: i32) -> io::Result<()> {
         .map_err(missing)
 }
 
-/// All segments of this IPC namespace, those included that may not be read (`SHM_STAT_ANY`,
-/// Linux 4.17).
-///
-/// # Errors
-///
-/// `ENOSYS` where there is no System V IPC.
-pub(crate) fn list() -> io::Result<Vec<SegmentFacts>> {
-    // `struct shm_info` is smaller.
-    let mut unused = empty();
-    // SAFETY: SHM_INFO fills in a `struct shm_info` of 48 bytes, for which there is room.
-    let index_max = checked(unsafe { libc::shmctl(0, SHM_INFO, &raw mut unused) })?;
-    let mut segments = Vec::new();
-    for index in 0..=index_max {
-        let mut found = empty();
-        // SAFETY: SHM_STAT_ANY fills in one `shmid_ds`, which it is given.
-        match checked(unsafe { libc::shmctl(index, SHM_STAT_ANY, &raw mut found) }) {
-            Ok(id) => segments.push(SegmentFacts::of(id, &found)),
-            // A gap in the table, or one that has just gone.
-            Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EIDRM)) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(segments)
-}
-
-const _: () = assert!(size_of::<libc::shmid_ds>() >= 48);
-
 /// A segment in this process' memory, detached when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Attachment {
@@ -201,10 +140,10 @@ impl Attachment {
     /// # Errors
     ///
     /// `EACCES` where that is not permitted, `ENOENT` where there is no such segment.
-    pub(crate) fn new(id: i32, access: Attach) -> io::Result<Self> {
+    pub(crate) fn new(id: i32, access: SegmentAccess) -> io::Result<Self> {
         let flags = match access {
-            Attach::Read => libc::SHM_RDONLY,
-            Attach::ReadWrite => 0,
+            SegmentAccess::Read => libc::SHM_RDONLY,
+            SegmentAccess::ReadWrite => 0,
         };
         // SAFETY: without an address the kernel finds one where nothing is mapped.
         let address = unsafe { libc::shmat(id, std::ptr::null(), flags) };
@@ -237,32 +176,7 @@ impl Drop for Attachment {
     }
 }
 
-impl SegmentFacts {
-    fn of(id: i32, found: &libc::shmid_ds) -> Self {
-        let perm = &found.shm_perm;
-        let mode = u32::from(perm.mode);
-        Self {
-            id,
-            key: perm.__key,
-            len: found.shm_segsz as u64,
-            mode: mode & 0o777,
-            uid: perm.uid,
-            gid: perm.gid,
-            creator_uid: perm.cuid,
-            creator_gid: perm.cgid,
-            attached: found.shm_nattch,
-            is_removed: mode & SHM_DEST != 0,
-            is_locked: mode & SHM_LOCKED != 0,
-            creator_pid: found.shm_cpid.unsigned_abs(),
-            last_pid: found.shm_lpid.unsigned_abs(),
-            attach_time: found.shm_atime,
-            detach_time: found.shm_dtime,
-            change_time: found.shm_ctime,
-        }
-    }
-}
-
-fn empty() -> libc::shmid_ds {
+pub(super) fn empty() -> libc::shmid_ds {
     // SAFETY: it has numbers only, for which all zeros are a value.
     unsafe { std::mem::zeroed() }
 }
@@ -271,7 +185,8 @@ fn narrow_mode<T: TryFrom<u32>>(mode: u32) -> io::Result<T> {
     T::try_from(mode & 0o777).map_err(|_| io::ErrorKind::InvalidInput.into())
 }
 
-fn checked(returned: c_int) -> io::Result<c_int> {
+/// What a call of System V IPC or of its like returned: -1 is failure.
+pub(super) fn checked(returned: c_int) -> io::Result<c_int> {
     if returned == -1 { Err(errno_of_libc()) } else { Ok(returned) }
 }
 
@@ -291,7 +206,7 @@ mod tests {
     #[test]
     fn a_segment_lives_until_the_last_detach() {
         let made = Made(get(0, Get::New { len: 5000, mode: 0o600 }).unwrap());
-        let one = Attachment::new(made.0, Attach::ReadWrite).unwrap();
+        let one = Attachment::new(made.0, SegmentAccess::ReadWrite).unwrap();
         assert_eq!(one.len(), 5000);
         remove(made.0).unwrap();
         let facts = facts(made.0).unwrap();

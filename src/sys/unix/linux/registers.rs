@@ -5,6 +5,9 @@ use libc::c_void;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use crate::sys::guard::{Way, machine};
 
+/// Whether the kernel tells a signal that was sent from that of a fault.
+pub(super) const TELLS_SENT: bool = true;
+
 /// Sends a thread that was interrupted in one of the guarded loops where it goes on; false for any
 /// other.
 ///

@@ -1,0 +1,13 @@
+//! Which family this is.
+
+use crate::sys::family::Family;
+
+/// That of the running system.
+pub(crate) fn running() -> Family {
+    Family::Unix
+}
+
+/// No more than that need be said of it: what its calls promise is that of their manual pages.
+pub(crate) fn release() -> Option<String> {
+    None
+}

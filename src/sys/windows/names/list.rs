@@ -1,0 +1,116 @@
+//! The names in a directory.
+
+use std::ffi::{OsStr, OsString, c_void};
+use std::io;
+use std::os::windows::ffi::OsStringExt;
+
+use windows_sys::Win32::Foundation::{ERROR_FILE_NOT_FOUND, ERROR_NO_MORE_FILES};
+use windows_sys::Win32::Storage::FileSystem::{
+    FILE_ID_BOTH_DIR_INFO, FileIdBothDirectoryInfo, GetFileInformationByHandleEx,
+};
+
+use super::super::errno::checked;
+use super::super::file::kind_of;
+use super::super::handle::{self, AsHandle};
+use super::Spot;
+use crate::sys::Errno;
+use crate::sys::names::{Follow, Listed};
+
+/// Bytes of names that one call asks for.
+const LISTING_BYTES: usize = 32 << 10;
+
+/// Where entries begin: at multiples of 8.
+#[repr(C, align(8))]
+struct Buffer([u8; LISTING_BYTES]);
+
+/// The next names of a directory, as many as one call yields, in `into`; none at the end. The
+/// position belongs to the handle.
+pub(crate) fn list_some(directory: impl AsHandle, into: &mut Vec<Listed>) -> io::Result<()> {
+    let mut buffer = Box::new(Buffer([0; LISTING_BYTES]));
+    // One that holds nothing but the directory itself and its parent is not the end.
+    while into.is_empty() {
+        let bytes = u32::try_from(LISTING_BYTES).unwrap_or(0);
+        let room = buffer.0.as_mut_ptr().cast::<c_void>();
+        // SAFETY: the buffer has so many bytes.
+        let listed = checked(unsafe {
+            let class = FileIdBothDirectoryInfo;
+            GetFileInformationByHandleEx(handle::raw(&directory), class, room, bytes)
+        });
+        match listed {
+            Err(error) if is_end(&error) => return Ok(()),
+            listed => listed?,
+        }
+        read(&buffer.0, into)?;
+    }
+    Ok(())
+}
+
+/// Whether an error says that there are no more names, or, of a root, whose list has neither the
+/// directory itself nor its parent, that there are none.
+fn is_end(error: &io::Error) -> bool {
+    let number = error.raw_os_error().map(i32::cast_unsigned);
+    matches!(number, Some(ERROR_NO_MORE_FILES | ERROR_FILE_NOT_FOUND))
+}
+
+/// The entries that a call has left in a buffer.
+fn read(buffer: &[u8], into: &mut Vec<Listed>) -> io::Result<()> {
+    let bad = || io::Error::from(io::ErrorKind::InvalidData);
+    let mut at = 0;
+    loop {
+        let fields = size_of::<FILE_ID_BOTH_DIR_INFO>();
+        let entry = buffer.get(at..at + fields).ok_or_else(bad)?.as_ptr();
+        // SAFETY: so many bytes are there, which are numbers, and the copy need not be aligned.
+        let entry = unsafe { entry.cast::<FILE_ID_BOTH_DIR_INFO>().read_unaligned() };
+        let begin = at + std::mem::offset_of!(FILE_ID_BOTH_DIR_INFO, FileName);
+        let name = buffer.get(begin..begin + entry.FileNameLength as usize).ok_or_else(bad)?;
+        let (units, _) = name.as_chunks::<2>();
+        let units: Vec<u16> = units.iter().map(|unit| u16::from_le_bytes(*unit)).collect();
+        let name = OsString::from_wide(&units);
+        if name != "." && name != ".." {
+            // Of a reparse point this field holds the tag ([MS-FSCC] 2.4.17).
+            let kind = kind_of(entry.FileAttributes, entry.EaSize);
+            into.push(Listed { name, kind: Some(kind) });
+        }
+        match entry.NextEntryOffset {
+            0 => return Ok(()),
+            step => at += step as usize,
+        }
+    }
+}
+
+/// The names in a directory that none has been read of, all of them.
+pub(crate) fn list_all(directory: impl AsHandle) -> io::Result<Vec<Listed>> {
+    let (mut all, mut some) = (Vec::new(), Vec::new());
+    loop {
+        list_some(&directory, &mut some)?;
+        if some.is_empty() {
+            return Ok(all);
+        }
+        all.append(&mut some);
+    }
+}
+
+/// Calls `look` with each name in a directory, but for those of the directory itself and its
+/// parent. The handle's position stays.
+pub(crate) fn each_name_in(
+    directory: impl AsHandle,
+    mut look: impl FnMut(&OsStr),
+) -> io::Result<()> {
+    let again = Spot::within(&directory, OsStr::new(".")).open_listable(Follow::Yes)?;
+    let mut some = Vec::new();
+    loop {
+        list_some(&again, &mut some)?;
+        if some.is_empty() {
+            return Ok(());
+        }
+        some.drain(..).for_each(|listed| look(&listed.name));
+    }
+}
+
+/// The error of listing a directory that was opened without the right to read it, as it is.
+pub(crate) fn unread(error: io::Error) -> io::Error {
+    match Errno::from_io_error(&error) {
+        Some(Errno::BADF) => Errno::ACCESS.into(),
+        _ => error,
+    }
+}
