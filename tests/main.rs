@@ -14,36 +14,30 @@
     clippy::disallowed_methods,
     reason = "a test fails by panicking, reads its environment, and looks at files by their names"
 )]
+#![cfg_attr(windows, allow(dead_code, reason = "tests of Linux' own use the rest of support"))]
 
 #[path = "bench/statistics_tests.rs"]
 mod benchmark_statistics;
 mod tidy;
 
-#[cfg(unix)]
-mod cli;
-
 #[cfg(target_os = "linux")]
 mod attributes;
-#[cfg(target_os = "linux")]
+mod cli;
 mod crash_cli;
-#[cfg(target_os = "linux")]
 mod crash_explain;
 #[cfg(target_os = "linux")]
 mod crash_explore;
-#[cfg(target_os = "linux")]
 mod crash_probe;
 #[cfg(target_os = "linux")]
 mod crash_report;
+#[cfg(target_os = "linux")]
 mod crash_room;
-#[cfg(target_os = "linux")]
 mod crash_witness;
-#[cfg(target_os = "linux")]
 mod delta;
-#[cfg(target_os = "linux")]
 mod differences;
 #[cfg(target_os = "linux")]
 mod differential;
-#[cfg(target_os = "linux")]
+mod documented;
 mod engines;
 #[cfg(target_os = "linux")]
 mod flush_injection;
@@ -51,39 +45,34 @@ mod flush_injection;
 mod full_disk;
 #[cfg(target_os = "linux")]
 mod fuse_faults;
-#[cfg(target_os = "linux")]
 mod guard;
-#[cfg(target_os = "linux")]
+#[cfg(windows)]
+mod in_use;
 mod kill;
 #[cfg(target_os = "linux")]
 mod limits;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod locks;
-#[cfg(target_os = "linux")]
 mod mapped_io;
-#[cfg(target_os = "linux")]
 mod moving_source;
 #[cfg(target_os = "linux")]
 mod readme;
 #[cfg(target_os = "linux")]
 mod regression;
-#[cfg(target_os = "linux")]
 mod rescue;
 #[cfg(target_os = "linux")]
 mod resume;
 #[cfg(target_os = "linux")]
 mod resume_directory;
-#[cfg(target_os = "linux")]
 mod same_object;
+#[cfg(any(target_os = "linux", windows))]
+mod segments;
 #[cfg(target_os = "linux")]
 mod shm;
-#[cfg(target_os = "linux")]
 mod sparse;
 #[cfg(target_os = "linux")]
 mod special_files;
-#[cfg(target_os = "linux")]
 mod support;
-#[cfg(target_os = "linux")]
 mod trees;
-#[cfg(target_os = "linux")]
 mod verify;
+mod wine;

@@ -5,8 +5,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
-
+use crate::documented::readme;
 use crate::support::sandbox::Sandbox;
 
 /// The lines of all blocks marked `sh`.
@@ -43,34 +42,6 @@ fn run(line: &str, directory: &Path) {
         .unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), expected, "{line}: {errors}");
-}
-
-fn readme() -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    std::fs::read_to_string(root.join("README.md")).unwrap()
-}
-
-/// Panics for a key of what `mycp-crash --json` printed that the README does not name.
-#[track_caller]
-pub(crate) fn assert_documented(printed: &Value) {
-    let readme = readme();
-    let section = readme.split("\n## ").find(|it| it.starts_with("What survives a crash\n"));
-    assert_keys(section.unwrap(), printed);
-}
-
-#[track_caller]
-fn assert_keys(section: &str, value: &Value) {
-    match value {
-        Value::Object(fields) => {
-            for (key, value) in fields {
-                let is_named = section.contains(&format!("`{key}`")) || key.ends_with("_bytes");
-                assert!(is_named, "the README does not name `{key}`");
-                assert_keys(section, value);
-            }
-        }
-        Value::Array(values) => values.iter().for_each(|value| assert_keys(section, value)),
-        _ => (),
-    }
 }
 
 /// Removes the segments of the README, which a test that failed may have left.

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use crate::support::fuse::{Faults, FaultyFileSystem};
 use crate::support::mounts::{LoopDevice, Mounts};
-use crate::support::sandbox::NOBODY;
 use crate::support::sandbox::{Running, leftovers};
+use crate::support::unix::NOBODY;
 use crate::support::{Chance, ENGINES, Ended, Run, Sandbox, assert_same_bytes, content};
 
 /// More than a pipe and the buffer before it hold, so that a dammed copy is in its middle.

@@ -1,9 +1,6 @@
 //! What looks like litter and is not, and what a killed run leaves half done.
 
-use std::ffi::OsStr;
-use std::os::unix::fs::MetadataExt;
-
-use crate::support::{Run, Sandbox, assert_same_bytes, content};
+use crate::support::{Sandbox, assert_same_bytes};
 
 /// Somebody who finds a leftover after a crash copies it to where it belongs. It was removed as a
 /// leftover before the copy was whole, and a copy that failed lost both.
@@ -42,15 +39,17 @@ fn a_manifest_does_not_empty_standard_input() {
     assert_same_bytes(&sandbox.read("f"), b"precious", &ended.description);
 }
 
+#[cfg(target_os = "linux")]
 fn traced(sandbox: &Sandbox, fault: &str) -> bool {
     let inject = format!("inject=/^rename:{fault}");
     let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=/^rename", "-e", &inject];
-    let words: Vec<&OsStr> = strace.into_iter().map(OsStr::new).collect();
-    Run::through(&words, sandbox.root(), ["-b", "a", "b"]).end().is_good()
+    let words: Vec<_> = strace.into_iter().map(std::ffi::OsStr::new).collect();
+    crate::support::Run::through(&words, sandbox.root(), ["-b", "a", "b"]).end().is_good()
 }
 
 /// A run with `-b` that failed or was killed behind its backup left both names to the old file.
 /// The next copy wrote into it, because it had another link, and so into the backup.
+#[cfg(target_os = "linux")]
 #[test]
 #[ignore = "needs strace"]
 fn a_backup_outlives_a_run_that_ended_before_it_was_done() {
@@ -65,23 +64,26 @@ fn a_backup_outlives_a_run_that_ended_before_it_was_done() {
         if sandbox.path("b~").exists() {
             assert_same_bytes(&sandbox.read("b~"), b"old", &ended.description);
         }
-        assert_eq!(sandbox.metadata("b").nlink(), 1, "{fault}");
+        assert_eq!(sandbox.links("b"), 1, "{fault}");
         sandbox.assert_tidy(&ended.description);
     }
 }
 
+/// Windows has no names for open files.
+///
 /// `(mycp a /dev/stdout; echo more) >out` gave `out` a new file, and `more` went to the old one.
+#[cfg(unix)]
 #[test]
 fn an_open_file_is_written_to_and_not_replaced() {
     let sandbox = Sandbox::new();
-    let bytes = content(61, 70_001);
+    let bytes = crate::support::content(61, 70_001);
     sandbox.write("a", &bytes);
     sandbox.symlink("/proc/self/fd/1", "stdout");
-    let before = sandbox.metadata(sandbox.write("out", b"")).ino();
+    let before = sandbox.id(sandbox.write("out", b""));
     let output = std::fs::File::options().write(true).open(sandbox.path("out")).unwrap();
     let ended = sandbox.run(["a", "stdout"]).output_file(output).end().good();
     assert_same_bytes(&sandbox.read("out"), &bytes, &ended.description);
-    assert_eq!(sandbox.metadata("out").ino(), before, "{ended}");
+    assert_eq!(sandbox.id("out"), before, "{ended}");
 }
 
 /// Of two first copies to one name the slower one failed, because the name was taken by then.
@@ -89,12 +91,9 @@ fn an_open_file_is_written_to_and_not_replaced() {
 fn a_name_that_is_taken_meanwhile_is_replaced() {
     let sandbox = Sandbox::new();
     sandbox.write("b", b"other");
-    let name = sandbox.path("fifo");
-    let mode = rustix::fs::Mode::from_raw_mode(0o600);
-    rustix::fs::mkfifoat(rustix::fs::CWD, &name, mode).unwrap();
-    let slow = sandbox.run(["fifo", "new"]).start();
-    // Its temporary is there when the FIFO has a reader and the copy waits for bytes.
-    let mut writer = std::fs::File::options().write(true).open(&name).unwrap();
+    let (source, mut writer) = std::io::pipe().unwrap();
+    let slow = sandbox.run(["-", "new"]).input_file(source).start();
+    // Its temporary is there when the copy waits for bytes.
     while sandbox.leftovers().is_empty() {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }

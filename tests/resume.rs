@@ -6,7 +6,8 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::support::everything::{chmod, set_attribute};
+use crate::support::everything::set_attribute;
+use crate::support::files::chmod;
 use crate::support::mounts::{Kind, Mounts};
 use crate::support::{Ended, Run, Sandbox, assert_same_bytes, content, same_content, write_large};
 
@@ -162,7 +163,7 @@ fn holes_of_a_leftover_are_filled_and_those_of_the_source_made() {
         chmod(&sandbox.path(LEFTOVER), 0o600);
         let ended = go_on(&sandbox, &[&format!("--sparse={sparse}")]);
         assert_same_bytes(&sandbox.read("target"), &bytes, &ended.description);
-        let held = sandbox.metadata("target").blocks() * 512;
+        let held = sandbox.allocated("target");
         assert!(blocks.contains(&(held / MIB)), "--sparse={sparse}: {held}: {ended}");
         assert!(stored(&ended) > 0);
     }
@@ -177,7 +178,7 @@ fn a_file_with_another_name_is_never_written_into() {
     let ended = go_on(&sandbox, &[]);
     assert_same_bytes(&sandbox.read("precious"), &bytes, &ended.description);
     assert_same_bytes(&sandbox.read("target"), &source, &ended.description);
-    assert_ne!(sandbox.metadata("target").ino(), sandbox.metadata("precious").ino());
+    assert_ne!(sandbox.id("target"), sandbox.id("precious"));
     sandbox.assert_tidy(&ended.description);
 }
 
@@ -230,12 +231,13 @@ fn a_leftover_loses_what_a_new_file_does_not_have() {
 fn what_a_live_run_has_is_left_to_it() {
     let bytes = content(9, LEN as usize);
     let (sandbox, source) = with_leftover(&bytes);
+    let before = sandbox.id(LEFTOVER);
     let live = File::open(sandbox.path(LEFTOVER)).unwrap();
     rustix::fs::flock(&live, rustix::fs::FlockOperation::LockExclusive).unwrap();
     let ended = go_on(&sandbox, &[]);
     assert_same_bytes(&sandbox.read("target"), &source, &ended.description);
     assert_same_bytes(&sandbox.read(LEFTOVER), &bytes, &ended.description);
-    assert_eq!(sandbox.metadata(LEFTOVER).ino(), live.metadata().unwrap().ino());
+    assert_eq!(sandbox.id(LEFTOVER), before);
 }
 
 /// Of several the one with the most is taken; none stays.
@@ -296,7 +298,7 @@ fn a_file_of_the_source_is_not_gone_on_with() {
         chmod(&sandbox.path(format!("{name}/{LEFTOVER}")), 0o600);
     }
     sandbox.mycp(["--mirror", "--exclude=/target", "s", "t"]).good();
-    let inode = || sandbox.metadata(format!("t/{LEFTOVER}")).ino();
+    let inode = || sandbox.id(format!("t/{LEFTOVER}"));
     let before = inode();
     let ended = sandbox.mycp(["--mirror", "s", "t"]).good();
     assert_eq!(inode(), before, "{ended}");

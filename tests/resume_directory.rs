@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::everything::{chmod, set_attribute};
+use crate::support::everything::set_attribute;
+use crate::support::files::chmod;
 use crate::support::mounts::{Kind, Mounts};
-use crate::support::sandbox::{NOBODY, Running, leftovers};
+use crate::support::sandbox::{Running, leftovers};
+use crate::support::unix::NOBODY;
 use crate::support::{Ended, Sandbox, assert_same_bytes, content, same_content, write_large};
 
 const MIB: u64 = 1 << 20;
@@ -377,11 +379,11 @@ fn a_leftover_directory_loses_what_a_new_one_does_not_have() {
         for name in [LEFTOVER, &in_leftover("large")] {
             set_attribute(&sandbox.path(name), "user.test", b"old");
         }
-        let inode = sandbox.metadata(in_leftover("large")).ino();
+        let inode = sandbox.id(in_leftover("large"));
         let words = [way, "--delta", "--json", "s", "t"];
         let ended = sandbox.run(words).umask(0o027).end().good();
         assert_copied(&sandbox, "t", &ended);
-        assert_eq!(sandbox.metadata("t/large").ino(), inode, "{ended}");
+        assert_eq!(sandbox.id("t/large"), inode, "{ended}");
         assert_eq!(sandbox.metadata("t").mode() & 0o7777, mode, "{ended}");
         for name in ["t", "t/large"] {
             let mut names = [0; 256];

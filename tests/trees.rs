@@ -1,36 +1,53 @@
 //! Copies of trees: complete, confined, whole, and done with when something fails.
 
+#[cfg(target_os = "linux")]
 mod complete;
 mod errors;
+#[cfg(target_os = "linux")]
 mod flushed;
+#[cfg(target_os = "linux")]
 mod full;
+#[cfg(target_os = "linux")]
 mod hostile;
 mod itself;
+#[cfg(target_os = "linux")]
 mod killed;
 mod leftovers;
+#[cfg(target_os = "linux")]
 mod limits;
+#[cfg(target_os = "linux")]
 mod mirror;
 mod mirror_changes;
 mod mirror_deletion;
+#[cfg(target_os = "linux")]
 mod mirror_flush;
 mod mirror_guards;
 mod mirror_library;
+#[cfg(target_os = "linux")]
 mod mirror_lock;
+#[cfg(target_os = "linux")]
 mod mirror_watch;
+#[cfg(target_os = "linux")]
 mod moving;
 mod options;
 mod selection;
+mod spelling;
 mod told;
 
+#[cfg(target_os = "linux")]
 use std::path::{Path, PathBuf};
+#[cfg(target_os = "linux")]
 use std::process::Command;
+#[cfg(target_os = "linux")]
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::support::Sandbox;
 
 /// Makes directories that their modes close removable at the end of a test, for whom modes matter.
+#[cfg(target_os = "linux")]
 struct Reopened(PathBuf);
 
+#[cfg(target_os = "linux")]
 impl Drop for Reopened {
     fn drop(&mut self) {
         drop(Command::new("chmod").args(["-R", "u+rwX"]).arg(&self.0).status());
@@ -38,8 +55,10 @@ impl Drop for Reopened {
 }
 
 /// Tells the threads that meddle with a copy to end, also when the copy's test fails.
+#[cfg(target_os = "linux")]
 struct Meddling<'a>(&'a AtomicBool);
 
+#[cfg(target_os = "linux")]
 impl Drop for Meddling<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
@@ -61,6 +80,7 @@ fn make(sandbox: &Sandbox, names: &[&str]) {
 }
 
 /// Fails unless rsync, which shares nothing with the program, finds nothing left to do.
+#[cfg(target_os = "linux")]
 #[track_caller]
 fn assert_nothing_for_rsync(source: &Path, target: &Path, more: &[&str]) {
     let mut rsync = Command::new("rsync");

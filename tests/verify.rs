@@ -1,24 +1,20 @@
 //! `--verify` finds what a disk, or anything behind it, makes of the bytes.
 
 use std::io::Write;
-use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
-use rustix::fs::{CWD, Mode, mkfifoat};
-
-use crate::support::{Sandbox, assert_same_bytes, content};
+use crate::support::{FileExt, Sandbox, assert_same_bytes, content};
 
 const LEN: usize = 1 << 20;
 
-/// Copies from a FIFO, which holds the copy in its middle, and spoils one byte of what has been
+/// Copies from a pipe, which holds the copy in its middle, and spoils one byte of what has been
 /// written so far, as a broken disk would.
 fn copy_onto_a_bad_disk(option: &str) {
     let sandbox = Sandbox::new();
     sandbox.write("target", b"old");
-    mkfifoat(CWD, sandbox.path("fifo"), Mode::from_raw_mode(0o600)).unwrap();
-    let copying = sandbox.run([option, "fifo", "target"]).start();
-    let mut fifo = std::fs::File::options().write(true).open(sandbox.path("fifo")).unwrap();
-    fifo.write_all(&content(71, LEN)).unwrap();
+    let (source, mut pipe) = std::io::pipe().unwrap();
+    let copying = sandbox.run([option, "-", "target"]).input_file(source).start();
+    pipe.write_all(&content(71, LEN)).unwrap();
 
     let written = || {
         let temporary = sandbox.leftovers().into_iter().next()?;
@@ -32,8 +28,9 @@ fn copy_onto_a_bad_disk(option: &str) {
         }
     };
     temporary.write_all_at(b"?", 12_345).unwrap();
-    fifo.write_all(b"end").unwrap();
-    drop(fifo);
+    drop(temporary);
+    pipe.write_all(b"end").unwrap();
+    drop(pipe);
 
     let ended = copying.end().failed().says("verify").says("differs");
     assert_same_bytes(&sandbox.read("target"), b"old", &ended.description);

@@ -16,7 +16,8 @@ use rustix::process::{PidfdFlags, Signal};
 
 use super::snapshot::{Snapshot, look};
 use super::world::{Kind, Moment, World, below, clear, rooted};
-use crate::support::sandbox::{NOBODY, is_mycp, program};
+use crate::support::sandbox::{is_mycp, program};
+use crate::support::unix::NOBODY;
 
 /// Nothing in these worlds takes as long: what does hangs.
 const TIME_LIMIT: Duration = Duration::from_secs(10);

@@ -8,7 +8,7 @@ use super::case::{Case, Form, Program, Who, quoted};
 use super::world::{
     Acl, BLOCK, Content, Entry, Filling, Kind, LONG_AGO, Moment, NULL, ROOT, STRIDE,
 };
-use crate::support::sandbox::NOBODY;
+use crate::support::unix::NOBODY;
 
 /// What comes before the world. `seq` makes the numbered lines of files.
 const HEAD: &str = r#"set -u

@@ -32,7 +32,9 @@ fn the_help_is_as_it_was_reviewed() {
 fn manual_and_completions_name_all_that_there_is() {
     for (what, dash) in [("man", "\\-"), ("bash", "-"), ("zsh", "-"), ("fish", "-l ")] {
         let generated = printed(&["--generate", what]);
-        for option in ["--size", "--mode", "--or-existing", "--replace", "--yes", "--json"] {
+        for option in
+            ["--size", "--mode", "--or-existing", "--replace", "--hold", "--yes", "--json"]
+        {
             let typed = match what {
                 "fish" => format!("{dash}{}", &option[2..]),
                 _ => option.replace('-', dash),

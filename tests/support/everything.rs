@@ -4,13 +4,14 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
+use std::os::unix::fs::{FileExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Timespec, Timestamps, XattrFlags};
 use rustix::fs::{makedev, mkdirat, mknodat, openat, utimensat};
 
+use super::files::chmod;
 use super::{content, is_mycp};
 
 /// Who makes the tree.
@@ -385,10 +386,6 @@ impl Moment {
         let above = openat(CWD, parent, OFlags::DIRECTORY, Mode::empty()).unwrap();
         self.set(&above, directory.file_name().unwrap());
     }
-}
-
-pub(crate) fn chmod(path: &Path, mode: u32) {
-    std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
 }
 
 /// Of the object itself, a symbolic link included.

@@ -1,19 +1,39 @@
 //! What the tests share: a place to work in, the program under test, seeded chance.
 
+// What POSIX has, and what Linux alone has.
+#[cfg(target_os = "linux")]
 pub(crate) mod everything;
+#[cfg(target_os = "linux")]
 pub(crate) mod fuse;
+#[cfg(target_os = "linux")]
 pub(crate) mod mounts;
+#[cfg(unix)]
+pub(crate) mod unix;
+#[cfg(unix)]
+use unix as system;
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+use windows as system;
+
+pub(crate) mod files;
 pub(crate) mod sandbox;
 pub(crate) mod snapshot;
 
-pub(crate) use sandbox::{
-    Ended, Run, Sandbox, assert_same_bytes, data_ranges, is_mycp, same_content,
-};
+pub(crate) use system::{set_apart, with_default_signals};
+
+pub(crate) use files::{FileExt, data_ranges};
+pub(crate) use sandbox::{Ended, Run, Sandbox, assert_same_bytes, is_mycp, same_content};
 
 use std::time::Duration;
 
 /// The engines that copy any regular file, as `--engine` takes them.
+#[cfg(not(windows))]
 pub(crate) const ENGINES: [&str; 4] = ["auto", "mmap", "buffered", "kernel"];
+/// The kernel of Windows has no call that the other one could be.
+#[cfg(windows)]
+pub(crate) const ENGINES: [&str; 3] = ["auto", "mmap", "buffered"];
 
 /// A file of `len` bytes, the same for the same seed.
 pub(crate) fn content(seed: u64, len: usize) -> Vec<u8> {
@@ -29,7 +49,6 @@ pub(crate) fn content(seed: u64, len: usize) -> Vec<u8> {
 /// Writes a file of which no two pages are equal, nor to those of one of another seed, and none is
 /// zeros.
 pub(crate) fn write_large(path: &std::path::Path, seed: u64, len: u64) {
-    use std::os::unix::fs::FileExt;
     const MIB: u64 = 1 << 20;
     let mut block = content(seed, MIB as usize);
     let file = std::fs::File::create(path).unwrap();

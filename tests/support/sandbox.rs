@@ -2,15 +2,13 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::process::{PidfdFlags, Signal};
+use super::files::{self, FileExt, data_ranges};
+use super::system;
 
 /// No copy in these tests takes as long; what does hangs.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
@@ -28,9 +26,6 @@ const OWN_OPTIONS: [&str; 9] = [
     "-j",
 ];
 
-/// The user "nobody" of most systems; any that is not root will do.
-pub(crate) const NOBODY: u32 = 65_534;
-
 /// A directory of a test's own, removed at the end.
 #[derive(Debug)]
 pub(crate) struct Sandbox {
@@ -45,9 +40,10 @@ impl Sandbox {
 
     /// One below `parent`.
     pub(crate) fn within(parent: &Path) -> Self {
+        let parent = std::path::absolute(parent).unwrap();
         let directory = tempfile::Builder::new().prefix("test-").tempdir_in(parent).unwrap();
         // Test users without rights walk through it.
-        std::fs::set_permissions(&directory, PermissionsExt::from_mode(0o755)).unwrap();
+        files::chmod(directory.path(), 0o755);
         Self { directory }
     }
 
@@ -83,12 +79,27 @@ impl Sandbox {
 
     /// Makes a symbolic link.
     pub(crate) fn symlink(&self, leads_to: impl AsRef<Path>, name: impl AsRef<Path>) {
-        std::os::unix::fs::symlink(leads_to, self.path(name)).unwrap();
+        files::symlink(leads_to.as_ref(), &self.path(name)).unwrap();
     }
 
     /// Attributes of what the name leads to.
     pub(crate) fn metadata(&self, name: impl AsRef<Path>) -> std::fs::Metadata {
         std::fs::metadata(self.path(name)).unwrap()
+    }
+
+    /// Which file the name leads to.
+    pub(crate) fn id(&self, name: impl AsRef<Path>) -> files::Id {
+        files::id(&self.path(name)).unwrap()
+    }
+
+    /// How many names it has.
+    pub(crate) fn links(&self, name: impl AsRef<Path>) -> u64 {
+        files::links(&self.path(name)).unwrap()
+    }
+
+    /// How many bytes of its disk it has.
+    pub(crate) fn allocated(&self, name: impl AsRef<Path>) -> u64 {
+        files::allocated(&self.path(name)).unwrap()
     }
 
     /// The program, to be run here with these arguments.
@@ -135,7 +146,7 @@ pub(crate) fn leftovers(directory: &Path) -> Vec<OsString> {
 /// Whether the program under test is mycp itself.
 pub(crate) fn is_mycp() -> bool {
     std::env::var_os("MYCP_UNDER_TEST")
-        .is_none_or(|path| path.as_encoded_bytes().ends_with(b"mycp"))
+        .is_none_or(|path| Path::new(&path).file_stem().is_some_and(|name| name == "mycp"))
 }
 
 /// The program under test.
@@ -149,7 +160,7 @@ pub(crate) fn program() -> PathBuf {
 /// A run of the program under test, not yet started.
 #[derive(Debug)]
 pub(crate) struct Run {
-    command: Command,
+    pub(super) command: Command,
     input: Vec<u8>,
     time_limit: Duration,
 }
@@ -187,8 +198,8 @@ impl Run {
                 command.arg(argument);
             }
         }
-        // A group of its own, so that a wrapper and what it runs can be killed together.
-        command.current_dir(directory).env_clear().env("PATH", "/usr/bin:/bin").process_group(0);
+        command.current_dir(directory);
+        system::set_apart(&mut command);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self { command, input: Vec::new(), time_limit: TIME_LIMIT }
     }
@@ -200,20 +211,20 @@ impl Run {
         self
     }
 
-    /// Gives it this file as standard input.
-    pub(crate) fn input_file(mut self, file: std::fs::File) -> Self {
+    /// Gives it this file, or this end of a pipe, as standard input.
+    pub(crate) fn input_file(mut self, file: impl Into<Stdio>) -> Self {
         self.command.stdin(file);
         self
     }
 
     /// Gives it this file as standard output.
-    pub(crate) fn output_file(mut self, file: std::fs::File) -> Self {
+    pub(crate) fn output_file(mut self, file: impl Into<Stdio>) -> Self {
         self.command.stdout(file);
         self
     }
 
     /// Gives it this file as standard error.
-    pub(crate) fn errors_file(mut self, file: std::fs::File) -> Self {
+    pub(crate) fn errors_file(mut self, file: impl Into<Stdio>) -> Self {
         self.command.stderr(file);
         self
     }
@@ -224,55 +235,12 @@ impl Run {
         self
     }
 
-    /// Has `prepare` run in the new process before the program starts.
-    ///
-    /// # Safety
-    ///
-    /// As [`CommandExt::pre_exec`]: between fork and exec, `prepare` may only do what is
-    /// async-signal-safe; it must not allocate or take locks.
-    pub(crate) unsafe fn before_exec(
-        mut self,
-        prepare: impl FnMut() -> std::io::Result<()> + Send + Sync + 'static,
-    ) -> Self {
-        // SAFETY: the caller promises what `pre_exec` asks for.
-        unsafe { self.command.pre_exec(prepare) };
-        self
-    }
-
-    /// Runs it as [`NOBODY`], a user without rights.
-    pub(crate) fn by_nobody(self) -> Self {
-        // SAFETY: setgroups, setgid and setuid as bare system calls neither allocate nor take
-        // locks. They change the calling thread only, which is the only one after fork.
-        unsafe {
-            self.before_exec(|| {
-                use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
-                set_thread_groups(&[])?;
-                set_thread_gid(rustix::process::Gid::from_raw(NOBODY))?;
-                set_thread_uid(rustix::process::Uid::from_raw(NOBODY))?;
-                Ok(())
-            })
-        }
-    }
-
-    /// Runs it with this umask.
-    pub(crate) fn umask(self, mask: u32) -> Self {
-        // SAFETY: umask is async-signal-safe, and nothing else is called.
-        unsafe {
-            self.before_exec(move || {
-                rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask));
-                Ok(())
-            })
-        }
-    }
-
     /// Starts it.
     pub(crate) fn start(mut self) -> Running {
         let description = format!("{:?}", self.command);
         let started = Instant::now();
-        with_default_signals(&mut self.command);
-        let mut child = self
-            .command
-            .spawn()
+        system::with_default_signals(&mut self.command);
+        let mut child = system::spawn(&mut self.command)
             .unwrap_or_else(|error| panic!("cannot start {description}: {error}"));
         let input = child.stdin.take().map(|mut pipe| {
             let bytes = std::mem::take(&mut self.input);
@@ -291,20 +259,6 @@ impl Run {
     }
 }
 
-/// Has a program start with the signals that interrupt it, also where they are ignored here: a
-/// shell has what it starts with `&` ignore them, and nohup one of them.
-pub(crate) fn with_default_signals(command: &mut Command) {
-    let prepare = || {
-        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
-            // SAFETY: SIG_DFL is a valid action for these.
-            unsafe { libc::signal(signal, libc::SIG_DFL) };
-        }
-        Ok(())
-    };
-    // SAFETY: `signal` is async-signal-safe, and nothing else is called.
-    unsafe { command.pre_exec(prepare) };
-}
-
 fn read_all(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -318,7 +272,7 @@ fn read_all(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
 pub(crate) struct Running {
     description: String,
     started: Instant,
-    child: Child,
+    pub(super) child: Child,
     input: Option<JoinHandle<()>>,
     output: Option<JoinHandle<Vec<u8>>>,
     errors: Option<JoinHandle<Vec<u8>>>,
@@ -326,16 +280,9 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Kills it and whatever it started with SIGKILL.
+    /// Kills it and whatever it started, without asking.
     pub(crate) fn kill(&self) {
-        self.signal(Signal::KILL);
-    }
-
-    /// Sends this to it and to whatever it started.
-    pub(crate) fn signal(&self, signal: Signal) {
-        let group = rustix::process::Pid::from_child(&self.child);
-        // It may have ended by itself; until it is waited for, its number is not used again.
-        rustix::process::kill_process_group(group, signal).ok();
+        system::kill(&self.child);
     }
 
     /// Its number.
@@ -345,12 +292,8 @@ impl Running {
 
     /// Waits for its end; one that takes too long is killed, and the test fails.
     pub(crate) fn end(mut self) -> Ended {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).unwrap();
         let rest = self.time_limit.saturating_sub(self.started.elapsed());
-        let rest = Timespec::try_from(rest).unwrap();
-        let mut ready = [PollFd::new(&pidfd, PollFlags::IN)];
-        if rustix::event::poll(&mut ready, Some(&rest)).unwrap() == 0 {
+        if !system::ends_within(&mut self.child, rest) {
             self.kill();
             drop(self.child.wait());
             panic!("{} hangs: killed after {:?}", self.description, self.time_limit);
@@ -365,7 +308,7 @@ impl Running {
         }
         Ended {
             output: collect(self.output.take()),
-            errors: String::from_utf8_lossy(&collect(self.errors.take())).into_owned(),
+            errors: with_slashes(&collect(self.errors.take())),
             description: self.description,
             status,
             elapsed,
@@ -382,7 +325,7 @@ pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
     /// What it wrote to standard output.
     pub(crate) output: Vec<u8>,
-    /// What it wrote to standard error.
+    /// What it wrote to standard error, with slashes in its paths on each system.
     pub(crate) errors: String,
     /// From its start to its end.
     pub(crate) elapsed: Duration,
@@ -427,15 +370,39 @@ impl Ended {
     /// Fails unless standard output or standard error contains `words`.
     #[track_caller]
     pub(crate) fn tells(self, words: &str) -> Self {
-        let told = String::from_utf8_lossy(&self.output).contains(words);
+        let told = self.text().contains(words);
         assert!(told || self.errors.contains(words), "{words:?} is missing in the words of {self}");
         self
+    }
+
+    /// What it wrote to standard output, with slashes in its paths on each system.
+    pub(crate) fn text(&self) -> String {
+        with_slashes(&self.output)
+    }
+
+    /// The JSON lines that it wrote, with slashes in their paths on each system.
+    pub(crate) fn json(&self) -> Vec<serde_json::Value> {
+        let output = String::from_utf8_lossy(&self.output);
+        // A separator of Windows is escaped there.
+        let output = if cfg!(windows) { output.replace(r"\\", "/") } else { output.into_owned() };
+        output.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Whether it was killed before it ended.
+    pub(crate) fn was_killed(&self) -> bool {
+        files::was_killed(self.status)
     }
 
     /// Whether it ended with status 0.
     pub(crate) fn is_good(&self) -> bool {
         self.status.success()
     }
+}
+
+/// What a program said, as a test that was written with slashes expects it.
+fn with_slashes(said: &[u8]) -> String {
+    let said = String::from_utf8_lossy(said);
+    if cfg!(windows) { said.replace('\\', "/") } else { said.into_owned() }
 }
 
 impl std::fmt::Display for Ended {
@@ -464,9 +431,9 @@ pub(crate) fn assert_same_bytes(seen: &[u8], expected: &[u8], situation: &str) {
 pub(crate) fn same_content(left: &Path, right: &Path) -> Result<(), String> {
     let left = std::fs::File::open(left).unwrap();
     let right = std::fs::File::open(right).unwrap();
-    let len = left.metadata().unwrap().size();
-    if right.metadata().unwrap().size() != len {
-        return Err(format!("{len} and {} bytes long", right.metadata().unwrap().size()));
+    let len = left.metadata().unwrap().len();
+    if right.metadata().unwrap().len() != len {
+        return Err(format!("{len} and {} bytes long", right.metadata().unwrap().len()));
     }
     let mut ranges = data_ranges(&left);
     ranges.extend(data_ranges(&right));
@@ -485,20 +452,4 @@ pub(crate) fn same_content(left: &Path, right: &Path) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// The ranges of a file that are no holes, as start and end.
-pub(crate) fn data_ranges(file: &std::fs::File) -> Vec<(u64, u64)> {
-    use rustix::fs::SeekFrom;
-    let mut ranges = Vec::new();
-    let mut at = 0;
-    loop {
-        let start = match rustix::fs::seek(file, SeekFrom::Data(at)) {
-            Ok(start) => start,
-            Err(rustix::io::Errno::NXIO) => return ranges,
-            Err(error) => panic!("SEEK_DATA: {error}"),
-        };
-        at = rustix::fs::seek(file, SeekFrom::Hole(start)).unwrap();
-        ranges.push((start, at));
-    }
 }

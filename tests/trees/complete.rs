@@ -6,7 +6,8 @@
 use std::path::Path;
 
 use super::{Reopened, assert_nothing_for_rsync};
-use crate::support::everything::{DEEP, Maker, chmod, plant, set_attribute};
+use crate::support::everything::{DEEP, Maker, plant, set_attribute};
+use crate::support::files::chmod;
 use crate::support::mounts::{Kind, Mounts};
 use crate::support::snapshot::Snapshot;
 use crate::support::{Sandbox, content};

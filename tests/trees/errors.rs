@@ -2,7 +2,8 @@
 //! a summary and status 1.
 
 use super::make;
-use crate::support::everything::chmod;
+#[cfg(target_os = "linux")]
+use crate::support::files::chmod;
 use crate::support::snapshot::Snapshot;
 use crate::support::{Ended, Sandbox, is_mycp};
 
@@ -70,6 +71,7 @@ fn a_directory_that_was_not_to_be_copied_is_named_and_the_files_are_copied() {
 }
 
 /// The source: some of it is closed to the user nobody in one way or another.
+#[cfg(target_os = "linux")]
 fn closed_in_part(sandbox: &Sandbox) {
     make(
         sandbox,
@@ -100,6 +102,7 @@ fn closed_in_part(sandbox: &Sandbox) {
     chmod(&sandbox.directory("into"), 0o777);
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 #[ignore = "needs root: takes another user's part"]
 fn what_cannot_be_read_is_named_and_the_rest_is_copied() {
@@ -132,6 +135,7 @@ fn what_cannot_be_read_is_named_and_the_rest_is_copied() {
     }
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 #[ignore = "needs root: takes another user's part"]
 fn what_cannot_be_written_is_named_and_the_rest_is_copied() {
@@ -158,6 +162,7 @@ fn what_cannot_be_written_is_named_and_the_rest_is_copied() {
     }
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 #[ignore = "needs root: takes another user's part"]
 fn a_target_in_which_nothing_can_be_made_is_an_error() {
@@ -173,6 +178,7 @@ fn a_target_in_which_nothing_can_be_made_is_an_error() {
 
 /// A read-only directory of the source is filled before its copy is closed, and can be replaced
 /// by the next run.
+#[cfg(target_os = "linux")]
 #[test]
 #[ignore = "needs root: takes another user's part"]
 fn a_user_copies_read_only_directories_of_his_own() {

@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::process::Resource;
 
 use super::limits::limited;
-use crate::support::everything::{chmod, stamp};
+use crate::support::files::{chmod, stamp};
 use crate::support::snapshot::{Snapshot, is_temporary, last, shown};
 use crate::support::{Ended, Run, Sandbox, content};
 

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::everything::stamp;
+use crate::support::files::stamp;
 use crate::support::mounts::{Kind, Mounts};
 use crate::support::snapshot::{Snapshot, shown};
 use crate::support::{Chance, Ended, Sandbox, content, scaled};

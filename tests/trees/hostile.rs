@@ -15,7 +15,8 @@ use rustix::fs::{
 };
 
 use super::Meddling;
-use crate::support::everything::{chmod, set_attribute};
+use crate::support::everything::set_attribute;
+use crate::support::files::chmod;
 use crate::support::snapshot::{Snapshot, What};
 use crate::support::{Chance, Ended, Sandbox, scaled};
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::support::everything::{chmod, stamp};
+use crate::support::files::{chmod, stamp};
 use crate::support::snapshot::{Name, Snapshot, is_temporary, shown};
 use crate::support::{Chance, Ended, Sandbox, content, scaled};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use crate::support::everything::chmod;
+use crate::support::files::chmod;
 use crate::support::snapshot::Snapshot;
 use crate::support::{Run, Sandbox, is_mycp};
 

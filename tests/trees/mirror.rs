@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 
 use super::{assert_nothing_for_rsync, make};
-use crate::support::everything::{chmod, set_attribute, stamp};
+use crate::support::everything::set_attribute;
+use crate::support::files::{chmod, stamp};
 use crate::support::mounts::{Kind, Mounts};
 use crate::support::snapshot::{Snapshot, is_temporary};
 use crate::support::{Chance, Ended, Sandbox, content, scaled};

@@ -1,20 +1,27 @@
 //! `--changes` and `--dry-run`: the lines that the README and the help promise.
 
+#[cfg(unix)]
 use std::os::unix::fs::symlink;
 
 use super::make;
-use crate::support::everything::{chmod, set_attribute, stamp};
+#[cfg(target_os = "linux")]
+use crate::support::everything::set_attribute;
+#[cfg(target_os = "linux")]
+use crate::support::files::chmod;
+use crate::support::files::stamp;
+#[cfg(target_os = "linux")]
 use crate::support::snapshot::Snapshot;
 use crate::support::{Ended, Sandbox};
 
 fn lines(ended: &Ended) -> Vec<String> {
-    let output = String::from_utf8_lossy(&ended.output);
+    let output = ended.text();
     let mut lines: Vec<_> = output.lines().map(str::to_owned).collect();
     lines.sort_unstable();
     lines
 }
 
 /// Two trees that differ in each way that there is a word for.
+#[cfg(target_os = "linux")]
 fn differing() -> Sandbox {
     let sandbox = Sandbox::new();
     let both = [
@@ -58,6 +65,7 @@ fn differing() -> Sandbox {
     sandbox
 }
 
+#[cfg(target_os = "linux")]
 const EXPECTED: &[&str] = &[
     "attributes mode 't/mode'",
     "attributes time 't'",
@@ -78,6 +86,7 @@ const EXPECTED: &[&str] = &[
     "update time,text 't/text'",
 ];
 
+#[cfg(target_os = "linux")]
 #[test]
 fn each_change_has_its_line() {
     let sandbox = differing();
@@ -103,9 +112,9 @@ fn bytes_that_differ_are_told_where_they_are_compared() {
     // Of the length and the time of the source.
     let time = sandbox.metadata("t/a").modified().unwrap();
     sandbox.write("t/a", b"content of s/A");
-    std::fs::File::open(sandbox.path("t/a")).unwrap().set_modified(time).unwrap();
-    let later = std::time::SystemTime::now();
-    std::fs::File::open(sandbox.path("s/b")).unwrap().set_modified(later).unwrap();
+    let writable = |name| std::fs::File::options().write(true).open(sandbox.path(name)).unwrap();
+    writable("t/a").set_modified(time).unwrap();
+    writable("s/b").set_modified(std::time::SystemTime::now()).unwrap();
     let expected = ["attributes time 't/b'", "update content 't/a'"];
     for how in ["--dry-run", "--changes"] {
         let ended = sandbox.mycp(["--mirror", "--compare=content", how, "s", "t"]).good();
@@ -114,6 +123,7 @@ fn bytes_that_differ_are_told_where_they_are_compared() {
     assert_eq!(sandbox.read("t/a"), sandbox.read("s/a"));
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn machines_are_told_the_same() {
     let sandbox = differing();

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use super::make;
-use crate::support::everything::stamp;
+use crate::support::files::stamp;
 use crate::support::mounts::{Kind, Mounts};
 use crate::support::{Run, Sandbox};
 

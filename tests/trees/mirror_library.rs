@@ -19,8 +19,9 @@ impl Observer for Impatient {
 
 impl Watch for Impatient {
     fn entry(&self, _: &Endpoint, _: &Endpoint, _: mycp::Result<Done>) {
-        let left = self.0.load(Ordering::Relaxed);
-        self.0.store(left.saturating_sub(1), Ordering::Relaxed);
+        // In one step: several threads tell of entries.
+        let less = |left: usize| left.checked_sub(1);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).ok();
     }
 
     fn warning(&self, _: &Endpoint, _: &Endpoint, _: &Warning) {}

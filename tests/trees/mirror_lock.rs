@@ -11,7 +11,7 @@ use rustix::process::Signal;
 
 use super::make;
 use super::mirror::kept;
-use crate::support::everything::stamp;
+use crate::support::files::stamp;
 use crate::support::sandbox::Running;
 use crate::support::{Chance, Ended, Run, Sandbox, content, scaled};
 

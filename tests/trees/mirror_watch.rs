@@ -15,7 +15,8 @@ use rustix::process::Signal;
 
 use super::make;
 use super::mirror::{Changing, kept};
-use crate::support::everything::{chmod, set_attribute, stamp};
+use crate::support::everything::set_attribute;
+use crate::support::files::{chmod, stamp};
 use crate::support::mounts::{Kind, Mounts};
 use crate::support::sandbox::Running;
 use crate::support::snapshot::Snapshot;

@@ -1,15 +1,19 @@
 //! The options of trees, with cp's meaning.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
+#[cfg(unix)]
 use rustix::fs::{CWD, Mode, mkfifoat};
 
 use super::make;
-use crate::support::everything::{chmod, set_attribute, stamp};
+#[cfg(target_os = "linux")]
+use crate::support::everything::set_attribute;
+use crate::support::files::{chmod, stamp};
+#[cfg(target_os = "linux")]
 use crate::support::mounts::{Kind, Mounts};
 use crate::support::snapshot::{Snapshot, What};
 use crate::support::{Sandbox, is_mycp};
+use crate::wine;
 
 #[track_caller]
 fn assert_names(sandbox: &Sandbox, tree: &str, expected: &[&str]) {
@@ -18,6 +22,7 @@ fn assert_names(sandbox: &Sandbox, tree: &str, expected: &[&str]) {
     assert_eq!(names, expected, "in {tree}");
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 #[ignore = "needs root: mounts file systems"]
 fn another_file_system_is_left_out_on_request_but_for_its_mount_point() {
@@ -34,7 +39,7 @@ fn another_file_system_is_left_out_on_request_but_for_its_mount_point() {
         let ended = sandbox.mycp([way, more, "-T", "a", "b"]).good();
         assert_names(&sandbox, "b", &["1", "file mount", "mount", "sub", "sub/2"]);
         let mount = sandbox.metadata("b/mount");
-        assert_eq!(mount.mode() & 0o777, 0o751, "{ended}");
+        assert_eq!(std::os::unix::fs::MetadataExt::mode(&mount) & 0o777, 0o751, "{ended}");
         // A file that is mounted is on another file system, too, and yet no directory: cp copies
         // it.
         assert_eq!(sandbox.read("b/file mount"), b"x", "{ended}");
@@ -48,6 +53,7 @@ fn another_file_system_is_left_out_on_request_but_for_its_mount_point() {
 }
 
 /// As `cp -ax / /mnt/new` does.
+#[cfg(target_os = "linux")]
 #[test]
 #[ignore = "needs root: mounts file systems"]
 fn a_file_system_is_copied_to_another_that_is_mounted_within_it() {
@@ -86,6 +92,9 @@ fn what(snapshot: &Snapshot, name: &str) -> char {
 
 #[test]
 fn links_are_followed_everywhere_nowhere_or_at_the_operand() {
+    if wine::cannot("trees::options::links_are_followed_everywhere_nowhere_or_at_the_operand") {
+        return;
+    }
     for (way, operand, to_file, to_directory) in [
         (&["-r"] as &[&str], 'l', 'l', 'l'),
         (&["-rP"], 'l', 'l', 'l'),
@@ -116,6 +125,9 @@ fn links_are_followed_everywhere_nowhere_or_at_the_operand() {
 /// A link that leads up or to itself is no way to an endless copy.
 #[test]
 fn circles_of_links_end_when_links_are_followed() {
+    if wine::cannot("trees::options::circles_of_links_end_when_links_are_followed") {
+        return;
+    }
     let sandbox = Sandbox::new();
     make(&sandbox, &["a/1", "a/sub/2", "a/sub/sub/3", "a/z"]);
     sandbox.symlink(".", "a/here");
@@ -143,6 +155,9 @@ fn circles_of_links_end_when_links_are_followed() {
 /// Two ways to one directory are no circle.
 #[test]
 fn a_directory_that_two_links_lead_to_is_copied_twice() {
+    if wine::cannot("trees::options::a_directory_that_two_links_lead_to_is_copied_twice") {
+        return;
+    }
     let sandbox = Sandbox::new();
     make(&sandbox, &["a/real/1", "a/other/2"]);
     sandbox.symlink("../real", "a/other/one");
@@ -184,6 +199,20 @@ fn parents_are_made_with_the_attributes_of_the_sources() {
     }
 }
 
+/// Without links and FIFOs, which not all have.
+#[test]
+fn hard_links_of_files_are_made_instead_of_copies() {
+    let sandbox = Sandbox::new();
+    make(&sandbox, &["a/1", "a/sub/2", "a/sub/deeper/3"]);
+    for _ in 0..2 {
+        let ended = sandbox.mycp(["-rlT", "a", "b"]).good();
+        for name in ["1", "sub/2", "sub/deeper/3"] {
+            let [source, target] = ["a", "b"].map(|tree| sandbox.id(format!("{tree}/{name}")));
+            assert_eq!(source, target, "{name}: {ended}");
+        }
+    }
+}
+
 /// `..` on the way to a source would lead out of the target.
 #[test]
 fn parents_that_lead_up_stay_below_the_target() {
@@ -194,6 +223,7 @@ fn parents_that_lead_up_stay_below_the_target() {
     assert!(names.has("deep/er/into/a/1") || names.has("deep/er/into/deep/../a/1"), "{ended}");
 }
 
+#[cfg(unix)]
 #[test]
 fn hard_links_are_made_instead_of_copies() {
     // Alone, -rl follows links, as with cp.
@@ -216,6 +246,9 @@ fn hard_links_are_made_instead_of_copies() {
 
 #[test]
 fn symbolic_links_are_made_instead_of_copies() {
+    if wine::cannot("trees::options::symbolic_links_are_made_instead_of_copies") {
+        return;
+    }
     let sandbox = with_links();
     let absolute = sandbox.path("a");
     sandbox.mycp([PathBuf::from("-rs"), absolute.clone(), "b".into()]).good();
@@ -230,6 +263,7 @@ fn symbolic_links_are_made_instead_of_copies() {
     assert!(names.names().all(|name| names.entries[name].is_directory()), "{ended}");
 }
 
+#[cfg(unix)]
 #[test]
 fn fifos_are_made_anew_and_read_on_request() {
     let sandbox = Sandbox::new();
@@ -254,6 +288,9 @@ fn with_directory_links() -> Sandbox {
 
 #[test]
 fn a_link_where_a_directory_is_to_be_copied_is_refused() {
+    if wine::cannot("trees::options::a_link_where_a_directory_is_to_be_copied_is_refused") {
+        return;
+    }
     for way in ["-r", "-a", "-rL", "-rf"] {
         let sandbox = with_directory_links();
         let ended = sandbox.mycp([way, "-T", "a", "b"]).failed().says("b/sub'");
@@ -265,6 +302,9 @@ fn a_link_where_a_directory_is_to_be_copied_is_refused() {
 
 #[test]
 fn a_link_to_a_directory_is_kept_and_followed_on_request() {
+    if wine::cannot("trees::options::a_link_to_a_directory_is_kept_and_followed_on_request") {
+        return;
+    }
     // cp has the option since 9.5.
     if !is_mycp() {
         return;
@@ -285,6 +325,9 @@ fn a_link_to_a_directory_is_kept_and_followed_on_request() {
 /// cp writes through it: into whatever somebody has made it lead to.
 #[test]
 fn a_link_where_a_file_is_to_be_copied_is_replaced() {
+    if wine::cannot("trees::options::a_link_where_a_file_is_to_be_copied_is_replaced") {
+        return;
+    }
     for way in ["-r", "-a", "-rL", "-rf"] {
         let sandbox = Sandbox::new();
         make(&sandbox, &["a/1", "a/sub/2", "elsewhere", "b/sub/"]);
@@ -301,6 +344,9 @@ fn a_link_where_a_file_is_to_be_copied_is_replaced() {
 /// At the operand itself a link is followed, as everywhere on the way to it.
 #[test]
 fn a_link_as_the_target_itself_is_followed() {
+    if wine::cannot("trees::options::a_link_as_the_target_itself_is_followed") {
+        return;
+    }
     let sandbox = Sandbox::new();
     make(&sandbox, &["a/1", "a/sub/2", "b/"]);
     sandbox.symlink("b", "link");
@@ -310,6 +356,7 @@ fn a_link_as_the_target_itself_is_followed() {
     assert!(sandbox.path("b/1").exists() && sandbox.path("link").is_symlink());
 }
 
+#[cfg(unix)]
 #[test]
 fn attributes_alone_are_copied_over_a_whole_tree() {
     let sandbox = Sandbox::new();
@@ -329,6 +376,7 @@ fn attributes_alone_are_copied_over_a_whole_tree() {
 
 /// A new directory has the source's mode less the umask; it is open to its owner while it is
 /// filled, whatever its mode will be.
+#[cfg(unix)]
 #[test]
 fn new_directories_have_the_mode_of_the_source_less_the_umask() {
     for mode in [0o777, 0o755, 0o700, 0o555, 0o2770, 0o1777] {
