@@ -181,7 +181,9 @@ fn a_source_that_grows_is_copied_to_the_length_it_had() {
     // Some may have grown between the last look and the name.
     let silent_at_most = tally.grown / 5;
     assert!(!is_mycp() || tally.grown > 0, "no growth fell into a copy: {tally:?}");
-    assert!(!is_mycp() || tally.grown_in_silence <= silent_at_most, "no warning: {tally:?}");
+    // Under Wine what comes behind the last look takes as long as the copy.
+    let is_asked = is_mycp() && !cfg!(windows);
+    assert!(!is_asked || tally.grown_in_silence <= silent_at_most, "no warning: {tally:?}");
 }
 
 fn inode(path: &Path) -> Option<files::Id> {
