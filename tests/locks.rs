@@ -68,8 +68,8 @@ impl Shared {
     }
 
     fn repair(&self) {
-        if cfg!(windows) {
-            // Wine gives the mutex of a process that is killed away before it has stopped it.
+        if crate::wine::is_wine() {
+            // It gives the mutex of a process that is killed away before it has stopped it.
             std::thread::sleep(Duration::from_millis(20));
         }
         self.set(DATA + 8, self.get(DATA));

@@ -77,7 +77,7 @@ pub(crate) fn cannot(test: &str) -> bool {
 }
 
 #[cfg(not(windows))]
-fn is_wine() -> bool {
+pub(crate) fn is_wine() -> bool {
     false
 }
 
