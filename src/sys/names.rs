@@ -1,11 +1,13 @@
 //! Names: what they lead to, and making, changing and removing them.
 
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::path::{Path, is_separator};
 
 use os_str_bytes::OsStrBytesExt;
 
 use super::file::Kind;
+use super::handle::AsHandle;
 use crate::options::Dereference;
 
 pub(crate) use super::system::names::*;
@@ -61,6 +63,18 @@ pub(crate) enum Spelling {
 /// Whether two names lead to one file in every directory.
 pub(crate) fn are_one(one: &OsStr, other: &OsStr) -> bool {
     one == other || (SPELLING == Spelling::Restricted && fold(one) == fold(other))
+}
+
+/// The names in a directory that none has been read of, all of them.
+pub(crate) fn list_all(directory: impl AsHandle) -> io::Result<Vec<Listed>> {
+    let (mut all, mut some) = (Vec::new(), Vec::new());
+    loop {
+        list_some(&directory, &mut some)?;
+        if some.is_empty() {
+            return Ok(all);
+        }
+        all.append(&mut some);
+    }
 }
 
 /// The longest name of a file that all common file systems take, as [`len_of`] counts.

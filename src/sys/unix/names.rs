@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use super::{bare, platform};
 use crate::sys::attributes;
 use crate::sys::file::{Facts, Kind};
-use crate::sys::names::{Follow, Listed, OpenAs, Spelling};
+use crate::sys::names::{Follow, OpenAs, Spelling};
 
 pub(crate) use super::entries::{each_name_in, list_some};
 
@@ -278,18 +278,6 @@ pub(crate) fn unread(error: io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(libc::EBADF) => io::Error::from_raw_os_error(libc::EACCES),
         _ => error,
-    }
-}
-
-/// The names in a directory that none has been read of, all of them.
-pub(crate) fn list_all(directory: impl AsFd) -> io::Result<Vec<Listed>> {
-    let (mut all, mut some) = (Vec::new(), Vec::new());
-    loop {
-        list_some(&directory, &mut some)?;
-        if some.is_empty() {
-            return Ok(all);
-        }
-        all.append(&mut some);
     }
 }
 

@@ -78,18 +78,6 @@ fn read(buffer: &[u8], into: &mut Vec<Listed>) -> io::Result<()> {
     }
 }
 
-/// The names in a directory that none has been read of, all of them.
-pub(crate) fn list_all(directory: impl AsHandle) -> io::Result<Vec<Listed>> {
-    let (mut all, mut some) = (Vec::new(), Vec::new());
-    loop {
-        list_some(&directory, &mut some)?;
-        if some.is_empty() {
-            return Ok(all);
-        }
-        all.append(&mut some);
-    }
-}
-
 /// Calls `look` with each name in a directory, but for those of the directory itself and its
 /// parent. The handle's position stays.
 pub(crate) fn each_name_in(

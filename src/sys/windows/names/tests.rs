@@ -1,5 +1,6 @@
 use super::spelling::refusal;
 use super::*;
+use crate::sys::names::list_all;
 
 #[test]
 fn names_that_lead_elsewhere_are_none() {
