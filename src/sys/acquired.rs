@@ -1,5 +1,11 @@
 //! Locks that tell of the death of an owner.
 
+use std::io;
+use std::time::Instant;
+
+use super::place::Place;
+use super::system::robust::{lock, unlock};
+
 /// What became of an attempt to lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(dead_code, reason = "not every system has such locks")]
@@ -15,4 +21,20 @@ pub(crate) enum Acquired {
     NotRecoverable,
     /// This thread has it already.
     Deadlock,
+}
+
+/// Whether a thread has it, perhaps this one; the death of an owner is forgotten.
+///
+/// # Errors
+///
+/// As [`lock`].
+pub(crate) fn is_held(place: &Place, offset: usize) -> io::Result<bool> {
+    Ok(match lock(place, offset, Some(Instant::now()))? {
+        Acquired::Sound | Acquired::OwnerDied => {
+            unlock(place, offset);
+            false
+        }
+        Acquired::NotRecoverable => false,
+        Acquired::No | Acquired::Deadlock => true,
+    })
 }

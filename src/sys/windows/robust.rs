@@ -100,22 +100,6 @@ pub(crate) fn lock(
     Ok(if is_sound { Acquired::Sound } else { Acquired::OwnerDied })
 }
 
-/// Whether a thread has it, perhaps this one; the death of an owner is forgotten.
-///
-/// # Errors
-///
-/// As [`lock`].
-pub(crate) fn is_held(place: &Place, offset: usize) -> io::Result<bool> {
-    Ok(match lock(place, offset, Some(Instant::now()))? {
-        Acquired::Sound | Acquired::OwnerDied => {
-            unlock(place, offset);
-            false
-        }
-        Acquired::NotRecoverable => false,
-        Acquired::No | Acquired::Deadlock => true,
-    })
-}
-
 /// Tells that what the mutex guards is whole again.
 ///
 /// # Errors

@@ -35,15 +35,6 @@ pub(crate) fn lock(_: &Place, _: usize, _: Option<Instant>) -> io::Result<Acquir
     absent()
 }
 
-/// None can be asked.
-///
-/// # Errors
-///
-/// As above.
-pub(crate) fn is_held(_: &Place, _: usize) -> io::Result<bool> {
-    absent()
-}
-
 /// None can be repaired.
 ///
 /// # Errors
