@@ -24,6 +24,7 @@ pub(crate) mod names;
 pub(crate) mod place;
 pub(crate) mod seal;
 pub(crate) mod system_v;
+mod views;
 pub(crate) mod volume;
 
 pub(crate) use system::*;

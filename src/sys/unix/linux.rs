@@ -11,6 +11,7 @@ use rustix::fs::{Advice, FallocateFlags, FileType, MemfdFlags, Mode, RenameFlags
 use rustix::io::Errno;
 use rustix::path::Arg;
 
+use crate::sys::views;
 use crate::units::ByteRange;
 
 pub(crate) use crate::sys::volume::FileSystem;
@@ -370,28 +371,18 @@ pub(crate) fn cached_bytes(file: &File, len: u64) -> io::Result<u64> {
 
 /// [`cached_bytes`] for older kernels: what `mincore` says of maps that are not touched.
 fn resident_bytes(file: &File, len: u64) -> io::Result<u64> {
-    const WINDOW_BYTES: u64 = 64 << 20;
     let page_bytes = rustix::param::page_size();
     let mut pages = 0;
-    let mut rest = ByteRange::first(len);
-    while !rest.is_empty() {
-        let (window, tail) = rest.split_at(WINDOW_BYTES);
-        let window_len = usize::try_from(window.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
-        let map = memmap2::MmapOptions::new()
-            .offset(window.start())
-            .len(window_len)
-            .map_raw_read_only(file)?;
-        let mut resident = vec![0_u8; window_len.div_ceil(page_bytes)];
-        // SAFETY: the range is one whole map, which lives to the end of the block, and begins at
-        // a page because the window does; the vector has a byte for each of its pages.
-        let result =
-            unsafe { libc::mincore(map.as_mut_ptr().cast(), window_len, resident.as_mut_ptr()) };
+    views::each_window(file, ByteRange::first(len), |start, bytes| {
+        let mut resident = vec![0_u8; bytes.div_ceil(page_bytes)];
+        // SAFETY: the pages are mapped until this returns, and the vector has a byte for each.
+        let result = unsafe { libc::mincore(start.cast(), bytes, resident.as_mut_ptr()) };
         if result != 0 {
             return Err(errno_of_libc());
         }
         pages += resident.iter().filter(|&&page| page & 1 != 0).count() as u64;
-        rest = tail;
-    }
+        Ok(())
+    })?;
     Ok(pages.saturating_mul(page_bytes as u64).min(len))
 }
 

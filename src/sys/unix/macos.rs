@@ -15,6 +15,7 @@ use super::mounts;
 use crate::sys::file;
 use crate::sys::map::Msync;
 use crate::sys::seal::Seal;
+use crate::sys::views;
 use crate::units::ByteRange;
 
 pub(crate) use crate::sys::volume::FileSystem;
@@ -180,35 +181,11 @@ pub(crate) fn wait_write_out(file: &File, range: ByteRange) -> io::Result<()> {
 
 /// Calls msync(2) for the pages of a range, as far as the file has them.
 fn through_maps(file: &File, range: ByteRange, how: Msync) -> io::Result<()> {
-    each_window(file, range, |start, len| {
+    views::each_window(file, range, |start, len| {
         // SAFETY: the caller of this closure has mapped the pages, and they stay so until it
         // returns.
         unsafe { super::pages::flush(start, len, how) }
     })
-}
-
-/// Maps the pages of a range piece by piece, and calls `act` with each piece. None is touched.
-fn each_window(
-    file: &File,
-    range: ByteRange,
-    mut act: impl FnMut(*mut u8, usize) -> io::Result<()>,
-) -> io::Result<()> {
-    const WINDOW_BYTES: u64 = 64 << 20;
-    let len = file::facts(file)?.len;
-    let page = rustix::param::page_size() as u64;
-    let start = range.start() - range.start() % page;
-    let mut rest = ByteRange::between(start.min(len), range.end().min(len));
-    while !rest.is_empty() {
-        let (window, tail) = rest.split_at(WINDOW_BYTES);
-        let bytes = usize::try_from(window.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
-        let map = memmap2::MmapOptions::new()
-            .offset(window.start())
-            .len(bytes)
-            .map_raw_read_only(file)?;
-        act(map.as_mut_ptr(), bytes)?;
-        rest = tail;
-    }
-    Ok(())
 }
 
 /// Content on the disk, and what is needed to read it.
@@ -312,7 +289,7 @@ pub(crate) fn read_ahead(file: &File, range: ByteRange) -> io::Result<()> {
 pub(crate) fn cached_bytes(file: &File, len: u64) -> io::Result<u64> {
     let page_bytes = rustix::param::page_size();
     let mut pages = 0;
-    each_window(file, ByteRange::first(len), |start, bytes| {
+    views::each_window(file, ByteRange::first(len), |start, bytes| {
         let mut resident: Vec<libc::c_char> = vec![0; bytes.div_ceil(page_bytes)];
         // SAFETY: the pages are mapped, and the vector has a byte for each of them.
         checked(unsafe { libc::mincore(start.cast(), bytes, resident.as_mut_ptr()) })?;

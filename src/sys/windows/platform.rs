@@ -22,10 +22,11 @@ use super::Errno;
 use super::errno::checked;
 use super::handle::{self, AsHandle, OwnedHandle};
 use super::native::{self, How};
-use super::{view, volume};
+use super::volume;
 use crate::sys::file;
-use crate::sys::map::{Access, Msync};
+use crate::sys::map::Msync;
 use crate::sys::seal::Seal;
+use crate::sys::views;
 use crate::units::ByteRange;
 
 pub(crate) use super::names::rename_no_replace;
@@ -265,18 +266,10 @@ pub(crate) fn punch_hole(file: &File, range: ByteRange) -> io::Result<()> {
 /// Starts the write-out of the changed pages of `range`, without waiting for the disk: through a
 /// view of them, since only views have such a call (`FlushViewOfFile`).
 pub(crate) fn start_write_out(file: &File, range: ByteRange) -> io::Result<()> {
-    const WINDOW_BYTES: u64 = 64 << 20;
-    let len = file::facts(file)?.len;
-    let mut rest = ByteRange::between(range.start().min(len), range.end().min(len));
-    while !rest.is_empty() {
-        let (window, tail) = rest.split_at(WINDOW_BYTES);
-        let bytes = usize::try_from(window.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
-        let view = view::of_file(file, window.start(), bytes, Access::Read)?;
-        // SAFETY: the pages are mapped as long as `view` lives.
-        unsafe { super::pages::flush(view.as_mut_ptr(), bytes, Msync::Async) }?;
-        rest = tail;
-    }
-    Ok(())
+    views::each_window(file, range, |start, len| {
+        // SAFETY: the pages are mapped until this returns.
+        unsafe { super::pages::flush(start, len, Msync::Async) }
+    })
 }
 
 /// Waits until the pages of `range` have been handed to the system below: the call that starts that
