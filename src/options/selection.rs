@@ -86,7 +86,8 @@ impl Selection {
 }
 
 /// A line of a `.gitignore` file as the matcher reads it, which knows alternatives in braces, and
-/// trims tabs.
+/// trims white space of all kinds, where git trims spaces that have no backslash before them: in
+/// braces of its own, white space is what it is.
 ///
 /// # Errors
 ///
@@ -97,10 +98,14 @@ fn as_glob(line: &str) -> Result<String, String> {
     let mut rest = line.chars().peekable();
     while let Some(c) = rest.next() {
         match c {
-            '\\' => {
-                glob.push(c);
-                glob.extend(rest.next());
-            }
+            '\\' => match rest.next() {
+                Some(space) if space.is_whitespace() => glob.extend(['{', space, '}']),
+                next => {
+                    glob.push(c);
+                    glob.extend(next);
+                }
+            },
+            _ if c != ' ' && c.is_whitespace() => glob.extend(['{', c, '}']),
             '{' | '}' => glob.extend(['\\', c]),
             '[' => {
                 glob.push(c);
@@ -124,9 +129,6 @@ fn as_glob(line: &str) -> Result<String, String> {
             _ => glob.push(c),
         }
     }
-    let tabs = glob.len() - glob.trim_end_matches('\t').len();
-    glob.truncate(glob.len() - tabs);
-    glob.push_str(&"[\t]".repeat(tabs));
     Ok(glob)
 }
 

@@ -75,28 +75,39 @@ fn names_are_left_out_as_a_gitignore_file_says() {
     assert_eq!(files(&sandbox, &more), without(&["sub/deep/b.o", "sub/notes~"]));
 }
 
-/// Windows has no names with tabs and asterisks.
-///
-/// As git has it: braces are themselves, and a tab at the end, too.
-#[cfg(unix)]
+/// As git has it: braces are themselves, and white space at the end, too, but for spaces.
 #[test]
 fn patterns_are_those_of_git() {
+    // Windows has no names with tabs.
+    const TAB: &str = if cfg!(windows) { "\u{2003}" } else { "\t" };
+    let spaced = [TAB, "\u{a0}", " x", "\u{3000}\u{85}"].map(|space| format!("foo{space}"));
+    let names = ["{a,b}", "a", "b", "foo", "]", "x]", "{c"].map(str::to_owned);
+    let names: Vec<_> = names.into_iter().chain(spaced.clone()).collect();
     let sandbox = Sandbox::new();
-    make(&sandbox, &["s/{a,b}", "s/a", "s/b", "s/foo", "s/foo\t", "s/]", "s/x]", "s/{c"]);
+    for name in &names {
+        make(&sandbox, &[&format!("s/{name}")]);
+    }
     sandbox.write("bom", "\u{feff}a\n".as_bytes());
+    let of_spaced = spaced.each_ref().map(|name| (format!("--exclude={name}"), name.as_str()));
+    let of_spaced = of_spaced.each_ref().map(|(option, name)| (option.as_str(), vec![*name]));
     for (option, gone) in [
-        ("--exclude={a,b}", &["{a,b}"] as &[&str]),
-        ("--exclude=foo\t", &["foo\t"]),
-        ("--exclude=[]]", &["]"]),
-        ("--exclude=[!]ab]", &[]),
-        ("--exclude={c", &["{c"]),
-        ("--exclude=\\{c", &["{c"]),
-        ("--exclude-from=bom", &["a"]),
-    ] {
+        ("--exclude={a,b}", vec!["{a,b}"]),
+        ("--exclude=[]]", vec!["]"]),
+        ("--exclude=[!]ab]", vec![]),
+        ("--exclude={c", vec!["{c"]),
+        ("--exclude=\\{c", vec!["{c"]),
+        ("--exclude=foo ", vec!["foo"]),
+        ("--exclude=foo\\ x  ", vec!["foo x"]),
+        ("--exclude=foo\\ ", vec![]),
+        ("--exclude-from=bom", vec!["a"]),
+    ]
+    .into_iter()
+    .chain(of_spaced)
+    {
         let ended = sandbox.mycp(["-rT", option, "s", "t"]).good();
         let seen = Snapshot::of(&sandbox.path("t"));
-        for name in ["{a,b}", "a", "b", "foo", "foo\t", "]", "x]", "{c"] {
-            assert_eq!(seen.has(name), !gone.contains(&name), "{name:?}: {ended}");
+        for name in &names {
+            assert_eq!(seen.has(name), !gone.contains(&name.as_str()), "{name:?}: {ended}");
         }
         std::fs::remove_dir_all(sandbox.path("t")).unwrap();
     }
