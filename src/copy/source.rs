@@ -254,7 +254,7 @@ impl Source {
     pub(super) fn become_stream(&mut self) -> Result<()> {
         self.shape = Shape::Stream;
         let Some(handle) = self.object.file() else { return Ok(()) };
-        file::rewind(handle).context(Operation::Read, self.object.endpoint())
+        file::seek_to(handle, 0).context(Operation::Read, self.object.endpoint())
     }
 
     /// The length now, for a warning.

@@ -117,9 +117,10 @@ impl Stream<'_> {
             if self.before == Before::Content {
                 self.target.clear(hole)?;
             }
+            // Where its position is now: zeros that were stored have moved it on Windows.
             self.target
                 .file()
-                .map_or(Ok(()), |file| file::skip(file, hole.len()))
+                .map_or(Ok(()), |file| file::seek_to(file, end))
                 .context(Operation::Write, self.target.endpoint())?;
             streamed.holes += hole.len();
             streamed.len = end;

@@ -96,9 +96,9 @@ pub(crate) fn write_next(handle: impl AsFd, from: &[u8]) -> io::Result<usize> {
     Ok(rustix::io::write(handle, from)?)
 }
 
-/// Moves the handle's own position to the begin.
-pub(crate) fn rewind(handle: impl AsFd) -> io::Result<()> {
-    rustix::fs::seek(handle, rustix::fs::SeekFrom::Start(0))?;
+/// Moves the handle's own position there.
+pub(crate) fn seek_to(handle: impl AsFd, offset: u64) -> io::Result<()> {
+    rustix::fs::seek(handle, rustix::fs::SeekFrom::Start(offset))?;
     Ok(())
 }
 
@@ -124,13 +124,6 @@ pub(crate) fn is_writable(handle: impl AsFd) -> bool {
 /// Whether a directory's handle can be flushed: not if it was opened without the right to read.
 pub(crate) fn can_flush(directory: impl AsFd) -> io::Result<bool> {
     Ok(!bare::is_bare(rustix::fs::fcntl_getfl(directory)?))
-}
-
-/// Moves the handle's own position forward.
-pub(crate) fn skip(handle: impl AsFd, bytes: u64) -> io::Result<()> {
-    let bytes = i64::try_from(bytes).map_err(|_| io::ErrorKind::InvalidInput)?;
-    rustix::fs::seek(handle, rustix::fs::SeekFrom::Current(bytes))?;
-    Ok(())
 }
 
 /// Waits until the handle is ready, at an end, or in error; `false` when `timeout` comes first or

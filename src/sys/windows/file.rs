@@ -12,7 +12,7 @@ use windows_sys::Win32::Foundation::{
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, FILE_APPEND_DATA, FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_HIDDEN,
     FILE_ATTRIBUTE_READONLY, FILE_ATTRIBUTE_REPARSE_POINT, FILE_ATTRIBUTE_SYSTEM,
-    FILE_ATTRIBUTE_TAG_INFO, FILE_BASIC_INFO, FILE_END_OF_FILE_INFO, FILE_ID_INFO,
+    FILE_ATTRIBUTE_TAG_INFO, FILE_BASIC_INFO, FILE_BEGIN, FILE_END_OF_FILE_INFO, FILE_ID_INFO,
     FILE_INFO_BY_HANDLE_CLASS, FILE_READ_DATA, FILE_STANDARD_INFO, FILE_TYPE_CHAR, FILE_TYPE_DISK,
     FILE_TYPE_PIPE, FILE_WRITE_DATA, FileAttributeTagInfo, FileBasicInfo, FileEndOfFileInfo,
     FileIdInfo, FileStandardInfo, GetFileInformationByHandle, GetFileInformationByHandleEx,
@@ -270,20 +270,12 @@ pub(crate) fn write_next(handle: impl AsHandle, from: &[u8]) -> io::Result<usize
     write(&handle, None, from)
 }
 
-fn seek(object: &impl AsHandle, distance: i64, from: u32) -> io::Result<()> {
+/// Moves the handle's own position there.
+pub(crate) fn seek_to(handle: impl AsHandle, offset: u64) -> io::Result<()> {
+    let offset = i64::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let handle = handle::raw(&handle);
     // SAFETY: the new position is not asked for.
-    checked(unsafe { SetFilePointerEx(handle::raw(object), distance, std::ptr::null_mut(), from) })
-}
-
-/// Moves the handle's own position to the begin.
-pub(crate) fn rewind(handle: impl AsHandle) -> io::Result<()> {
-    seek(&handle, 0, windows_sys::Win32::Storage::FileSystem::FILE_BEGIN)
-}
-
-/// Moves the handle's own position forward.
-pub(crate) fn skip(handle: impl AsHandle, bytes: u64) -> io::Result<()> {
-    let bytes = i64::try_from(bytes).map_err(|_| io::ErrorKind::InvalidInput)?;
-    seek(&handle, bytes, windows_sys::Win32::Storage::FileSystem::FILE_CURRENT)
+    checked(unsafe { SetFilePointerEx(handle, offset, std::ptr::null_mut(), FILE_BEGIN) })
 }
 
 /// There are no groups that files are given to.

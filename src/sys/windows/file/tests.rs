@@ -52,10 +52,9 @@ fn bytes_are_read_and_written_at_any_place() {
     assert_eq!(read_at(&file, far + 3, &mut read).unwrap(), 0);
     assert_eq!(facts(&file).unwrap().len, far + 3);
     set_len(&file, 2).unwrap();
-    rewind(&file).unwrap();
-    skip(&file, 1).unwrap();
+    seek_to(&file, 1).unwrap();
     assert_eq!(write_next(&file, b"xy").unwrap(), 2);
-    rewind(&file).unwrap();
+    seek_to(&file, 0).unwrap();
     assert_eq!(read_next(&file, &mut read).unwrap(), 3);
     assert_eq!(&read[..3], b"\0xy");
     close(file).unwrap();
