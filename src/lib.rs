@@ -222,7 +222,8 @@
 //! - Nothing takes the name of a file that is open, but on new systems and some file systems, so
 //!   that what is replaced is closed before (`copy::run`). No directory is renamed in which
 //!   something is open: a new one is made under its own name (`tree::start`).
-//! - Directories cannot be locked; a mirror's target is, by a name (`lock::try_lock_name`).
+//! - Directories cannot be locked; a mirror's target is, and one in which a backup is made, by a
+//!   name (`lock::try_lock_name`).
 //! - A view does not reach past the end of its file (`sys::map::REACHES_PAST_END`).
 //!
 //! macOS is a part of `sys/unix`, which picks a file of `sys/unix/linux` or `sys/unix/macos` for

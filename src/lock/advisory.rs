@@ -83,13 +83,22 @@ pub(crate) fn lock_directory(directory: impl AsHandle) -> io::Result<File> {
     let itself = Spot::within(&directory, OsStr::new("."));
     let file = File::from(itself.open_directory(Follow::Yes)?);
     let started = Instant::now();
-    while try_lock(&file)? == Locked::Busy {
+    loop {
+        // Of no file's name, and not the lock of the mirrors, who make backups in what they lock.
+        match try_lock_name(&directory, Some(OsStr::new("."))) {
+            Ok(Some((Locked::Held, lock))) => return Ok(lock),
+            Ok(Some(_)) => {}
+            Ok(None) if try_lock(&file)? != Locked::Busy => return Ok(file),
+            Ok(None) => {}
+            // Another user has it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            Err(error) => return Err(error),
+        }
         if started.elapsed() > DIRECTORY_WAIT_MAX {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         std::thread::sleep(Duration::from_millis(2));
     }
-    Ok(file)
 }
 
 /// Gives up the lock of [`try_lock`] before the file is closed.
