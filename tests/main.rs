@@ -20,7 +20,6 @@
 mod benchmark_statistics;
 mod tidy;
 
-#[cfg(target_os = "linux")]
 mod attributes;
 mod cli;
 mod crash_cli;
@@ -55,9 +54,7 @@ mod limits;
 mod locks;
 mod mapped_io;
 mod moving_source;
-#[cfg(target_os = "linux")]
 mod readme;
-#[cfg(target_os = "linux")]
 mod regression;
 mod rescue;
 #[cfg(target_os = "linux")]
@@ -70,7 +67,6 @@ mod segments;
 #[cfg(target_os = "linux")]
 mod shm;
 mod sparse;
-#[cfg(target_os = "linux")]
 mod special_files;
 mod support;
 mod trees;

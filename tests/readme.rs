@@ -8,91 +8,83 @@ use std::process::Command;
 use crate::documented::readme;
 use crate::support::sandbox::Sandbox;
 
-/// The lines of all blocks marked `sh`.
-fn commands(readme: &str) -> Vec<&str> {
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(windows)]
+mod windows;
+
+/// The lines of all blocks with this mark.
+fn commands<'a>(readme: &'a str, mark: &str) -> Vec<&'a str> {
     let mut commands = Vec::new();
     let mut inside = false;
     for line in readme.lines() {
-        match line {
-            "```sh" => inside = true,
-            "```" => inside = false,
-            line if inside => commands.push(line),
-            _ => {}
+        match line.strip_prefix("```") {
+            Some("") => inside = false,
+            Some(found) => inside = found == mark,
+            None if inside => commands.push(line),
+            None => {}
         }
     }
     commands
 }
 
-/// Whether a command mounts simulated disks, which needs root.
-fn is_for_root(line: &str) -> bool {
-    ["mycp-crash explore", "mycp-crash replay"].iter().any(|words| line.contains(words))
-}
-
-/// Runs a line of the README in a directory.
-fn run(line: &str, directory: &Path) {
-    let program = Path::new(env!("CARGO_BIN_EXE_mycp")).parent().unwrap();
-    // What has no end is given one.
-    let is_endless = line.contains("--watch") || line.contains("mycp-crash replay");
-    let (timeout, expected) = if is_endless { ("3", Some(124)) } else { ("300", Some(0)) };
-    let output = Command::new("timeout")
-        .args([timeout, "sh", "-ec", line])
-        .current_dir(directory)
-        .env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", program.display()))
-        .output()
-        .unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), expected, "{line}: {errors}");
-}
-
-/// Removes the segments of the README, which a test that failed may have left.
-fn remove_segments() {
-    for name in ["shm:/mycp-counters", "shm:/mycp-photograph"] {
-        drop(mycp::shm::remove(&name.parse().unwrap()));
-    }
-}
-
-#[test]
-fn every_command_of_the_readme_works() {
+/// A directory with the files that the README speaks of.
+fn place() -> Sandbox {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = readme();
     let sandbox = Sandbox::new();
-    let photograph = std::fs::read(root.join("fixtures/inputs/photograph.png")).unwrap();
-    sandbox.write("photograph.png", &photograph);
+    let photograph = root.join("fixtures/inputs/photograph.png");
+    std::fs::copy(photograph, sandbox.path("photograph.png")).unwrap();
     sandbox.write("notes.txt", b"notes\n");
     sandbox.directory("album");
+    sandbox
+}
 
-    remove_segments();
-    let all = commands(&readme).into_iter();
-    let ours: Vec<_> =
-        all.filter(|line| !line.starts_with("cargo ") && !is_for_root(line)).collect();
-    assert!(ours.len() > 15, "only {} commands were found", ours.len());
-    ours.iter().for_each(|line| run(line, sandbox.root()));
-    assert_eq!(sandbox.read("copy.png"), photograph);
-    assert_eq!(sandbox.read("counters.saved"), vec![0; 64 << 10]);
-    assert_eq!(sandbox.read("copy.png~").len(), photograph.len());
-    assert_eq!(sandbox.read("album/notes.txt"), b"notes\n");
-    assert_eq!(sandbox.read("again.txt"), b"text\n");
-    assert_eq!(sandbox.read("archive/notes.txt"), b"notes\n");
-    assert_eq!(sandbox.read("below/album/notes.txt"), b"notes\n");
+/// A line of words alone, started in a directory.
+fn start(line: &str, directory: &Path) -> Command {
+    let mut words = line.split_whitespace();
+    let program = match words.next() {
+        Some("mycp") => env!("CARGO_BIN_EXE_mycp"),
+        Some("mycp-shm") => env!("CARGO_BIN_EXE_mycp-shm"),
+        Some("mycp-crash") => env!("CARGO_BIN_EXE_mycp-crash"),
+        other => panic!("{other:?} is not one of ours"),
+    };
+    let mut command = Command::new(program);
+    // What a shell would take away, where it keeps it from other changes.
+    command.args(words.map(|word| word.replace('\'', ""))).current_dir(directory);
+    command
+}
 
-    let manifest = String::from_utf8(sandbox.read("album.b3")).unwrap();
-    let expected = format!(
-        "{}  album/photograph.png\n{}  album/notes.txt\n",
-        blake3::hash(&photograph),
-        blake3::hash(b"notes\n")
-    );
-    assert_eq!(manifest, expected);
+#[track_caller]
+fn run(line: &str, directory: &Path) {
+    let output = start(line, directory).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{line}: {errors}");
+}
+
+/// Whether it needs no shell, has an end, and is about what each system has.
+fn is_plain(line: &str) -> bool {
+    const OTHERS: [&str; 11] = [
+        "|", "&&", ">", "$", "/proc/", "shm:", "--watch", "cargo ", "explore", "replay", "mycp-shm",
+    ];
+    !OTHERS.iter().any(|words| line.contains(words))
 }
 
 #[test]
-#[ignore = "needs root, loop devices and FUSE"]
-fn every_command_of_the_readme_for_root_works() {
+fn every_plain_command_of_the_readme_works() {
     let readme = readme();
-    let sandbox = Sandbox::new();
-    let ours: Vec<_> = commands(&readme).into_iter().filter(|line| is_for_root(line)).collect();
-    assert!(ours.len() > 3, "only {} commands were found", ours.len());
+    let sandbox = place();
+    let all = commands(&readme, "sh").into_iter();
+    let ours: Vec<_> = all.filter(|line| is_plain(line)).collect();
+    assert!(ours.len() > 30, "only {} commands were found", ours.len());
     ours.iter().for_each(|line| run(line, sandbox.root()));
-    assert!(sandbox.path("report/report.txt").exists());
+    let photograph = sandbox.read("photograph.png");
+    for copy in ["copy.png", "copy.png~", "album/photograph.png", "backup/photograph.png"] {
+        assert!(sandbox.read(copy) == photograph, "{copy} is not the photograph");
+    }
+    for tree in ["copies", "archive", "selected", "verified", "linked"] {
+        let notes = sandbox.path(tree).join("notes.txt");
+        assert!(notes.exists(), "{} is missing", notes.display());
+    }
 }
 
 #[test]
@@ -102,7 +94,7 @@ fn the_commands_that_set_up_are_those_that_ci_runs() {
     let ci = read(".ci/run").replace(" --locked", "");
     let ci: Vec<_> = ci.lines().collect();
     let readme = read("README.md");
-    let set_up: Vec<_> = commands(&readme)
+    let set_up: Vec<_> = commands(&readme, "sh")
         .into_iter()
         .filter(|line| line.starts_with("cargo ") && !line.starts_with("cargo bench"))
         .collect();

@@ -1,5 +1,6 @@
 //! Segments of the kinds that each system has: POSIX and System V ones, or sections of Windows.
 
+use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 use mycp::lock::{Semaphore, Wait};
@@ -116,6 +117,38 @@ fn a_file_is_copied_into_a_segment_and_out_of_it() {
             let said = refused(&run(MYCP, &[word, word]));
             assert!(said.contains("are the same file"), "{said}");
         }
+    }
+}
+
+/// Copies these bytes through a pipe.
+fn fill(word: &str, bytes: &[u8]) -> Output {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let mut copy = Command::new(MYCP);
+    copy.args(["-", word]).stdin(reader).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = copy.spawn().unwrap();
+    // Only the program has the other end: the pipe ends with it.
+    drop(copy);
+    // A program that does not read to the end closes the pipe: that is its right.
+    drop(writer.write_all(bytes));
+    drop(writer);
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_pipe_fills_a_segment_and_what_is_behind_its_end_stays() {
+    const LEN: usize = 300 << 10;
+    for made in Made::each("pipe", LEN as u64) {
+        made.segment.map().unwrap().write_at(0, &[7; LEN]).unwrap();
+        for len in [200_000, LEN] {
+            let bytes = content(len);
+            done(&fill(&made.word, &bytes));
+            let seen = bytes_of(&made.segment.map().unwrap(), LEN);
+            let stays = seen[len..].iter().all(|byte| *byte == 7);
+            assert!(seen[..len] == bytes && stays, "{}: {len} bytes", made.word);
+        }
+        let said = refused(&fill(&made.word, &content(LEN + 1)));
+        assert!(said.contains("it has only 307200 bytes, and "), "{said}");
+        assert_eq!(made.segment.len().unwrap(), LEN as u64);
     }
 }
 

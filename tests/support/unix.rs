@@ -146,6 +146,11 @@ pub(crate) fn chmod(path: &Path, mode: u32) {
     std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
 }
 
+/// How much there is to be read from a pipe.
+pub(crate) fn bytes_in_pipe(pipe: &std::io::PipeReader) -> std::io::Result<u64> {
+    Ok(rustix::io::ioctl_fionread(pipe)?)
+}
+
 /// The ranges of a file that are no holes, as start and end.
 pub(crate) fn data_ranges(file: &std::fs::File) -> Vec<(u64, u64)> {
     use rustix::fs::SeekFrom;

@@ -18,6 +18,7 @@ use windows_sys::Win32::System::IO::DeviceIoControl;
 use windows_sys::Win32::System::Ioctl::{
     FILE_ALLOCATED_RANGE_BUFFER, FSCTL_QUERY_ALLOCATED_RANGES, FSCTL_SET_SPARSE,
 };
+use windows_sys::Win32::System::Pipes::PeekNamedPipe;
 use windows_sys::Win32::System::Threading::{TerminateProcess, WaitForSingleObject};
 
 /// The exit status of what a test has killed; the program has no such.
@@ -167,6 +168,18 @@ pub(crate) fn chmod(path: &Path, mode: u32) {
     let mut permissions = std::fs::metadata(path).unwrap().permissions();
     permissions.set_readonly(mode & 0o200 == 0);
     std::fs::set_permissions(path, permissions).unwrap();
+}
+
+/// How much there is to be read from a pipe.
+pub(crate) fn bytes_in_pipe(pipe: &io::PipeReader) -> io::Result<u64> {
+    let null = std::ptr::null_mut();
+    let mut waiting = 0;
+    let handle = pipe.as_raw_handle();
+    // SAFETY: the handle is open, and nothing but the number is asked for.
+    match unsafe { PeekNamedPipe(handle, null, 0, null.cast(), &raw mut waiting, null.cast()) } {
+        0 => Err(io::Error::last_os_error()),
+        _ => Ok(waiting.into()),
+    }
 }
 
 /// Makes what is not written of a file a hole, where the file system knows such.
