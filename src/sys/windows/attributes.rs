@@ -275,11 +275,13 @@ pub(crate) fn value(file: &File, name: &CStr) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(value))
 }
 
-/// Sets the bytes of a stream, whether or not there is one of the name.
+/// Sets the bytes of a stream, whether or not there is one of the name. They are on the disk then:
+/// a flush of the file brings its content there, and none of its other streams.
 pub(crate) fn set_value(file: &File, name: &CStr, value: &[u8]) -> io::Result<()> {
     let mut stream = open_stream(file, name, GENERIC_WRITE, FILE_OPEN_IF)?;
     stream.set_len(0)?;
-    stream.write_all(value)
+    stream.write_all(value)?;
+    stream.sync_all()
 }
 
 /// Removes a stream, if there is one of the name.
