@@ -97,7 +97,9 @@ pub(super) fn look(endpoint: &Endpoint, follow: Follow, force: Existing) -> Resu
                 _ => Ok(Found::Unnamed(behind)),
             }
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Unnamed(behind)),
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::NOENT) => {
+            Ok(Found::Unnamed(behind))
+        }
         Err(error) => Err(Error::new(Operation::Resolve, endpoint, error)),
     }
 }

@@ -1,7 +1,6 @@
 //! The directories that `--parents` makes between the target's directory and its name.
 
 use std::fs::File;
-use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Cause, Context, Error, Operation, Result};
@@ -167,7 +166,7 @@ impl Step<'_> {
         let open = || spot.open_directory(Follow::Yes);
         match open() {
             Ok(there) => return Ok((there, None)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::NOENT) => {}
             Err(error) if Errno::from_io_error(&error) == Some(Errno::NOTDIR) => {
                 return Err(Error::new(Operation::Create, self.target, Cause::NotDirectory));
             }

@@ -265,7 +265,7 @@ fn open_stream(file: &File, name: &CStr, access: u32, disposition: u32) -> io::R
 /// `FileTooLarge` for more than 64 MiB, and those of reading it.
 pub(crate) fn value(file: &File, name: &CStr) -> io::Result<Option<Vec<u8>>> {
     let stream = match open_stream(file, name, GENERIC_READ, FILE_OPEN) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if is(&error, &[Errno::NOENT]) => return Ok(None),
         opened => opened?,
     };
     let mut value = Vec::new();
@@ -287,7 +287,7 @@ pub(crate) fn set_value(file: &File, name: &CStr, value: &[u8]) -> io::Result<()
 /// Removes a stream, if there is one of the name.
 pub(crate) fn remove_value(file: &File, name: &CStr) -> io::Result<()> {
     match open_stream(file, name, DELETE, FILE_OPEN) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if is(&error, &[Errno::NOENT]) => Ok(()),
         Err(error) => Err(error),
         Ok(stream) => {
             let wanted = FILE_DISPOSITION_INFO { DeleteFile: true };

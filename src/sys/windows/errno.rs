@@ -94,6 +94,9 @@ const CODES: [(Errno, &[u32]); 31] = [
             code::ERROR_NOT_READY,
             code::ERROR_DEVICE_NOT_CONNECTED,
             code::ERROR_DEV_NOT_EXIST,
+            // A server that is not reached has not said that there is no such file.
+            code::ERROR_BAD_NETPATH,
+            code::ERROR_BAD_NET_NAME,
             code::ERROR_NETNAME_DELETED,
             code::ERROR_UNEXP_NET_ERR,
             code::ERROR_SEM_TIMEOUT,
@@ -104,17 +107,8 @@ const CODES: [(Errno, &[u32]); 31] = [
     (Errno::MFILE, &[code::ERROR_TOO_MANY_OPEN_FILES]),
     (Errno::MLINK, &[code::ERROR_TOO_MANY_LINKS]),
     (Errno::NAMETOOLONG, &[code::ERROR_FILENAME_EXCED_RANGE, code::ERROR_BUFFER_OVERFLOW]),
-    (Errno::NODEV, &[code::ERROR_BAD_DEV_TYPE, code::ERROR_BAD_UNIT]),
-    (
-        Errno::NOENT,
-        &[
-            code::ERROR_FILE_NOT_FOUND,
-            code::ERROR_PATH_NOT_FOUND,
-            code::ERROR_INVALID_DRIVE,
-            code::ERROR_BAD_NETPATH,
-            code::ERROR_BAD_NET_NAME,
-        ],
-    ),
+    (Errno::NODEV, &[code::ERROR_BAD_DEV_TYPE, code::ERROR_BAD_UNIT, code::ERROR_INVALID_DRIVE]),
+    (Errno::NOENT, &[code::ERROR_FILE_NOT_FOUND, code::ERROR_PATH_NOT_FOUND]),
     (Errno::NOLCK, &[code::ERROR_LOCK_FAILED]),
     (
         Errno::NOMEM,
@@ -222,6 +216,22 @@ mod tests {
         let len = all.len();
         all.dedup();
         assert_eq!(all.len(), len);
+    }
+
+    /// The standard library says "not found" of these, which a mirror would take for a deletion.
+    #[test]
+    fn what_cannot_be_reached_is_not_taken_for_missing() {
+        for (number, errno) in [
+            (code::ERROR_BAD_NETPATH, Errno::IO),
+            (code::ERROR_BAD_NET_NAME, Errno::IO),
+            (code::ERROR_INVALID_DRIVE, Errno::NODEV),
+        ] {
+            let error = io::Error::from_raw_os_error(number.cast_signed());
+            assert_eq!(Errno::from_io_error(&error), Some(errno), "{number}");
+        }
+        for status in [code::STATUS_BAD_NETWORK_PATH, code::STATUS_BAD_NETWORK_NAME] {
+            assert_eq!(Errno::from_io_error(&of_status(status)), Some(Errno::IO));
+        }
     }
 
     #[test]
