@@ -30,6 +30,11 @@ const HEADER: usize = 8;
 const PLACES: usize = 8;
 
 /// The text of the link that `link`, from [`Spot::handle`](super::Spot::handle), holds.
+///
+/// # Errors
+///
+/// `Unsupported` with the reason for a directory that a volume is mounted on: it is a junction, but
+/// a link to the volume would be no copy of what is there. `INVAL` for what holds no text.
 pub(crate) fn read_link(link: impl AsHandle) -> io::Result<OsString> {
     let mut buffer = vec![0_u8; MAXIMUM_REPARSE_DATA_BUFFER_SIZE as usize];
     let mut count = 0;
@@ -47,11 +52,26 @@ pub(crate) fn read_link(link: impl AsHandle) -> io::Result<OsString> {
         )
     })?;
     buffer.truncate(count as usize);
-    text_of(&buffer).ok_or_else(|| Errno::INVAL.into())
+    match held(&buffer) {
+        Some(Held::Text(text)) => Ok(text),
+        Some(Held::Volume) => Err(io::Error::new(io::ErrorKind::Unsupported, MOUNTED)),
+        None => Err(Errno::INVAL.into()),
+    }
 }
 
-/// The text in a reparse buffer; `None` for one without a name.
-fn text_of(buffer: &[u8]) -> Option<OsString> {
+const MOUNTED: &str = "a volume is mounted there, which is no link that could be copied";
+
+/// What a reparse point leads to.
+#[derive(Debug, PartialEq, Eq)]
+enum Held {
+    /// What this names.
+    Text(OsString),
+    /// A volume that is mounted on it.
+    Volume,
+}
+
+/// What a reparse buffer says; `None` for one without a name.
+fn held(buffer: &[u8]) -> Option<Held> {
     let number = |at: usize| {
         let bytes = buffer.get(at..at + 2)?;
         Some(usize::from(u16::from_le_bytes([bytes[0], bytes[1]])))
@@ -69,14 +89,37 @@ fn text_of(buffer: &[u8]) -> Option<OsString> {
         let (units, _) = bytes.as_chunks::<2>();
         Some(units.iter().map(|unit| u16::from_le_bytes(*unit)).collect::<Vec<_>>())
     };
-    // The name to be shown, if there is one, is what was typed.
-    let shown = name(HEADER + 4)?;
-    if !shown.is_empty() {
-        return Some(OsString::from_wide(&shown));
-    }
     let behind = name(HEADER)?;
-    let native: Vec<u16> = r"\??\".encode_utf16().collect();
-    Some(OsString::from_wide(behind.strip_prefix(native.as_slice()).unwrap_or(&behind)))
+    if tag == IO_REPARSE_TAG_MOUNT_POINT && is_volume(&behind) {
+        return Some(Held::Volume);
+    }
+    // The name to be shown, if there is one, is what was typed; `mountvol` and PowerShell leave
+    // none.
+    let shown = name(HEADER + 4)?;
+    let text = if shown.is_empty() { of_native(behind) } else { shown };
+    Some(Held::Text(OsString::from_wide(&text)))
+}
+
+/// Whether a native name is that of a whole volume, `\??\Volume{...}\`.
+fn is_volume(native: &[u16]) -> bool {
+    let name = String::from_utf16_lossy(native).to_ascii_lowercase();
+    let name = name.strip_suffix('\\').unwrap_or(&name);
+    name.strip_prefix(r"\??\volume{").is_some_and(|rest| rest.find('}') == Some(rest.len() - 1))
+}
+
+/// The path that a native name is, as Win32 has it; one that is relative is that already.
+fn of_native(native: Vec<u16>) -> Vec<u16> {
+    let units = |text: &str| text.encode_utf16().collect::<Vec<_>>();
+    let Some(rest) = native.strip_prefix(units(r"\??\").as_slice()) else { return native };
+    if let Some(share) = rest.strip_prefix(units(r"UNC\").as_slice()) {
+        return [&units(r"\\"), share].concat();
+    }
+    let is_letter = |unit: u16| u8::try_from(unit).is_ok_and(|byte| byte.is_ascii_alphabetic());
+    match *rest {
+        [letter, colon, ..] if is_letter(letter) && colon == u16::from(b':') => rest.to_vec(),
+        // Without this prefix it would be a name in the directory of the link.
+        _ => [&units(r"\\?\"), rest].concat(),
+    }
 }
 
 /// Makes a symbolic link with this text, of the kind that leads to directories or of the other.
@@ -164,12 +207,67 @@ mod tests {
     use super::*;
     use crate::sys::names::{Follow, Spot};
 
+    fn text_of(buffer: &[u8]) -> OsString {
+        match held(buffer) {
+            Some(Held::Text(text)) => text,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The buffer of a junction that leads to a native name, with a name to be shown or an empty
+    /// one.
+    fn junction(behind: &str, shown: &str) -> Vec<u8> {
+        let bytes = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+        let number = |value: usize| u16::try_from(value).unwrap().to_le_bytes();
+        let (behind, shown) = (bytes(behind), bytes(shown));
+        let mut buffer = IO_REPARSE_TAG_MOUNT_POINT.to_le_bytes().to_vec();
+        // A zero is behind each name.
+        let len = PLACES + behind.len() + 2 + shown.len() + 2;
+        for value in [len, 0, 0, behind.len(), behind.len() + 2, shown.len()] {
+            buffer.extend(number(value));
+        }
+        [buffer, behind, vec![0; 2], shown, vec![0; 2]].concat()
+    }
+
+    /// `mountvol` and PowerShell make junctions without a name to be shown. Of such a one to a
+    /// directory of a volume without a letter, the text was that of a link to its neighbour.
+    #[test]
+    fn a_junction_without_a_name_to_be_shown_leads_where_it_did() {
+        for (behind, text) in [
+            (r"\??\C:\a", r"C:\a"),
+            (r"\??\d:\", r"d:\"),
+            (r"\??\UNC\server\share\a", r"\\server\share\a"),
+            (r"\??\Volume{1-2}\a", r"\\?\Volume{1-2}\a"),
+            (r"\??\GLOBALROOT\Device\a", r"\\?\GLOBALROOT\Device\a"),
+        ] {
+            assert_eq!(text_of(&junction(behind, "")), text, "{behind}");
+            // What is made of that leads there again.
+            let made = buffer_of(OsStr::new(text)).unwrap();
+            let names = HEADER + PLACES + 4;
+            let wide: Vec<u8> = behind.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            assert_eq!(made[names..names + wide.len()], wide, "{behind}");
+        }
+        assert_eq!(text_of(&junction(r"\??\C:\a", r"C:\typed")), r"C:\typed");
+    }
+
+    #[test]
+    fn a_mounted_volume_is_no_link() {
+        for behind in [r"\??\Volume{1-2}\", r"\??\Volume{1-2}", r"\??\VOLUME{1-2}\"] {
+            for shown in ["", r"\\?\Volume{1-2}\"] {
+                assert_eq!(held(&junction(behind, shown)), Some(Held::Volume), "{behind}");
+            }
+        }
+        for behind in [r"\??\Volume{1-2}\a", r"\??\Volumes\", r"\??\C:\Volume{1-2}\"] {
+            assert!(matches!(held(&junction(behind, "")), Some(Held::Text(_))), "{behind}");
+        }
+    }
+
     #[test]
     fn a_link_holds_the_text_that_it_was_made_with() {
         for text in ["a", "a/b", r"..\b\c", r"\d", r"C:\d", r"\\server\share\e", "\u{1f600}"] {
-            assert_eq!(text_of(&buffer_of(OsStr::new(text)).unwrap()).unwrap(), text);
+            assert_eq!(text_of(&buffer_of(OsStr::new(text)).unwrap()), text);
         }
-        assert_eq!(text_of(b"abc"), None);
+        assert_eq!(held(b"abc"), None);
         assert!(buffer_of(OsStr::new("")).is_err());
     }
 
@@ -180,7 +278,7 @@ mod tests {
         let is_relative = buffer[flags] == 1;
         // Without a name to be shown it is told.
         buffer[HEADER + 6..HEADER + 8].fill(0);
-        (text_of(&buffer).unwrap().into_string().unwrap(), is_relative)
+        (text_of(&buffer).into_string().unwrap(), is_relative)
     }
 
     #[test]
@@ -191,7 +289,7 @@ mod tests {
             (r"\a\b", r"\a\b", true),
             ("C:/a/b", r"C:\a\b", false),
             (r"\\?\C:\a", r"C:\a", false),
-            (r"\\server\share\a", r"UNC\server\share\a", false),
+            (r"\\server\share\a", r"\\server\share\a", false),
         ] {
             assert_eq!(followed(text), (name.to_owned(), is_relative), "{text}");
         }
