@@ -201,7 +201,7 @@ pub enum Cause {
     /// The target's system takes the names of both for one.
     #[error("it and {other} would have one name")]
     OneName {
-        /// The other source.
+        /// The other source, or what is there already, and has the name as its short form (8.3).
         other: Endpoint,
     },
     /// A backup would take the place of the source, or of a file that this run has made.

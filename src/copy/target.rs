@@ -116,7 +116,10 @@ pub(super) fn look_at(place: Place, endpoint: &Endpoint) -> Result<Found> {
     }
     match place.spot().facts(Follow::No).context(Operation::Stat, endpoint)? {
         None => Ok(Found::Nothing(place)),
-        Some(facts) => Ok(Found::Named { place, facts }),
+        Some(facts) => {
+            place.refuse_short_name(endpoint)?;
+            Ok(Found::Named { place, facts })
+        }
     }
 }
 
@@ -156,6 +159,7 @@ impl Found {
             Err(_) if facts.kind == Kind::Directory => return Ok(Self::Unnamed(facts)),
             place => place?,
         };
+        place.refuse_short_name(endpoint)?;
         // Looked at again through the directory that is held, since only that name counts.
         let facts =
             place.spot().facts(Follow::No).context(Operation::Stat, endpoint)?.unwrap_or(facts);
@@ -240,6 +244,19 @@ impl Place {
                 }
                 let facts = names::facts_of_path(parent_of(path), Follow::Yes)?;
                 Ok(facts.is_some_and(|facts| facts.id == self.directory.facts.id))
+            }
+        }
+    }
+
+    /// Fails where what is found by the name has a longer one, of which this is the short form: to
+    /// replace it would be to lose a file of another name.
+    pub(crate) fn refuse_short_name(&self, endpoint: &Endpoint) -> Result<()> {
+        let behind = names::name_behind(&*self.directory, &self.name);
+        match behind.context(Operation::Stat, endpoint)? {
+            None => Ok(()),
+            Some(longer) => {
+                let other = Endpoint::from(self.sibling(&longer).path());
+                Err(Error::new(Operation::Create, endpoint, Cause::OneName { other }))
             }
         }
     }

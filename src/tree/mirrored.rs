@@ -154,6 +154,7 @@ impl<'a> Walk<'a> {
         let Some(there) = there.filter(|there| there.kind != Kind::Directory) else {
             return Ok(None);
         };
+        place.refuse_short_name(target)?;
         self.refuse_left_out(branch, place.name(), false, target)?;
         // What cannot be copied takes nothing's place.
         if !file::is_readable(source.handle()) {

@@ -242,6 +242,7 @@ pub(super) fn find(place: Place, links: DirectoryLink, target: &Endpoint) -> Res
     };
     match place.spot().open_directory(follow) {
         Ok(handle) => {
+            place.refuse_short_name(target)?;
             let directory = Directory::new(handle, place.path(), Names::Swept)
                 .context(Operation::Stat, target)?;
             Ok(Into::Existing(Box::new(directory)))

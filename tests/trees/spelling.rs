@@ -118,3 +118,54 @@ fn operands_that_would_become_one_file_do_not_replace_each_other() {
     let ended = sandbox.mycp(["x/a", "y/A", "d"]).failed().says("will not overwrite just-created");
     assert_same_bytes(&sandbox.read("d/a"), b"content of x/a", &ended.description);
 }
+
+/// The short name (8.3) that the system has made for a file; `None` where it makes none.
+#[cfg(windows)]
+fn short_name(path: &std::path::Path) -> Option<String> {
+    use std::os::windows::ffi::{OsStrExt, OsStringExt};
+    use windows_sys::Win32::Storage::FileSystem::GetShortPathNameW;
+    let path = path.to_str().unwrap().replace('/', r"\");
+    let wide: Vec<u16> = std::ffi::OsStr::new(&path).encode_wide().chain([0]).collect();
+    let mut found = [0; 512];
+    // SAFETY: the path ends in a zero, and the buffer has so many units.
+    let len = unsafe { GetShortPathNameW(wide.as_ptr(), found.as_mut_ptr(), 512) } as usize;
+    assert!((1..512).contains(&len), "{path}");
+    let short = std::ffi::OsString::from_wide(&found[..len]).into_string().unwrap();
+    let name = short.rsplit('\\').next().unwrap().to_owned();
+    (!path.ends_with(&name)).then_some(name)
+}
+
+/// A source from another system can have a file of the name that the target's has made up for one
+/// with a long name. The second copy took that for its target, and the first was lost.
+#[cfg(windows)]
+#[test]
+fn a_file_is_not_replaced_under_its_short_name() {
+    let sandbox = Sandbox::new();
+    make(&sandbox, &["t/LongFileName.txt", "t/A directory/file", "s/last"]);
+    let Some(short) = short_name(&sandbox.path("t/LongFileName.txt")) else { return };
+    let directory = short_name(&sandbox.path("t/A directory")).unwrap();
+    make(&sandbox, &[&format!("s/{short}"), &format!("s/{directory}/file"), "x/y"]);
+    for way in [&["-rT"] as &[&str], &["-aT", "-j1"], &["--mirror"], &["-rT", "-n"]] {
+        let ended = sandbox.mycp(way.iter().copied().chain(["s", "t"])).failed();
+        for (name, other) in [(&short, "LongFileName.txt"), (&directory, "A directory")] {
+            let words = format!("cannot create 't/{name}': it and 't/{other}' would have one name");
+            assert_eq!(ended.errors.matches(&words).count(), 1, "{words}: {ended}");
+        }
+        for path in ["t/LongFileName.txt", "t/A directory/file"] {
+            let expected = format!("content of {path}");
+            assert_same_bytes(&sandbox.read(path), expected.as_bytes(), &ended.description);
+        }
+        assert_same_bytes(&sandbox.read("t/last"), b"content of s/last", &ended.description);
+    }
+    let to = format!("t/{short}");
+    for way in [&["-T"] as &[&str], &["-fT"], &["-T", "--remove-destination"], &["-bT"]] {
+        sandbox.mycp(way.iter().copied().chain(["x/y", &to])).failed().says("would have one name");
+    }
+    assert_same_bytes(&sandbox.read("t/LongFileName.txt"), b"content of t/LongFileName.txt", "-T");
+    // A name that only looks like one is as good as any.
+    make(&sandbox, &["s2/short~1.txt"]);
+    for _ in 0..2 {
+        sandbox.mycp(["-rT", "s2", "t"]).good();
+    }
+    assert_same_bytes(&sandbox.read("t/short~1.txt"), b"content of s2/short~1.txt", "-rT");
+}

@@ -272,6 +272,11 @@ pub(crate) fn remove_directory_at(directory: impl AsFd, name: &OsStr) -> io::Res
     Ok(rustix::fs::unlinkat(directory, Path::new(name), AtFlags::REMOVEDIR)?)
 }
 
+/// Each name that leads to something is in its directory's list.
+pub(crate) fn name_behind(_: impl AsFd, _: &OsStr) -> io::Result<Option<OsString>> {
+    Ok(None)
+}
+
 /// The error of listing a directory that was opened without the right to read it, which the system
 /// takes for a bad descriptor; any other as it is.
 pub(crate) fn unread(error: io::Error) -> io::Error {

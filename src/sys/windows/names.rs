@@ -32,7 +32,7 @@ pub(crate) use change::{
     link_at, link_into, remove_directory_at, rename_at, rename_no_replace, unlink, unlink_at,
 };
 pub(crate) use link::{make_link_at, read_link};
-pub(crate) use list::{each_name_in, list_some, unread};
+pub(crate) use list::{each_name_in, list_some, name_behind, unread};
 pub(crate) use spelling::{cut_to, fold, len_of, refusal};
 
 mod change;

@@ -4,15 +4,20 @@ use std::ffi::{OsStr, OsString, c_void};
 use std::io;
 use std::os::windows::ffi::OsStringExt;
 
-use windows_sys::Win32::Foundation::{ERROR_FILE_NOT_FOUND, ERROR_NO_MORE_FILES};
+use windows_sys::Wdk::Storage::FileSystem::{FileIdBothDirectoryInformation, NtQueryDirectoryFile};
+use windows_sys::Win32::Foundation::{
+    ERROR_FILE_NOT_FOUND, ERROR_NO_MORE_FILES, NTSTATUS, STATUS_NO_MORE_FILES, STATUS_NO_SUCH_FILE,
+};
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_ID_BOTH_DIR_INFO, FileIdBothDirectoryInfo, GetFileInformationByHandleEx,
 };
+use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 
-use super::super::errno::checked;
+use super::super::errno::{checked, status};
 use super::super::file::kind_of;
 use super::super::handle::{self, AsHandle};
-use super::Spot;
+use super::super::native;
+use super::{Spot, fold, spelling};
 use crate::sys::Errno;
 use crate::sys::names::{Follow, Listed};
 
@@ -93,6 +98,53 @@ pub(crate) fn each_name_in(
         }
         some.drain(..).for_each(|listed| look(&listed.name));
     }
+}
+
+/// The name that the directory lists for what is found by `name`, if that is another one: of a long
+/// name some file systems make a short one (`LONGFI~1.TXT`), by which it is found, too. Only names
+/// with a `~` are asked for.
+pub(crate) fn name_behind(directory: impl AsHandle, name: &OsStr) -> io::Result<Option<OsString>> {
+    if !name.as_encoded_bytes().contains(&b'~') {
+        return Ok(None);
+    }
+    let again = Spot::within(&directory, OsStr::new(".")).open_listable(Follow::Yes)?;
+    let mut buffer = Box::new(Buffer([0; LISTING_BYTES]));
+    match ask(&again, &spelling::component(name)?, &mut buffer)? {
+        STATUS_NO_SUCH_FILE | STATUS_NO_MORE_FILES => return Ok(None),
+        returned => status(returned)?,
+    }
+    let mut found = Vec::new();
+    read(&buffer.0, &mut found)?;
+    let is_itself = |listed: &Listed| fold(&listed.name) == fold(name);
+    if found.iter().any(is_itself) {
+        return Ok(None);
+    }
+    Ok(found.into_iter().next().map(|listed| listed.name))
+}
+
+/// Asks for the entries of a directory that are found by `name`, and returns what the call does.
+fn ask(directory: &impl AsHandle, name: &[u16], buffer: &mut Buffer) -> io::Result<NTSTATUS> {
+    let name = native::unicode(name)?;
+    // SAFETY: it has numbers and a pointer that nobody follows, for which all zeros are a value.
+    let mut block: IO_STATUS_BLOCK = unsafe { std::mem::zeroed() };
+    let bytes = u32::try_from(LISTING_BYTES).unwrap_or(0);
+    // SAFETY: the buffer has so many bytes, all pointers lead to what lives as long as the call,
+    // and that is over when it returns, because the handle is a synchronous one.
+    Ok(unsafe {
+        NtQueryDirectoryFile(
+            handle::raw(directory),
+            std::ptr::null_mut(),
+            None,
+            std::ptr::null(),
+            &raw mut block,
+            buffer.0.as_mut_ptr().cast::<c_void>(),
+            bytes,
+            FileIdBothDirectoryInformation,
+            false,
+            &raw const name,
+            false,
+        )
+    })
 }
 
 /// The error of listing a directory that was opened without the right to read it, as it is.
