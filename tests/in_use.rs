@@ -1,5 +1,5 @@
 //! What other programs have open, which on Windows keeps others from it: the error names the file,
-//! the cause, and what can be done.
+//! the cause, and what can be done. And what a file keeps of the one that it replaces.
 
 use std::fs::File;
 use std::os::windows::fs::OpenOptionsExt;
@@ -101,4 +101,65 @@ fn a_read_only_target_is_not_replaced_unasked() {
     let ended = sandbox.mycp(["source", "target"]).failed().says("'target'");
     assert_same_bytes(&sandbox.read("target"), b"old", &ended.description);
     chmod(&target, 0o644);
+}
+
+/// A path as Win32 takes it.
+fn wide(path: &std::path::Path) -> Vec<u16> {
+    use std::os::windows::ffi::OsStrExt;
+    path.as_os_str().encode_wide().chain([0]).collect()
+}
+
+/// The access control list of a file, as a security descriptor.
+fn access_list(path: &std::path::Path) -> Vec<u64> {
+    use windows_sys::Win32::Security::{DACL_SECURITY_INFORMATION, GetFileSecurityW};
+    let (mut found, mut needed) = ([0_u64; 64], 0);
+    let (path, bytes) = (wide(path), size_of_val(&found) as u32);
+    let into = found.as_mut_ptr().cast();
+    // SAFETY: the path ends in a zero, and the buffer has so many bytes.
+    let told = unsafe {
+        GetFileSecurityW(path.as_ptr(), DACL_SECURITY_INFORMATION, into, bytes, &raw mut needed)
+    };
+    assert_ne!(told, 0);
+    found.to_vec()
+}
+
+/// Has everybody read and write a file, and nobody more, whatever its directory hands down.
+fn let_everybody_write(path: &std::path::Path) {
+    use windows_sys::Win32::Security::{DACL_SECURITY_INFORMATION, SetFileSecurityW};
+    // With a list, protected, in one piece; it begins at byte 20 ([MS-DTYP] 2.4.6).
+    let mut bytes = vec![1, 0, 0x04, 0x90, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20, 0, 0, 0];
+    // The list, of one entry.
+    bytes.extend([2, 0, 28, 0, 1, 0, 0, 0]);
+    // The entry: reading, writing, deleting.
+    bytes.extend([0, 0, 20, 0, 0x9f, 0x01, 0x13, 0]);
+    // Everybody: S-1-1-0.
+    bytes.extend([1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
+    let mut aligned: Vec<u64> =
+        bytes.as_chunks::<8>().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
+    assert_eq!(aligned.len() * 8, bytes.len());
+    let path = wide(path);
+    // SAFETY: the path ends in a zero, and the descriptor is one.
+    let set = unsafe {
+        let descriptor = aligned.as_mut_ptr().cast();
+        SetFileSecurityW(path.as_ptr(), DACL_SECURITY_INFORMATION, descriptor)
+    };
+    assert_ne!(set, 0);
+}
+
+/// A key that its owner alone may read was replaced by one that everybody might whom the directory
+/// lets. (Wine has permission bits in place of lists, and keeps nothing else of one.)
+#[test]
+fn what_replaces_a_file_has_its_access_list() {
+    for way in [&["-T"] as &[&str], &["-T", "--engine=buffered"], &["-pT"], &["-T", "--delta"]] {
+        let sandbox = Sandbox::new();
+        sandbox.write("new.key", b"new");
+        sandbox.write("server.key", b"the old key");
+        let plain = access_list(&sandbox.path("server.key"));
+        let_everybody_write(&sandbox.path("server.key"));
+        let kept = access_list(&sandbox.path("server.key"));
+        assert_ne!(kept, plain);
+        let ended = sandbox.mycp(way.iter().copied().chain(["new.key", "server.key"])).good();
+        assert_same_bytes(&sandbox.read("server.key"), b"new", &ended.description);
+        assert_eq!(access_list(&sandbox.path("server.key")), kept, "{ended}");
+    }
 }

@@ -219,7 +219,7 @@ impl<'a, 'b> Run<'a, 'b> {
     }
 
     /// Makes a temporary that has what the old file would keep.
-    fn stage_like(&self, place: &Place, old: &File) -> Result<Staging<'a>> {
+    fn stage_like(&mut self, place: &Place, old: &File) -> Result<Staging<'a>> {
         let staged = match Staged::create(place, self.target, PRIVATE, self.precious()) {
             Err(error) if is_denied(&error) => {
                 return Ok(Staging::Impossible(InPlaceReason::Directory));
@@ -229,7 +229,10 @@ impl<'a, 'b> Run<'a, 'b> {
         let new = staged.object().handle();
         let (reason, operation, error) =
             match metadata::keep_of_replaced(old, new, &self.options.preserve) {
-                Ok(()) => return Ok(Staging::Ready(staged, ModeAtEnd::AsItIs)),
+                Ok(losses) => {
+                    self.report.warnings.extend(losses.into_warnings());
+                    return Ok(Staging::Ready(staged, ModeAtEnd::AsItIs));
+                }
                 Err(Unkeepable::Owner(error)) => (InPlaceReason::Owner, Operation::SetOwner, error),
                 Err(Unkeepable::Attributes(error)) => {
                     (InPlaceReason::Attributes, Operation::SetAttributes, error)

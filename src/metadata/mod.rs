@@ -61,7 +61,10 @@ pub(crate) enum Unkeepable {
 /// file with other content; mycp does not.) Nor is a signature of the old content.
 ///
 /// Where `preserve` wants the mode of the source, ACL and mode of `old` are left out and `new`
-/// stays private until [`apply_preserved`].
+/// stays private until [`apply_preserved`]. On Windows, where that cannot give it the access control
+/// list of the source, it has that of `old`.
+///
+/// Returns what is lost although `new` can take the place of `old`.
 ///
 /// # Errors
 ///
@@ -70,7 +73,14 @@ pub(crate) fn keep_of_replaced(
     old: &File,
     new: &File,
     preserve: &Preserve,
-) -> Result<(), Unkeepable> {
+) -> Result<Losses, Unkeepable> {
+    let mut losses = Losses::default();
+    let listed = attributes::keep_access_list(old, new);
+    losses.insist(Keep::Try, Lost::Acl, listed).map_err(Unkeepable::Attributes)?;
+    if preserve.mode != Keep::No {
+        // That is told of the source's already.
+        losses = Losses::default();
+    }
     let old_attributes = Attributes::of(old).map_err(Unkeepable::Attributes)?;
     let new_attributes = Attributes::of(new).map_err(Unkeepable::Attributes)?;
     platform::keep_flags(old, new);
@@ -78,7 +88,8 @@ pub(crate) fn keep_of_replaced(
         let (uid, gid) = owners(&old_attributes);
         attributes::set_owner(new, Some(uid), Some(gid)).map_err(Unkeepable::Owner)?;
     }
-    keep_attributes(old, &old_attributes, new, preserve).map_err(Unkeepable::Attributes)
+    keep_attributes(old, &old_attributes, new, preserve).map_err(Unkeepable::Attributes)?;
+    Ok(losses)
 }
 
 fn keep_attributes(

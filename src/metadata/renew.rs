@@ -22,6 +22,7 @@ pub(crate) fn renew(file: &File, new: &File) -> io::Result<()> {
     if owners(&found) != owners(&wanted) {
         attributes::set_owner(file, Some(wanted.uid), Some(wanted.gid))?;
     }
+    attributes::keep_access_list(new, file)?;
     let (found, names) = (attributes::names(file)?, attributes::names(new)?);
     for name in found.iter().filter(|name| !names.contains(name)) {
         attributes::remove_value(file, name)?;

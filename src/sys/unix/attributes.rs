@@ -59,6 +59,11 @@ impl From<&Metadata> for Attributes {
     }
 }
 
+/// Nothing is left to be kept of a file that is replaced: its ACL is among its attributes.
+pub(crate) fn keep_access_list(_: &File, _: &File) -> io::Result<()> {
+    Ok(())
+}
+
 /// Sets the permission bits, setuid, setgid and sticky included (`fchmod`).
 pub(crate) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
     let mode = platform::mode_of(mode);

@@ -1,8 +1,8 @@
 //! Attributes of open objects: the read-only, hidden and system flags, times, and streams besides
 //! the content, which stand where other systems have extended attributes.
 //!
-//! Owners and access control lists are not asked: what is made has those that its directory gives
-//! it.
+//! Owners are not asked, and access control lists only of a file that is replaced ([`access`]): what
+//! is made has those that its directory gives it.
 
 use std::ffi::{CStr, CString, OsStr, OsString, c_void};
 use std::fs::{File, Metadata};
@@ -28,6 +28,10 @@ use super::native::{self, How};
 use crate::sys::attributes::Attributes;
 use crate::sys::file::Timestamp;
 
+pub(crate) use access::keep_access_list;
+
+mod access;
+
 /// Names of what other systems have; nothing here has them.
 pub(crate) const ACL: &CStr = c"system.posix_acl_access";
 pub(crate) const DEFAULT_ACL: &CStr = c"system.posix_acl_default";
@@ -48,7 +52,7 @@ impl From<&Metadata> for Attributes {
 }
 
 /// Whether objects have owners, and rights for each of their classes, that a copy can keep: here
-/// they have access control lists, which are not copied.
+/// they have access control lists, which are not copied from a source.
 pub(crate) const HAS_OWNERS: bool = false;
 
 /// Nothing of the basic information: a time or a set of attributes of 0 stays as it is.
