@@ -5,15 +5,11 @@ use std::io;
 use std::os::windows::ffi::OsStringExt;
 
 use windows_sys::Wdk::Storage::FileSystem::{FileIdBothDirectoryInformation, NtQueryDirectoryFile};
-use windows_sys::Win32::Foundation::{
-    ERROR_FILE_NOT_FOUND, ERROR_NO_MORE_FILES, NTSTATUS, STATUS_NO_MORE_FILES, STATUS_NO_SUCH_FILE,
-};
-use windows_sys::Win32::Storage::FileSystem::{
-    FILE_ID_BOTH_DIR_INFO, FileIdBothDirectoryInfo, GetFileInformationByHandleEx,
-};
+use windows_sys::Win32::Foundation::{NTSTATUS, STATUS_NO_MORE_FILES, STATUS_NO_SUCH_FILE};
+use windows_sys::Win32::Storage::FileSystem::FILE_ID_BOTH_DIR_INFO;
 use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 
-use super::super::errno::{checked, status};
+use super::super::errno::status;
 use super::super::file::kind_of;
 use super::super::handle::{self, AsHandle};
 use super::super::native;
@@ -34,27 +30,32 @@ pub(crate) fn list_some(directory: impl AsHandle, into: &mut Vec<Listed>) -> io:
     let mut buffer = Box::new(Buffer([0; LISTING_BYTES]));
     // One that holds nothing but the directory itself and its parent is not the end.
     while into.is_empty() {
-        let bytes = u32::try_from(LISTING_BYTES).unwrap_or(0);
-        let room = buffer.0.as_mut_ptr().cast::<c_void>();
-        // SAFETY: the buffer has so many bytes.
-        let listed = checked(unsafe {
-            let class = FileIdBothDirectoryInfo;
-            GetFileInformationByHandleEx(handle::raw(&directory), class, room, bytes)
-        });
-        match listed {
-            Err(error) if is_end(&error) => return Ok(()),
-            listed => listed?,
+        if is_end(ask(&directory, None, &mut buffer)?, || begin_of(&directory))? {
+            return Ok(());
         }
         read(&buffer.0, into)?;
     }
     Ok(())
 }
 
-/// Whether an error says that there are no more names, or, of a root, whose list has neither the
-/// directory itself nor its parent, that there are none.
-fn is_end(error: &io::Error) -> bool {
-    let number = error.raw_os_error().map(i32::cast_unsigned);
-    matches!(number, Some(ERROR_NO_MORE_FILES | ERROR_FILE_NOT_FOUND))
+/// Whether what a call for the next names has returned says that there are none.
+///
+/// That there is no such file says only the first call for a directory, of a root without names:
+/// its list has neither the directory itself nor its parent. Of a later one it is an error, behind
+/// which there may be more names, and a mirror would delete what has them. So it counts only if
+/// `begin`, what another first call returns now, is the same.
+fn is_end(returned: NTSTATUS, begin: impl FnOnce() -> io::Result<NTSTATUS>) -> io::Result<bool> {
+    match returned {
+        STATUS_NO_MORE_FILES => Ok(true),
+        STATUS_NO_SUCH_FILE if begin()? == STATUS_NO_SUCH_FILE => Ok(true),
+        returned => status(returned).map(|()| false),
+    }
+}
+
+/// What the first call for the names of a directory returns.
+fn begin_of(directory: &impl AsHandle) -> io::Result<NTSTATUS> {
+    let again = Spot::within(directory, OsStr::new(".")).open_listable(Follow::Yes)?;
+    ask(&again, None, &mut Box::new(Buffer([0; LISTING_BYTES])))
 }
 
 /// The entries that a call has left in a buffer.
@@ -109,7 +110,7 @@ pub(crate) fn name_behind(directory: impl AsHandle, name: &OsStr) -> io::Result<
     }
     let again = Spot::within(&directory, OsStr::new(".")).open_listable(Follow::Yes)?;
     let mut buffer = Box::new(Buffer([0; LISTING_BYTES]));
-    match ask(&again, &spelling::component(name)?, &mut buffer)? {
+    match ask(&again, Some(&spelling::component(name)?), &mut buffer)? {
         STATUS_NO_SUCH_FILE | STATUS_NO_MORE_FILES => return Ok(None),
         returned => status(returned)?,
     }
@@ -122,9 +123,14 @@ pub(crate) fn name_behind(directory: impl AsHandle, name: &OsStr) -> io::Result<
     Ok(found.into_iter().next().map(|listed| listed.name))
 }
 
-/// Asks for the entries of a directory that are found by `name`, and returns what the call does.
-fn ask(directory: &impl AsHandle, name: &[u16], buffer: &mut Buffer) -> io::Result<NTSTATUS> {
-    let name = native::unicode(name)?;
+/// Asks for the next entries of a directory, of those that are found by `name` if that is given,
+/// and returns what the call does.
+fn ask(
+    directory: &impl AsHandle,
+    name: Option<&[u16]>,
+    buffer: &mut Buffer,
+) -> io::Result<NTSTATUS> {
+    let name = name.map(native::unicode).transpose()?;
     // SAFETY: it has numbers and a pointer that nobody follows, for which all zeros are a value.
     let mut block: IO_STATUS_BLOCK = unsafe { std::mem::zeroed() };
     let bytes = u32::try_from(LISTING_BYTES).unwrap_or(0);
@@ -141,7 +147,7 @@ fn ask(directory: &impl AsHandle, name: &[u16], buffer: &mut Buffer) -> io::Resu
             bytes,
             FileIdBothDirectoryInformation,
             false,
-            &raw const name,
+            name.as_ref().map_or(std::ptr::null(), std::ptr::from_ref),
             false,
         )
     })
@@ -152,5 +158,26 @@ pub(crate) fn unread(error: io::Error) -> io::Error {
     match Errno::from_io_error(&error) {
         Some(Errno::BADF) => Errno::ACCESS.into(),
         _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windows_sys::Win32::Foundation::{STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS};
+
+    use super::*;
+
+    #[test]
+    fn a_list_ends_only_where_there_are_no_more_names() {
+        let never = || panic!("it is not asked again");
+        assert!(is_end(STATUS_NO_MORE_FILES, never).unwrap());
+        assert!(!is_end(STATUS_SUCCESS, never).unwrap());
+        assert!(is_end(STATUS_OBJECT_NAME_NOT_FOUND, never).is_err());
+        // An empty root.
+        assert!(is_end(STATUS_NO_SUCH_FILE, || Ok(STATUS_NO_SUCH_FILE)).unwrap());
+        // A server that has lost its place in the midst of a list.
+        let error = is_end(STATUS_NO_SUCH_FILE, || Ok(STATUS_SUCCESS)).unwrap_err();
+        assert_eq!(Errno::from_io_error(&error), Some(Errno::NOENT));
+        assert!(is_end(STATUS_NO_SUCH_FILE, || Err(Errno::IO.into())).is_err());
     }
 }
