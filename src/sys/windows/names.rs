@@ -25,6 +25,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 use super::Errno;
 use super::handle::{self, AsHandle, BorrowedHandle, OwnedHandle};
 use super::native::{self, How};
+use crate::options::ObjectId;
 use crate::sys::file::{self, Facts, Kind};
 use crate::sys::names::{Follow, OpenAs, Spelling, ends_in_separator};
 
@@ -155,18 +156,19 @@ impl<'a> Spot<'a> {
     ) -> io::Result<OwnedHandle> {
         // What a directory is in is no link, but perhaps where a volume is mounted.
         let is_parent = self.directory.is_some() && self.path.as_os_str() == "..";
-        if follow == Follow::No && !is_parent && !self.is_of_directory() {
-            let opened =
-                self.open_itself(access, disposition, options | FILE_OPEN_REPARSE_POINT)?;
-            if !is_reparse_point(&opened)? {
-                return Ok(opened);
-            }
-            if file::facts(&opened)?.kind == Kind::Symlink {
-                return Err(Errno::LOOP.into());
-            }
-            // Of another kind, such as a file that a server keeps: what is behind it is meant.
+        if follow == Follow::Yes || is_parent || self.is_of_directory() {
+            return self.open_itself(access, disposition, options);
         }
-        self.open_itself(access, disposition, options)
+        let opened = self.open_itself(access, disposition, options | FILE_OPEN_REPARSE_POINT)?;
+        if !is_reparse_point(&opened)? {
+            return Ok(opened);
+        }
+        let itself = file::facts(&opened)?;
+        if itself.kind == Kind::Symlink {
+            return Err(Errno::LOOP.into());
+        }
+        // Of another kind, such as a file that a server keeps: what is behind it is meant.
+        unless_swapped(itself.id, self.open_itself(access, disposition, options)?)
     }
 
     /// Whether the separator at its end says that a directory is meant, and of a link to one this.
@@ -232,6 +234,12 @@ fn of_directory(path: &Path, error: io::Error) -> io::Error {
         true => Errno::NOTDIR.into(),
         false => error,
     }
+}
+
+/// What was opened by a name again, and not as a reparse point: it must be the object of that name,
+/// `itself`, and not what a link leads to that took the name in between.
+fn unless_swapped(itself: ObjectId, again: OwnedHandle) -> io::Result<OwnedHandle> {
+    if file::facts(&again)?.id == itself { Ok(again) } else { Err(Errno::LOOP.into()) }
 }
 
 fn is_reparse_point(object: &impl AsHandle) -> io::Result<bool> {

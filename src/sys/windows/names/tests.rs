@@ -272,3 +272,19 @@ fn the_name_of_an_open_file_is_free_at_once() {
     drop(create_new_at(&handle, new, 0o600).unwrap());
     drop(replaced);
 }
+
+/// A file whose content a server keeps is opened twice, by its name; what took the name in between
+/// was followed if it was a link. (Wine has no reparse points.)
+#[test]
+fn what_is_swapped_between_two_opens_is_not_followed() {
+    let directory = tempfile::tempdir().unwrap();
+    let handle = Spot::of_path(directory.path()).open_listable(Follow::Yes).unwrap();
+    let [one, other] = [OsStr::new("one"), OsStr::new("other")];
+    for name in [one, other] {
+        drop(create_new_at(&handle, name, 0o600).unwrap());
+    }
+    let open = |name| Spot::within(&handle, name).handle().unwrap();
+    let itself = file::facts(open(one)).unwrap().id;
+    assert_eq!(file::facts(unless_swapped(itself, open(one)).unwrap()).unwrap().id, itself);
+    assert_eq!(error_of(unless_swapped(itself, open(other))), Some(Errno::LOOP));
+}
