@@ -144,7 +144,7 @@ impl<'a> Staged<'a> {
             return false;
         }
         // If that fails, the next run removes it.
-        drop(names::unlink_at(&self.place.directory, self.name()));
+        drop(names::unlink_held_at(&self.place.directory, self.name()));
         let Leftover { file, name } = leftover;
         self.object = Some(FileObject::new(file, &endpoint));
         self.name = Some(name);
@@ -154,7 +154,7 @@ impl<'a> Staged<'a> {
     /// Removes a leftover that is of no use.
     pub(super) fn discard(&mut self, leftover: Leftover) {
         // It is locked, so that its name still leads to it.
-        let removed = names::unlink_at(&self.place.directory, &leftover.name);
+        let removed = names::unlink_held_at(&self.place.directory, &leftover.name);
         self.leftovers += usize::from(removed.is_ok());
     }
 
@@ -207,7 +207,7 @@ impl Drop for Staged<'_> {
     /// the error of the copy is the one to tell.
     fn drop(&mut self) {
         if self.named {
-            drop(names::unlink_at(&self.place.directory, self.name()));
+            drop(names::unlink_held_at(&self.place.directory, self.name()));
         }
     }
 }
@@ -408,7 +408,7 @@ fn remove_if_dead(
             !precious.has(id)
         });
     }
-    names::unlink_at(&place.directory, name)?;
+    names::unlink_held_at(&place.directory, name)?;
     Ok(true)
 }
 

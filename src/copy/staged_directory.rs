@@ -290,6 +290,6 @@ pub(super) fn remove_tree_of_files(
     for Listed { name, .. } in &all {
         names::unlink_at(&directory, name)?;
     }
-    names::remove_directory_at(parent, name)?;
+    names::remove_held_directory_at(parent, name)?;
     Ok(true)
 }

@@ -277,6 +277,10 @@ pub(crate) fn name_behind(_: impl AsFd, _: &OsStr) -> io::Result<Option<OsString
     Ok(None)
 }
 
+// Who has something open is not in the way of removing its name.
+pub(crate) use self::remove_directory_at as remove_held_directory_at;
+pub(crate) use self::unlink_at as unlink_held_at;
+
 /// The error of listing a directory that was opened without the right to read it, which the system
 /// takes for a bad descriptor; any other as it is.
 pub(crate) fn unread(error: io::Error) -> io::Error {

@@ -30,7 +30,8 @@ use crate::sys::file::{self, Facts, Kind};
 use crate::sys::names::{Follow, OpenAs, Spelling, ends_in_separator};
 
 pub(crate) use change::{
-    link_at, link_into, remove_directory_at, rename_at, rename_no_replace, unlink, unlink_at,
+    link_at, link_into, remove_directory_at, remove_held_directory_at, rename_at,
+    rename_no_replace, unlink, unlink_at, unlink_held_at,
 };
 pub(crate) use link::{make_link_at, read_link};
 pub(crate) use list::{each_name_in, list_some, name_behind, unread};

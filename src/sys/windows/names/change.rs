@@ -23,6 +23,7 @@ use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 use super::super::errno::status;
 use super::super::handle::{self, AsHandle, OwnedHandle};
 use super::{CHANGE, Spot, spelling};
+use crate::options::ObjectId;
 use crate::sys::Errno;
 use crate::sys::clock;
 use crate::sys::file::{self, Kind};
@@ -161,32 +162,57 @@ impl Spot<'_> {
     }
 }
 
-/// Removes a name that is not a directory's.
+/// Removes a name that is not a directory's; it is gone then.
+///
+/// # Errors
+///
+/// `BUSY` where it goes only when others close the file, and they do not in time.
 pub(crate) fn unlink_at(directory: impl AsHandle, name: &OsStr) -> io::Result<()> {
-    remove(Spot::within(&directory, name).open_to_change()?, |kind| match kind {
-        Kind::Directory => Some(Errno::ISDIR),
-        _ => None,
-    })
+    remove(Spot::within(&directory, name), unless_directory, Until::Gone)
 }
 
-/// The same at a path from the working directory.
+/// The same for a file that the caller has open: on some file systems the name goes only when that
+/// is closed.
+pub(crate) fn unlink_held_at(directory: impl AsHandle, name: &OsStr) -> io::Result<()> {
+    remove(Spot::within(&directory, name), unless_directory, Until::Closed)
+}
+
+/// The same as [`unlink_at`] at a path from the working directory.
 pub(crate) fn unlink(path: &Path) -> io::Result<()> {
-    remove(Spot::of_path(path).open_to_change()?, |kind| match kind {
-        Kind::Directory => Some(Errno::ISDIR),
-        _ => None,
-    })
+    remove(Spot::of_path(path), unless_directory, Until::Gone)
 }
 
 /// Removes an empty directory.
 pub(crate) fn remove_directory_at(directory: impl AsHandle, name: &OsStr) -> io::Result<()> {
-    remove(Spot::within(&directory, name).open_to_change()?, |kind| match kind {
-        Kind::Directory => None,
-        _ => Some(Errno::NOTDIR),
-    })
+    remove(Spot::within(&directory, name), if_directory, Until::Gone)
 }
 
-fn remove(object: OwnedHandle, refusal: impl Fn(Kind) -> Option<Errno>) -> io::Result<()> {
-    if let Some(errno) = refusal(file::facts(&object)?.kind) {
+/// The same for one that the caller has open, as with [`unlink_held_at`].
+pub(crate) fn remove_held_directory_at(directory: impl AsHandle, name: &OsStr) -> io::Result<()> {
+    remove(Spot::within(&directory, name), if_directory, Until::Closed)
+}
+
+fn unless_directory(kind: Kind) -> Option<Errno> {
+    (kind == Kind::Directory).then_some(Errno::ISDIR)
+}
+
+fn if_directory(kind: Kind) -> Option<Errno> {
+    (kind != Kind::Directory).then_some(Errno::NOTDIR)
+}
+
+/// When a name has been removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Until {
+    /// It is not there any more.
+    Gone,
+    /// It is not when all have closed what has it, of whom the caller is one.
+    Closed,
+}
+
+fn remove(spot: Spot<'_>, refusal: fn(Kind) -> Option<Errno>, until: Until) -> io::Result<()> {
+    let object = spot.open_to_change()?;
+    let facts = file::facts(&object)?;
+    if let Some(errno) = refusal(facts.kind) {
         return Err(errno.into());
     }
     let flags = FILE_DISPOSITION_FLAG_DELETE
@@ -196,24 +222,53 @@ fn remove(object: OwnedHandle, refusal: impl Fn(Kind) -> Option<Errno>) -> io::R
     // SAFETY: that is the structure of the class.
     match unsafe { super::super::file::set(&object, FileDispositionInfoEx, &wanted) } {
         // As with renaming. The name goes when the last handle is closed.
-        Err(error) if is_unknown(&error) => remove_at_close(&object),
+        Err(error) if is_unknown(&error) => {
+            remove_at_close(&object)?;
+            drop(object);
+            match until {
+                Until::Gone => wait_for_end(spot, facts.id),
+                Until::Closed => Ok(()),
+            }
+        }
         removed => removed,
     }
 }
 
+/// Has the name go when the last handle is closed; what is refused stays as it was.
 fn remove_at_close(object: &OwnedHandle) -> io::Result<()> {
     let basic = super::super::file::basic(object)?;
-    if basic.FileAttributes & FILE_ATTRIBUTE_READONLY != 0 {
+    let is_read_only = basic.FileAttributes & FILE_ATTRIBUTE_READONLY != 0;
+    if is_read_only {
         let attributes = match basic.FileAttributes & !FILE_ATTRIBUTE_READONLY {
             0 => FILE_ATTRIBUTE_NORMAL,
             others => others,
         };
-        let wanted = FILE_BASIC_INFO { FileAttributes: attributes, ..basic };
-        let again = super::super::attributes::reopened(object, FILE_WRITE_ATTRIBUTES)?;
-        // SAFETY: that is the structure of the class.
-        unsafe { super::super::file::set(&again, FileBasicInfo, &wanted) }?;
+        set_basic(object, &FILE_BASIC_INFO { FileAttributes: attributes, ..basic })?;
     }
     let wanted = FILE_DISPOSITION_INFO { DeleteFile: true };
     // SAFETY: that is the structure of the class.
-    unsafe { super::super::file::set(object, FileDispositionInfo, &wanted) }
+    let removed = unsafe { super::super::file::set(object, FileDispositionInfo, &wanted) };
+    if removed.is_err() && is_read_only {
+        // Why it is refused is what counts.
+        set_basic(object, &basic).unwrap_or_default();
+    }
+    removed
+}
+
+fn set_basic(object: &OwnedHandle, wanted: &FILE_BASIC_INFO) -> io::Result<()> {
+    let again = super::super::attributes::reopened(object, FILE_WRITE_ATTRIBUTES)?;
+    // SAFETY: that is the structure of the class.
+    unsafe { super::super::file::set(&again, FileBasicInfo, wanted) }
+}
+
+/// Waits until what was removed has its name no more, which it has as long as others have it open.
+fn wait_for_end(spot: Spot<'_>, id: ObjectId) -> io::Result<()> {
+    use windows_sys::Win32::Foundation::ERROR_DELETE_PENDING;
+    let gone = clock::poll(Some(OTHERS_WAIT), || match spot.facts(Follow::No) {
+        Ok(Some(there)) if there.id == id => Ok(None),
+        Ok(_) => Ok(Some(())),
+        Err(error) if is_in_use(&error) => Ok(None),
+        Err(error) => Err(error),
+    })?;
+    gone.ok_or_else(|| io::Error::from_raw_os_error(ERROR_DELETE_PENDING.cast_signed()))
 }

@@ -288,3 +288,34 @@ fn what_is_swapped_between_two_opens_is_not_followed() {
     assert_eq!(file::facts(unless_swapped(itself, open(one)).unwrap()).unwrap().id, itself);
     assert_eq!(error_of(unless_swapped(itself, open(other))), Some(Errno::LOOP));
 }
+
+/// Where the name of an open file goes only when that is closed, it was told as gone before.
+#[test]
+fn what_is_removed_is_gone_or_told_to_be_in_use() {
+    let directory = tempfile::tempdir().unwrap();
+    let handle = Spot::of_path(directory.path()).open_listable(Follow::Yes).unwrap();
+    let name = OsStr::new("name");
+    let is_gone = || matches!(facts_at(&handle, name), Ok(None));
+    // Somebody never closes it.
+    let held = create_new_at(&handle, name, 0o444).unwrap();
+    match unlink_at(&handle, name) {
+        Ok(()) => assert!(is_gone()),
+        removed => assert_eq!(error_of(removed), Some(Errno::BUSY)),
+    }
+    drop(held);
+    assert!(is_gone());
+    // Somebody closes it in time.
+    let held = create_new_at(&handle, name, 0o600).unwrap();
+    let closes = std::thread::spawn(|| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        drop(held);
+    });
+    unlink_at(&handle, name).unwrap();
+    assert!(is_gone());
+    closes.join().unwrap();
+    // The caller has it open.
+    let held = create_new_at(&handle, name, 0o600).unwrap();
+    unlink_held_at(&handle, name).unwrap();
+    drop(held);
+    assert!(is_gone());
+}
