@@ -66,8 +66,25 @@ fn replace(object: &OwnedHandle, into: HANDLE, to: &[u16]) -> io::Result<()> {
         | FILE_RENAME_IGNORE_READONLY_ATTRIBUTE;
     match name_anew(object, FileRenameInformationEx, flags, into, to) {
         // Since Windows 10 1809, and on NTFS; without it, what has the name must not be open.
-        Err(error) if is_unknown(&error) => name_anew(object, FileRenameInformation, 1, into, to),
+        Err(error) if is_unknown(&error) => within(into, |into| {
+            name_anew(object, FileRenameInformation, FILE_RENAME_REPLACE_IF_EXISTS, into, to)
+        }),
         renamed => renamed,
+    }
+}
+
+/// Gives something a name in the directory that it has one in already.
+///
+/// "For network operations" no directory may be named ([MS-FSCC] 2.4.28, 2.4.42.2): where naming it
+/// is refused, the name alone is, which then is one in that directory.
+fn within(directory: HANDLE, name: impl Fn(HANDLE) -> io::Result<()>) -> io::Result<()> {
+    match name(directory) {
+        Err(error) if is_unknown(&error) => match name(std::ptr::null_mut()) {
+            // That is not known either: what was refused first counts.
+            Err(other) if is_unknown(&other) => Err(error),
+            named => named,
+        },
+        named => named,
     }
 }
 
@@ -79,12 +96,14 @@ pub(crate) fn rename_no_replace(
 ) -> io::Result<()> {
     let to = spelling::new_component(to)?;
     let object = Spot::within(&directory, from).open_to_change()?;
-    name_anew(&object, FileRenameInformation, 0, handle::raw(&directory), &to)
+    within(handle::raw(&directory), |into| name_anew(&object, FileRenameInformation, 0, into, &to))
 }
 
 /// Gives the object a second name, which must be free.
 pub(crate) fn link_at(directory: impl AsHandle, from: &OsStr, to: &OsStr) -> io::Result<()> {
-    link_into(Spot::within(&directory, from), &directory, to, Follow::No)
+    let to = spelling::new_component(to)?;
+    let object = Spot::within(&directory, from).open_to_link(Follow::No)?;
+    within(handle::raw(&directory), |into| name_anew(&object, FileLinkInformation, 0, into, &to))
 }
 
 /// Gives what is at `spot` another name in `directory`, which must be free.
@@ -95,11 +114,7 @@ pub(crate) fn link_into(
     follow: Follow,
 ) -> io::Result<()> {
     let name = spelling::new_component(name)?;
-    let options = match follow {
-        Follow::Yes => 0,
-        Follow::No => FILE_OPEN_REPARSE_POINT,
-    };
-    let object = spot.open_itself(FILE_WRITE_ATTRIBUTES, FILE_OPEN, options)?;
+    let object = spot.open_to_link(follow)?;
     name_anew(&object, FileLinkInformation, 0, handle::raw(&directory), &name)
 }
 
@@ -159,6 +174,15 @@ impl Spot<'_> {
     /// What is there, a link included, for giving it another name or none.
     fn open_to_change(self) -> io::Result<OwnedHandle> {
         self.open_itself(CHANGE, FILE_OPEN, FILE_OPEN_REPARSE_POINT | FILE_WRITE_THROUGH)
+    }
+
+    /// The same for giving it another name besides; a link may be followed.
+    fn open_to_link(self, follow: Follow) -> io::Result<OwnedHandle> {
+        let options = match follow {
+            Follow::Yes => 0,
+            Follow::No => FILE_OPEN_REPARSE_POINT,
+        };
+        self.open_itself(FILE_WRITE_ATTRIBUTES, FILE_OPEN, options)
     }
 }
 
@@ -271,4 +295,36 @@ fn wait_for_end(spot: Spot<'_>, id: ObjectId) -> io::Result<()> {
         Err(error) => Err(error),
     })?;
     gone.ok_or_else(|| io::Error::from_raw_os_error(ERROR_DELETE_PENDING.cast_signed()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    /// What is asked of a file system that answers so, and what comes of it.
+    fn asked(answers: &[Result<(), Errno>]) -> (Vec<bool>, Result<(), Errno>) {
+        let asked = RefCell::new(Vec::new());
+        let named = within(std::ptr::dangling_mut(), |directory| {
+            let answer = answers[asked.borrow().len()];
+            asked.borrow_mut().push(!directory.is_null());
+            answer.map_err(io::Error::from)
+        });
+        let errno = |error| Errno::from_io_error(&error).unwrap();
+        (asked.into_inner(), named.map_err(errno))
+    }
+
+    /// (Wine takes a directory, and no name without one.)
+    #[test]
+    fn a_server_that_takes_no_directory_is_given_the_name_alone() {
+        let unknown = Err(Errno::INVAL);
+        assert_eq!(asked(&[Ok(())]), (vec![true], Ok(())));
+        assert_eq!(asked(&[Err(Errno::EXIST)]), (vec![true], Err(Errno::EXIST)));
+        assert_eq!(asked(&[unknown, Ok(())]), (vec![true, false], Ok(())));
+        let taken = Err(Errno::EXIST);
+        assert_eq!(asked(&[unknown, taken]), (vec![true, false], taken));
+        let both = [Err(Errno::OPNOTSUPP), unknown];
+        assert_eq!(asked(&both), (vec![true, false], Err(Errno::OPNOTSUPP)));
+    }
 }
