@@ -111,15 +111,20 @@ impl<'a> Spot<'a> {
 
     /// A handle of a directory, good for operations relative to it and for flushing it.
     pub(crate) fn open_directory(self, follow: Follow) -> io::Result<OwnedHandle> {
-        let denied = |error: &io::Error| {
-            matches!(Errno::from_io_error(error), Some(Errno::ACCESS | Errno::ROFS))
+        // By its access list, its volume, or somebody who has it open and does not share that.
+        let is_denied = |error: &io::Error| {
+            let errno = Errno::from_io_error(error);
+            matches!(errno, Some(Errno::ACCESS | Errno::ROFS | Errno::BUSY))
         };
+        let mut denied = io::Error::from(Errno::ACCESS);
         // With fewer rights it is still good for what these allow; the rest fails and says so.
-        [DRESSED, FILLED, LISTED, REACHED]
-            .into_iter()
-            .map(|access| self.open(access, FILE_OPEN, FILE_DIRECTORY_FILE, follow))
-            .find(|opened| !opened.as_ref().is_err_and(denied))
-            .unwrap_or_else(|| Err(Errno::ACCESS.into()))
+        for access in [DRESSED, FILLED, LISTED, REACHED] {
+            match self.open(access, FILE_OPEN, FILE_DIRECTORY_FILE, follow) {
+                Err(error) if is_denied(&error) => denied = error,
+                opened => return opened,
+            }
+        }
+        Err(denied)
     }
 
     /// A handle of a directory whose names can be read.

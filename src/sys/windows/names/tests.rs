@@ -319,3 +319,25 @@ fn what_is_removed_is_gone_or_told_to_be_in_use() {
     drop(held);
     assert!(is_gone());
 }
+
+/// Whoever lists a directory and lets nobody change it meanwhile does not keep others from listing.
+#[test]
+fn a_directory_that_is_not_shared_for_writing_is_listed() {
+    use std::os::windows::fs::OpenOptionsExt;
+    use windows_sys::Win32::Storage::FileSystem::{FILE_FLAG_BACKUP_SEMANTICS, FILE_SHARE_READ};
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("file"), b"content").unwrap();
+    let hold = |sharing| {
+        let mut options = File::options();
+        options.read(true).share_mode(sharing).custom_flags(FILE_FLAG_BACKUP_SEMANTICS);
+        options.open(directory.path()).unwrap()
+    };
+    let held = hold(FILE_SHARE_READ);
+    let handle = Spot::of_path(directory.path()).open_listable(Follow::No).unwrap();
+    assert_eq!(list_all(&handle).unwrap()[0].name, "file");
+    drop((handle, held));
+    let held = hold(0);
+    let opened = Spot::of_path(directory.path()).open_listable(Follow::No);
+    assert!(matches!(error_of(opened), Some(Errno::BUSY | Errno::ACCESS)));
+    drop(held);
+}
