@@ -225,6 +225,8 @@
 //! - Directories cannot be locked; a mirror's target is, and one in which a backup is made, by a
 //!   name (`lock::try_lock_name`).
 //! - A view does not reach past the end of its file (`sys::map::REACHES_PAST_END`).
+//! - What is stored through a view is flushed before that is unmapped, since later nobody is told of
+//!   what cannot be written (`sys::map::MUST_FLUSH_STORES`).
 //!
 //! macOS is a part of `sys/unix`, which picks a file of `sys/unix/linux` or `sys/unix/macos` for
 //! what the two do in their own ways. It compiles, and has never run. It differs where it must:

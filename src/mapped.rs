@@ -142,6 +142,11 @@ pub enum Reservation {
 }
 
 /// A regular file that is written, and read, through maps.
+///
+/// Dropping it is no flush: what the system cannot write afterwards comes to nobody, on Windows not
+/// even the full disk that a hole had to be filled on. [`flush`](Self::flush) tells. On Windows
+/// each window is handed to the system (`FlushViewOfFile`) before the next one is mapped, and an
+/// error of that is one of the call that goes to the next.
 #[derive(Debug)]
 pub struct MappedTarget {
     handle: Handle,
@@ -220,7 +225,7 @@ impl MappedTarget {
     ///
     /// What `ftruncate` and `fallocate` return; `EFBIG` when `len` is above the process's limit.
     pub fn resize(&self, len: u64) -> Result<Reservation> {
-        self.handle.forget_window();
+        self.handle.forget_window()?;
         let old = self.handle.len(Operation::SetLen)?;
         let changed = if len < old {
             file::set_len(&self.handle.file, len).map(|()| Reservation::Reserved)

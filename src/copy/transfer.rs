@@ -19,6 +19,7 @@ use crate::options::{
 use crate::report::{Delta, DeltaInto, EngineUse, Event, Flow, Observer};
 use crate::sys::Errno;
 use crate::sys::file::{self, Kind};
+use crate::sys::map;
 use crate::sys::platform::{self, FileSystem};
 use crate::units::ByteRange;
 
@@ -357,6 +358,7 @@ impl Transfer<'_> {
             same_device: target_device == Some(self.source.id().dev),
             threads: if self.source.facts.len < LARGE_BYTES_MIN { 1 } else { self.threads().now() },
             target_blank: self.before == Before::Blank,
+            stores_are_flushed: map::MUST_FLUSH_STORES,
         })
     }
 

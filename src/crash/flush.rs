@@ -183,16 +183,10 @@ impl SyncMode {
                 let why = "O_DSYNC flushes what is written, and a store through a map is no write";
                 Err(io::Error::new(io::ErrorKind::Unsupported, why))
             }
-            // The call for maps does not wait for the disk there.
-            Self::Msync if family.has_windows_calls() => {
-                map.flush(at, len, Msync::Sync)?;
-                platform::sync_all(file)
-            }
-            Self::Msync => map.flush(at, len, Msync::Sync),
+            Self::Msync => map.flush_to_disk(file, at, len),
             Self::Fdatasync => platform::sync_data(file),
             Self::Fsync | Self::FsyncDirectory if family.has_windows_calls() => {
-                map.flush(0, map.len(), Msync::Sync)?;
-                platform::sync_all(file)
+                map.flush_to_disk(file, 0, map.len())
             }
             Self::Fsync | Self::FsyncDirectory => platform::sync_all(file),
             Self::Syncfs => platform::sync_file_system(file),

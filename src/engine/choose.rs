@@ -1,6 +1,6 @@
 //! Which engines to try, in which order, and why: a pure decision.
 
-use crate::options::{CopyOptions, EngineChoice, EngineName, Reflink, Sparse};
+use crate::options::{CopyOptions, EngineChoice, EngineName, Flush, Reflink, Sparse};
 use crate::sys::platform::FileSystem;
 
 /// What the choice depends on, besides the options.
@@ -15,6 +15,8 @@ pub(crate) struct Circumstances {
     pub(crate) threads: usize,
     /// Whether the target is new, so that the whole of it can become a clone.
     pub(crate) target_blank: bool,
+    /// Whether stores through maps are flushed at once, asked for or not.
+    pub(crate) stores_are_flushed: bool,
 }
 
 /// One side of the copy.
@@ -82,6 +84,8 @@ pub(crate) fn choose(options: &CopyOptions, at: Circumstances) -> Vec<Choice> {
         push(EngineName::Buffered, "the file is small");
     } else if options.sparse == Sparse::Always {
         push(EngineName::Buffered, "zeros have to be looked for");
+    } else if maps_win(at) && at.stores_are_flushed && options.flush == Flush::None {
+        push(EngineName::Buffered, "stores through maps would have to be flushed at once");
     } else if maps_win(at) {
         push(EngineName::Mmap, "stores through maps need no lock, and there are threads for them");
         push(EngineName::Buffered, "it works on every file");
@@ -114,8 +118,15 @@ mod tests {
 
     fn at(file_system: FileSystem, len: u64, threads: usize) -> Circumstances {
         let side = Side { file_system, regular: true, memory: false };
-        let same_device = true;
-        Circumstances { len, source: side, target: side, same_device, threads, target_blank: true }
+        Circumstances {
+            len,
+            source: side,
+            target: side,
+            same_device: true,
+            threads,
+            target_blank: true,
+            stores_are_flushed: false,
+        }
     }
 
     fn chosen(options: &CopyOptions, at: Circumstances) -> Vec<EngineName> {
@@ -181,5 +192,24 @@ mod tests {
         ] {
             assert_eq!(chosen(&auto, other), [EngineName::Buffered], "{other:?}");
         }
+    }
+
+    #[test]
+    fn maps_that_are_flushed_at_once_are_taken_only_where_a_flush_is_asked_for() {
+        let large = at(FileSystem::Ext, 1 << 30, 4);
+        let flushed = Circumstances { stores_are_flushed: true, ..large };
+        for (flush, expected) in [
+            (Flush::None, vec![EngineName::Buffered]),
+            (Flush::Async, vec![EngineName::Mmap, EngineName::Buffered]),
+            (Flush::Sync, vec![EngineName::Mmap, EngineName::Buffered]),
+        ] {
+            let options = CopyOptions { flush, ..CopyOptions::default() };
+            assert_eq!(chosen(&options, flushed), expected, "{flush:?}");
+        }
+        // A segment is a map, and on no disk.
+        let memory = Side { memory: true, ..flushed.target };
+        let options = CopyOptions::default();
+        let expected = [EngineName::Mmap, EngineName::Buffered];
+        assert_eq!(chosen(&options, Circumstances { target: memory, ..flushed }), expected);
     }
 }

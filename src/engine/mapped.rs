@@ -63,7 +63,15 @@ impl Engine for Mapped {
             Ok(maps) => maps,
             Err(outcome) => return outcome,
         };
-        if lane.must_see(job) { maps.copy_seen(job, lane) } else { maps.copy_unseen(job, lane) }
+        let copied = if lane.must_see(job) {
+            maps.copy_seen(job, lane)
+        } else {
+            maps.copy_unseen(job, lane)
+        };
+        match (maps.flush_stores(job), copied) {
+            (Ok(()), copied) | (Err(_), copied @ Outcome::Failed { .. }) => copied,
+            (Err(error), _) => Outcome::failed(error),
+        }
     }
 }
 
@@ -72,7 +80,8 @@ fn reserve(job: &Job<'_>, range: ByteRange) -> Outcome {
     // In an existing target the blocks are there already, or the store into a hole makes them.
     match job.target.reserve(range) {
         Ok(()) => Outcome::Done,
-        // The stores make the blocks then, and the guard turns what they raise into an error.
+        // The stores make the blocks then. The guard turns what they raise into an error, and where
+        // they raise nothing their flush fails (`Maps::flush_stores`).
         Err(error) if error.os_error().is_some_and(is_unsupported) => Outcome::Done,
         Err(error) => Outcome::failed(error),
     }
@@ -174,6 +183,16 @@ impl Maps {
             rest = rest.skip(len as u64);
         }
         Outcome::Done
+    }
+
+    /// Writes out what was stored, where that must not be left for later.
+    fn flush_stores(&self, job: &Job<'_>) -> Result<(), Error> {
+        // Memory is written nowhere.
+        if job.target.file().is_none() {
+            return Ok(());
+        }
+        let failed = |error| Error::new(Operation::Write, job.target.endpoint(), error);
+        self.target.flush_stores().map_err(|error| failed(error).at(self.segment))
     }
 
     /// Where `offset` of the object is in the maps.

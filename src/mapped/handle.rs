@@ -9,7 +9,7 @@ use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::{Endpoint, ObjectId};
 use crate::sync::lock;
 use crate::sys::file::{self, Kind};
-use crate::sys::map::{Access, Advice, Fault, Mapping, Msync, Side, cause_of_fault};
+use crate::sys::map::{self, Access, Advice, Fault, Mapping, Msync, Side, cause_of_fault};
 use crate::units::ByteRange;
 
 /// Bytes in a window, and what its offset is a multiple of.
@@ -100,6 +100,29 @@ impl Handle {
         }
     }
 
+    /// Writes out what was stored through a window that is about to go, where that has to be.
+    fn flush_stores(&self, window: &Window) -> Result<()> {
+        if self.access != Access::ReadWrite {
+            return Ok(());
+        }
+        let flushed = window.mapping.flush_stores();
+        flushed.map_err(|error| self.error(Operation::Flush, error).at(window.range))
+    }
+
+    /// The same for one that another thread may have let go of while this one stored through it.
+    fn flush_if_let_go(&self, window: &Arc<Window>) -> Result<()> {
+        let is_kept = || {
+            let cached = self.cached();
+            cached.window.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, window))
+        };
+        if !map::MUST_FLUSH_STORES || is_kept() { Ok(()) } else { self.flush_stores(window) }
+    }
+
+    /// Lets go of the window that is mapped.
+    fn let_go(&self, cached: &mut Cached) -> Result<()> {
+        cached.window.take().map_or(Ok(()), |window| self.flush_stores(&window))
+    }
+
     /// The range, if the file has it.
     pub(super) fn range(&self, operation: Operation, offset: u64, len: u64) -> Result<ByteRange> {
         let range = ByteRange::new(offset, len)
@@ -129,10 +152,7 @@ impl Handle {
     ) -> Result<()> {
         let mut rest = range;
         while !rest.is_empty() {
-            let window = self
-                .window(rest.start())
-                .map_err(|error| self.error(Operation::Map, error).at(rest))?;
-            let window = match window {
+            let window = match self.window(rest)? {
                 Ok(window) => window,
                 // Cut since its length was looked at.
                 Err(len) => {
@@ -141,7 +161,9 @@ impl Handle {
                 }
             };
             let part = rest.intersection(window.range);
-            act(&window, part)?;
+            let acted = act(&window, part);
+            self.flush_if_let_go(&window)?;
+            acted?;
             rest = rest.skip(part.len());
         }
         let len = if range.is_empty() { range.end() } else { self.len(operation)? };
@@ -152,18 +174,29 @@ impl Handle {
         Ok(())
     }
 
-    /// The window that has `offset`; the length of the file if that is behind its end.
-    ///
-    /// None goes past the end, which not every system can map.
-    fn window(&self, offset: u64) -> io::Result<std::result::Result<Arc<Window>, u64>> {
+    /// The window that has the begin of `rest`, which is not empty; the length of the file if that
+    /// is behind its end.
+    fn window(&self, rest: ByteRange) -> Result<std::result::Result<Arc<Window>, u64>> {
         let mut cached = self.cached();
         if let Some(window) = &cached.window
-            && !window.range.intersection(ByteRange::between(offset, offset + 1)).is_empty()
+            && !window.range.intersection(rest.split_at(1).0).is_empty()
         {
             return Ok(Ok(Arc::clone(window)));
         }
         // The old one first, so that a handle never has two.
-        cached.window = None;
+        self.let_go(&mut cached)?;
+        self.map_window(&mut cached, rest.start())
+            .map_err(|error| self.error(Operation::Map, error).at(rest))
+    }
+
+    /// Maps the window that has `offset`.
+    ///
+    /// None goes past the end, which not every system can map.
+    fn map_window(
+        &self,
+        cached: &mut Cached,
+        offset: u64,
+    ) -> io::Result<std::result::Result<Arc<Window>, u64>> {
         let mut len = file::facts(&self.file)?.len;
         let (range, mapping) = loop {
             if offset >= len {
@@ -198,8 +231,8 @@ impl Handle {
         self.len_seen.store(0, Ordering::Relaxed);
     }
 
-    pub(super) fn forget_window(&self) {
-        self.cached().window = None;
+    pub(super) fn forget_window(&self) -> Result<()> {
+        self.let_go(&mut self.cached())
     }
 
     pub(super) fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<()> {
@@ -250,8 +283,11 @@ impl Handle {
             }
             Advice::DontNeed => {
                 let mut cached = self.cached();
-                cached.window.take_if(|window| !window.range.intersection(range).is_empty());
-                Ok(())
+                let touched = cached
+                    .window
+                    .as_ref()
+                    .is_some_and(|window| !window.range.intersection(range).is_empty());
+                if touched { self.let_go(&mut cached) } else { Ok(()) }
             }
             Advice::WillNeed | Advice::PopulateRead | Advice::PopulateWrite => {
                 let range = self.range(Operation::Map, range.start(), range.len())?;

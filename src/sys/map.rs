@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use super::guard::{self, FaultGuard, Hardware, Interrupted};
 use super::system::Attachment;
-use super::system::{pages, view};
+use super::system::{pages, platform, view};
 use crate::options::SegmentAccess;
 use memory::Memory;
 
-pub(crate) use super::system::pages::MSYNC_WAITS;
+pub(crate) use super::system::pages::{MSYNC_WAITS, MUST_FLUSH_STORES};
 pub(crate) use super::system::view::REACHES_PAST_END;
 pub(crate) use fault::cause_of_fault;
 
@@ -351,6 +351,27 @@ impl Mapping {
         // SAFETY: the range is inside of the mapping, to the page; no byte of it changes, and no
         // reference to one exists.
         unsafe { pages::flush(start, len, how) }
+    }
+
+    /// Writes out what was stored into the file, where that has to be before the map goes
+    /// ([`MUST_FLUSH_STORES`]). It does not wait for the disk.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`flush`](Self::flush).
+    pub(crate) fn flush_stores(&self) -> io::Result<()> {
+        if MUST_FLUSH_STORES { self.flush(0, self.len(), Msync::Async) } else { Ok(()) }
+    }
+
+    /// Brings the pages of a range to the disk: by `msync`, and where that does not wait for it by
+    /// a flush of `file`, whose map it is, too.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`flush`](Self::flush), and of flushing the file.
+    pub(crate) fn flush_to_disk(&self, file: &File, at: usize, len: usize) -> io::Result<()> {
+        self.flush(at, len, Msync::Sync)?;
+        if MSYNC_WAITS { Ok(()) } else { platform::sync_all(file) }
     }
 
     /// Changes what may be done with all of its bytes.

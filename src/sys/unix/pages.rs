@@ -10,6 +10,10 @@ use crate::sys::map::{Advice, Kind, Msync, Protection};
 /// Whether a flush of pages that waits has brought them to the disk.
 pub(crate) const MSYNC_WAITS: bool = true;
 
+/// Whether what was stored through a map has to be flushed before that is unmapped: what cannot be
+/// written then is told by the next flush of the file.
+pub(crate) const MUST_FLUSH_STORES: bool = false;
+
 /// Bytes of a page.
 pub(crate) fn page_bytes() -> usize {
     rustix::param::page_size()

@@ -17,6 +17,12 @@ use crate::sys::map::{Advice, Kind, Msync, Protection};
 /// Whether a flush of pages that waits has brought them to the disk: `FlushFileBuffers` does.
 pub(crate) const MSYNC_WAITS: bool = false;
 
+/// Whether what was stored through a map has to be flushed before that is unmapped: later nobody is
+/// told of a page that cannot be written, since a store into a hole or a compressed page raises
+/// nothing for a full disk; and the page writer may set the time of modification when it comes to
+/// the page.
+pub(crate) const MUST_FLUSH_STORES: bool = true;
+
 /// Bytes of a page.
 pub(crate) fn page_bytes() -> usize {
     static PAGE: OnceLock<usize> = OnceLock::new();
