@@ -195,7 +195,7 @@
 //!   those of the beginning, and a write that was under way then is waited for, since it had
 //!   set the times already. Where the times say too little, the contents are compared: to tell one
 //!   that only grew from one that was rewritten, after a change of mode, and where the clock of the
-//!   times is coarse.
+//!   times is coarse, or, as on Windows, whoever has a file open for writing sets them late.
 //! - **Nothing that can fail is left to a destructor**, but for the removal of a temporary whose
 //!   copy has failed already; the next run repeats it.
 //!

@@ -87,7 +87,8 @@ pub(super) enum Shape {
 pub(super) enum Change {
     None,
     /// Its length and modification time are the same, but that says too little: its change time
-    /// differs, as after a change of its mode, or the clock of the times is too coarse.
+    /// differs, as after a change of its mode, or the clock of the times is too coarse, or somebody
+    /// has it open whose writes set them late.
     Doubtful,
     /// It is longer, and has been written to.
     Longer,
@@ -234,7 +235,10 @@ impl Source {
             Change::Longer
         } else if now.len != was.len || now.modified != was.modified {
             Change::Otherwise
-        } else if now.changed != was.changed || self.stamps == Stamps::TooFresh {
+        } else if now.changed != was.changed
+            || self.stamps == Stamps::TooFresh
+            || file::may_have_silent_writer(handle)
+        {
             // The modification time can be put back; the change time cannot.
             Change::Doubtful
         } else {
@@ -274,4 +278,28 @@ pub(super) fn stamps(facts: &Facts, file_system: FileSystem) -> Stamps {
 /// Whether the error is only that holes cannot be found.
 pub(super) fn is_no_holes_known(error: &Error) -> bool {
     error.os_error().is_some_and(|error: &io::Error| crate::object::is_unsupported(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_that_somebody_may_write_in_silence_is_doubtful() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("source");
+        std::fs::write(&path, b"old content").unwrap();
+        std::thread::sleep(FRESH * 3);
+        let endpoint = Endpoint::from(path.as_path());
+        let source = Source::open(Origin::Operand(&endpoint), Follow::Yes).unwrap();
+        assert_eq!(source.change().unwrap(), Change::None);
+        let reader = std::fs::File::open(&path).unwrap();
+        assert_eq!(source.change().unwrap(), Change::None);
+        let writer = std::fs::File::options().write(true).open(&path).unwrap();
+        // Elsewhere each write sets the times.
+        let expected = if cfg!(windows) { Change::Doubtful } else { Change::None };
+        assert_eq!(source.change().unwrap(), expected);
+        drop((reader, writer));
+        assert_eq!(source.change().unwrap(), Change::None);
+    }
 }

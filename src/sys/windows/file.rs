@@ -320,6 +320,30 @@ pub(crate) fn can_flush(directory: impl AsHandle) -> io::Result<bool> {
     Ok(access_of(&directory)? & (FILE_WRITE_DATA | FILE_APPEND_DATA) != 0)
 }
 
+/// Whether somebody may be writing into the file without its times telling: "the last write time is
+/// not fully updated until all handles used for writing have been closed" (`WriteFile`), and what
+/// is stored through a view sets it later still.
+///
+/// Who has the file open for writing, or mapped so, keeps it from being opened by one who shares it
+/// with no writer, which is tried; that takes the right to read data, since others are not about
+/// sharing. Whoever opens the file for writing in that moment is refused. Whatever else keeps it
+/// from being opened leaves the question open.
+pub(crate) fn may_have_silent_writer(file: &File) -> bool {
+    use super::native::{self, How};
+    use windows_sys::Wdk::Storage::FileSystem::{FILE_OPEN, FILE_OPEN_REPARSE_POINT};
+    use windows_sys::Win32::Storage::FileSystem::{
+        FILE_ATTRIBUTE_NORMAL, FILE_SHARE_DELETE, FILE_SHARE_READ,
+    };
+    let how = How {
+        access: FILE_READ_DATA,
+        disposition: FILE_OPEN,
+        options: FILE_OPEN_REPARSE_POINT,
+        attributes: FILE_ATTRIBUTE_NORMAL,
+    };
+    let share = FILE_SHARE_READ | FILE_SHARE_DELETE;
+    native::open_shared(Some(handle::raw(file)), &[], how, share).is_err()
+}
+
 /// Waits until the handle is ready, at an end, or in error; `false` when `timeout` comes first.
 ///
 /// Only a console tells that something can be read; everything else is ready when it is asked,

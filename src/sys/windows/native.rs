@@ -10,8 +10,8 @@ use windows_sys::Wdk::Storage::FileSystem::{
 };
 use windows_sys::Win32::Foundation::{HANDLE, OBJ_CASE_INSENSITIVE, UNICODE_STRING};
 use windows_sys::Win32::Storage::FileSystem::{
-    FILE_ACCESS_RIGHTS, FILE_FLAGS_AND_ATTRIBUTES, FILE_SHARE_DELETE, FILE_SHARE_READ,
-    FILE_SHARE_WRITE, SYNCHRONIZE,
+    FILE_ACCESS_RIGHTS, FILE_FLAGS_AND_ATTRIBUTES, FILE_SHARE_DELETE, FILE_SHARE_MODE,
+    FILE_SHARE_READ, FILE_SHARE_WRITE, SYNCHRONIZE,
 };
 use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 
@@ -46,6 +46,16 @@ pub(super) fn unicode(name: &[u16]) -> io::Result<UNICODE_STRING> {
 /// Opens a name relative to `directory`, an empty one for the directory itself again, or, without
 /// a directory, a whole path of the native system (`NtCreateFile`). All may share what is opened.
 pub(super) fn open(directory: Option<HANDLE>, name: &[u16], how: How) -> io::Result<OwnedHandle> {
+    open_shared(directory, name, how, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
+}
+
+/// The same, shared as `share` says.
+pub(super) fn open_shared(
+    directory: Option<HANDLE>,
+    name: &[u16],
+    how: How,
+    share: FILE_SHARE_MODE,
+) -> io::Result<OwnedHandle> {
     let name = unicode(name)?;
     let attributes = OBJECT_ATTRIBUTES {
         Length: u32::try_from(size_of::<OBJECT_ATTRIBUTES>())
@@ -69,7 +79,7 @@ pub(super) fn open(directory: Option<HANDLE>, name: &[u16], how: How) -> io::Res
             &raw mut block,
             std::ptr::null(),
             how.attributes,
-            FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+            share,
             how.disposition,
             how.options | FILE_SYNCHRONOUS_IO_NONALERT | FILE_OPEN_FOR_BACKUP_INTENT,
             std::ptr::null(),
