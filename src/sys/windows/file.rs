@@ -23,6 +23,7 @@ use windows_sys::Win32::System::Threading::WaitForSingleObject;
 
 use super::errno::{checked, last, status};
 use super::handle::{self, AsHandle};
+use super::platform;
 use crate::options::ObjectId;
 use crate::sys::file::{Facts, Kind, Ready, Timestamp};
 
@@ -302,6 +303,11 @@ fn access_of(object: &impl AsHandle) -> io::Result<u32> {
     Ok(access)
 }
 
+/// Whether a handle with these rights can have written: no other can be flushed.
+const fn writes(access: u32) -> bool {
+    access & (FILE_WRITE_DATA | FILE_APPEND_DATA) != 0
+}
+
 /// Whether a handle was opened for reading.
 pub(crate) fn is_readable(handle: impl AsHandle) -> bool {
     access_of(&handle).is_ok_and(|access| access & FILE_READ_DATA != 0)
@@ -317,7 +323,7 @@ pub(crate) fn is_writable(handle: impl AsHandle) -> bool {
 /// in it.
 pub(crate) fn can_flush(directory: impl AsHandle) -> io::Result<bool> {
     // The rights to make files and directories are those to write and to append.
-    Ok(access_of(&directory)? & (FILE_WRITE_DATA | FILE_APPEND_DATA) != 0)
+    Ok(writes(access_of(&directory)?))
 }
 
 /// Whether somebody may be writing into the file without its times telling: "the last write time is
@@ -407,9 +413,15 @@ pub(super) unsafe fn set<T>(
 }
 
 /// Closes the file and reports what the system says to that.
+///
+/// `CloseHandle` says nothing of what is still to be written. Of a file on another machine, which
+/// may be gone by then, that is asked for before, as NFS does it at each close.
 pub(crate) fn close(file: File) -> io::Result<()> {
     use std::os::windows::io::IntoRawHandle;
     use windows_sys::Win32::Foundation::CloseHandle;
+    if access_of(&file).is_ok_and(writes) && platform::is_remote(&file) {
+        platform::sync_all(&file)?;
+    }
     // SAFETY: the handle was owned by `file`, which gives it up here.
     checked(unsafe { CloseHandle(file.into_raw_handle()) })
 }

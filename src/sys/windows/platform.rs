@@ -52,7 +52,7 @@ fn kind_of_name(name: &str) -> FileSystem {
 }
 
 /// Whether an object is on another machine: only then is there a protocol to be told.
-fn is_remote(object: &impl AsHandle) -> bool {
+pub(super) fn is_remote(object: &impl AsHandle) -> bool {
     use windows_sys::Win32::Storage::FileSystem::{
         FILE_REMOTE_PROTOCOL_INFO, FileRemoteProtocolInfo,
     };

@@ -71,6 +71,9 @@ fn a_handle_tells_what_it_is_good_for() {
     assert_eq!(tell(&written), (false, false, true));
     assert_eq!(tell(&read), (true, false, false));
     assert_eq!(tell(&both), (true, true, true));
+    // What was not written is not flushed when it is closed: that would be refused.
+    let rights = [&written, &read, &both].map(|file| writes(access_of(file).unwrap()));
+    assert_eq!(rights, [true, false, true]);
     let handles = [&written, &read, &both].map(|file| facts(file).unwrap().id);
     assert!(handles.iter().all(|id| *id == handles[0]));
 }
