@@ -227,6 +227,8 @@
 //! - A view does not reach past the end of its file (`sys::map::REACHES_PAST_END`).
 //! - What is stored through a view is flushed before that is unmapped, since later nobody is told of
 //!   what cannot be written (`sys::map::MUST_FLUSH_STORES`).
+//! - FAT brings a name to the disk with its file, which is flushed under it once more
+//!   (`sys::file::NAME_GOES_WITH_FILE`).
 //!
 //! macOS is a part of `sys/unix`, which picks a file of `sys/unix/linux` or `sys/unix/macos` for
 //! what the two do in their own ways. It compiles, and has never run. It differs where it must:

@@ -58,6 +58,9 @@ impl<'a> Publication<'a> {
         };
         settle(&place, backup, published)?;
         flush_directory(&place, self.options, &self.target, &mut self.report)?;
+        if file::NAME_GOES_WITH_FILE && self.options.flush == Flush::Sync {
+            self.staged.object().flush()?;
+        }
         self.report.leftovers = self.staged.close()?;
         if let Some(session) = self.precious.session {
             session.note(self.options, &self.report);

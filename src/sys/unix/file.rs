@@ -161,6 +161,10 @@ pub(crate) fn set_len(file: &File, len: u64) -> io::Result<()> {
     Ok(rustix::io::retry_on_intr(|| rustix::fs::ftruncate(file, len))?)
 }
 
+/// Whether the name of a file is on the disk only when the file itself is flushed under it: that of
+/// its directory does (fsync(2)).
+pub(crate) const NAME_GOES_WITH_FILE: bool = false;
+
 /// Closes the file and reports what the system says to that.
 pub(crate) fn close(file: File) -> io::Result<()> {
     // NFS, FUSE and quotas report a failed write here at the latest (close(2)).

@@ -412,6 +412,10 @@ pub(super) unsafe fn set<T>(
     checked(unsafe { SetFileInformationByHandle(handle::raw(object), class, from, bytes) })
 }
 
+/// Whether the name of a file is on the disk only when the file itself is flushed under it: on FAT
+/// the flush of a directory does nothing, and that of a file takes its directories with it.
+pub(crate) const NAME_GOES_WITH_FILE: bool = true;
+
 /// Closes the file and reports what the system says to that.
 ///
 /// `CloseHandle` says nothing of what is still to be written. Of a file on another machine, which
