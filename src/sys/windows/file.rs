@@ -229,7 +229,7 @@ fn read(object: &impl AsHandle, offset: Option<u64>, into: &mut [u8]) -> io::Res
     let place = place.as_mut().map_or(std::ptr::null_mut(), std::ptr::from_mut);
     let mut count = 0;
     // SAFETY: the buffer has so many bytes, and the call is over when it returns, because the
-    // handle is not an overlapped one.
+    // handle is not an overlapped one: none is made here, and `streams` refuses others' that are.
     let done = checked(unsafe {
         ReadFile(handle::raw(object), into.as_mut_ptr(), len, &raw mut count, place)
     });

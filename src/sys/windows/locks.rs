@@ -128,7 +128,8 @@ pub(crate) fn lock_range(
 fn set(file: &File, range: ByteRange, flags: u32) -> io::Result<Option<()>> {
     let mut place = super::file::at(range.start());
     let [low, high] = halves(range.len());
-    // SAFETY: the call is over when it returns, because the handle is not an overlapped one.
+    // SAFETY: the call is over when it returns, because the handle is not an overlapped one: of
+    // what others give `reopened` makes one that is not.
     let locked =
         checked(unsafe { LockFileEx(handle::raw(file), flags, 0, low, high, &raw mut place) });
     match locked {

@@ -114,3 +114,19 @@ fn a_name_is_held_by_one_whatever_leads_to_its_directory() {
     drop(held);
     assert!(is_first(&here_again, Some("name")).is_some());
 }
+
+#[test]
+fn a_lock_is_taken_by_a_handle_whose_calls_wait() {
+    use std::os::windows::fs::OpenOptionsExt;
+    use std::os::windows::io::AsHandle;
+    use windows_sys::Win32::Storage::FileSystem::FILE_FLAG_OVERLAPPED;
+    let directory = tempfile::tempdir().unwrap();
+    let [one, _] = twice(directory.path());
+    let mut overlapped = File::options();
+    overlapped.read(true).write(true).custom_flags(FILE_FLAG_OVERLAPPED);
+    let overlapped = overlapped.open(directory.path().join("file")).unwrap();
+    let waits = super::super::streams::is_synchronous;
+    assert!(waits(&one).unwrap() && !waits(&overlapped).unwrap());
+    let again = reopened(overlapped.as_handle()).unwrap();
+    assert!(waits(&again).unwrap());
+}
