@@ -15,6 +15,7 @@ use crate::copy::Precious;
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::{Endpoint, Flush};
 use crate::report::{Done, ObjectKind};
+use crate::sys::Errno;
 use crate::sys::names::{Follow, Spot};
 use crate::sys::platform;
 
@@ -23,6 +24,15 @@ pub(super) fn not_named(error: io::Error, target: &Endpoint) -> Error {
     match error.kind() {
         io::ErrorKind::AlreadyExists => Error::new(Operation::Create, target, Cause::Appeared),
         _ => Error::new(Operation::Rename, target, error),
+    }
+}
+
+/// The flush of the directory above, if the run needs it: a name that was there before needs none,
+/// and on Windows it takes the right to make names in that directory, which few have in some.
+fn needed(flushed: io::Result<()>, is_new: bool) -> io::Result<()> {
+    match flushed {
+        Err(error) if !is_new && Errno::from_io_error(&error) == Some(Errno::ACCESS) => Ok(()),
+        flushed => flushed,
     }
 }
 
@@ -79,7 +89,7 @@ impl<'a> Walk<'a> {
         if branch.parent.is_none() {
             Spot::within(&*directory, OsStr::new(".."))
                 .open_directory(Follow::No)
-                .and_then(platform::sync_all)
+                .and_then(|above| needed(platform::sync_all(above), branch.is_new))
                 .context(Operation::FlushDirectory, target)?;
         }
         Ok(())
@@ -223,6 +233,22 @@ impl<'a> Walk<'a> {
     fn fail_flush(&self, error: &FlushError) {
         if let Some(directory) = &error.directory {
             self.trees.fail_flush(directory, io::Error::from_raw_os_error(error.code));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flush_that_is_denied_counts_where_the_name_is_new() {
+        let denied = || Err(io::Error::from(Errno::ACCESS));
+        assert!(needed(denied(), false).is_ok());
+        assert!(needed(denied(), true).is_err());
+        for is_new in [false, true] {
+            assert!(needed(Ok(()), is_new).is_ok());
+            assert!(needed(Err(io::Error::from(Errno::IO)), is_new).is_err());
         }
     }
 }
