@@ -73,6 +73,9 @@ const WRITTEN_WITHIN: Duration = Duration::from_secs(60);
 /// Twice the longest tick.
 const FRESH: Duration = Duration::from_millis(20);
 
+/// Longer than the steps of 2 s in which FAT keeps times.
+const FRESH_WITHOUT_CHANGE: Duration = Duration::from_secs(4);
+
 /// How the bytes of a source are got at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -268,7 +271,8 @@ impl Source {
 }
 
 pub(super) fn stamps(facts: &Facts, file_system: FileSystem) -> Stamps {
-    if platform::stamps_are_fine(file_system) || facts.age().is_some_and(|age| age > FRESH) {
+    let fresh = if facts.tells_changes() { FRESH } else { FRESH_WITHOUT_CHANGE };
+    if platform::stamps_are_fine(file_system) || facts.age().is_some_and(|age| age > fresh) {
         Stamps::Tell
     } else {
         Stamps::TooFresh
@@ -283,6 +287,18 @@ pub(super) fn is_no_holes_known(error: &Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::file::Timestamp;
+
+    #[test]
+    fn a_file_that_tells_no_change_is_fresh_for_longer_than_2_seconds() {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let seconds = i64::try_from(now.as_secs()).unwrap();
+        for (age, expected) in [(-2, Stamps::TooFresh), (1, Stamps::TooFresh), (60, Stamps::Tell)] {
+            let modified = Timestamp { seconds: seconds - age, nanoseconds: 0 };
+            let facts = Facts { modified, changed: Timestamp::NEVER, ..Facts::example(1) };
+            assert_eq!(stamps(&facts, FileSystem::Other), expected, "{age}");
+        }
+    }
 
     #[test]
     fn a_source_that_somebody_may_write_in_silence_is_doubtful() {

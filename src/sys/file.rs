@@ -75,6 +75,19 @@ pub(crate) struct Facts {
 }
 
 impl Timestamp {
+    /// The time of change where a file system has none, as on FAT and exFAT: what Windows counts
+    /// from.
+    pub(crate) const NEVER: Self = Self { seconds: -11_644_473_600, nanoseconds: 0 };
+
+    /// The same, or the next multiple of 2 s, as fastfat keeps it.
+    fn up_to_even(self) -> Self {
+        let odd = self.seconds.rem_euclid(2) + i64::from(self.nanoseconds > 0);
+        match odd {
+            0 => self,
+            _ => Self { seconds: self.seconds - self.seconds.rem_euclid(2) + 2, nanoseconds: 0 },
+        }
+    }
+
     /// The same, cut down to a multiple of a step that a second is a multiple of.
     fn cut(self, step: u32) -> Self {
         Self { nanoseconds: self.nanoseconds - self.nanoseconds % step, ..self }
@@ -113,8 +126,10 @@ impl Facts {
     ///
     /// How far that is tells the object itself: its time of change, which only the kernel sets, is
     /// a multiple of the step, which on a file system with finer ones it practically never is.
+    /// Where it has none, it may be FAT, on Windows.
     pub(crate) fn was_modified_at(&self, wanted: Timestamp) -> bool {
         self.modified == wanted
+            || !self.tells_changes() && self.modified == wanted.up_to_even()
             || STEPS.into_iter().any(|step| {
                 let is_kept = |time: Timestamp| time.cut(step) == time;
                 is_kept(self.changed) && self.modified == wanted.cut(step)
@@ -126,10 +141,17 @@ impl Facts {
         self.mode & 0o111 != 0
     }
 
-    /// The time since its last change; `None` if that lies in the future.
+    /// Whether its file system keeps a time of change.
+    pub(crate) fn tells_changes(&self) -> bool {
+        self.changed != Timestamp::NEVER
+    }
+
+    /// The time since its last change, or modification where that is all that is known; `None` if
+    /// that lies in the future.
     pub(crate) fn age(&self) -> Option<Duration> {
-        let seconds = u64::try_from(self.changed.seconds).unwrap_or(0);
-        let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, self.changed.nanoseconds);
+        let last = if self.tells_changes() { self.changed } else { self.modified };
+        let seconds = u64::try_from(last.seconds).unwrap_or(0);
+        let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, last.nanoseconds);
         SystemTime::now().duration_since(changed).ok()
     }
 }
@@ -191,5 +213,44 @@ mod tests {
         }
         // What the target has, the source does not lack.
         assert!(!equal(at(5, 0), at(5, 10_000_000), at(9, 0)));
+    }
+
+    #[test]
+    fn times_are_rounded_up_to_2_seconds_where_no_change_is_told() {
+        let example = Facts::example(1);
+        let equal = |wanted, modified, changed| {
+            Facts { modified, changed, ..example }.was_modified_at(wanted)
+        };
+        for (wanted, kept) in [
+            (at(100, 0), 100),
+            (at(100, 100), 102),
+            (at(101, 0), 102),
+            (at(101, 999_999_900), 102),
+            (at(-3, 0), -2),
+            (at(-4, 1), -2),
+        ] {
+            assert!(equal(wanted, at(kept, 0), Timestamp::NEVER), "{wanted:?}");
+            // On Linux vfat cuts, and has a time of change.
+            let is_kept = wanted == at(kept, 0);
+            assert_eq!(equal(wanted, at(kept, 0), at(9, 0)), is_kept, "{wanted:?}");
+            for other in [at(kept - 2, 0), at(kept + 2, 0), at(kept, 10_000_000)] {
+                let is_cut = wanted.cut(1_000_000_000) == other;
+                assert_eq!(equal(wanted, other, Timestamp::NEVER), is_cut, "{wanted:?} {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_tells_no_change_is_as_old_as_its_modification() {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let seconds = i64::try_from(now.as_secs()).unwrap();
+        let facts = |modified| Facts {
+            modified: at(modified, 0),
+            changed: Timestamp::NEVER,
+            ..Facts::example(1)
+        };
+        let age = facts(seconds - 10).age().unwrap().as_secs();
+        assert!((10..1000).contains(&age), "{age}");
+        assert_eq!(facts(seconds + 1000).age(), None);
     }
 }

@@ -7,6 +7,7 @@ fn times_are_kept_to_100_nanoseconds_and_before_the_epoch() {
         assert_eq!(timestamp(file_time(time)), time);
     }
     assert_eq!(file_time(Timestamp { seconds: 0, nanoseconds: 199 }), EPOCH + 1);
+    assert_eq!(timestamp(0), Timestamp::NEVER);
 }
 
 #[test]
