@@ -131,8 +131,9 @@
 //! The program `mycp-crash` (`laboratory`, over [`crash`]) finds out what a crash takes. On real
 //! disks it asks (`crash::place`, `crash::contract`), measures (`crash::probe`) and has a second
 //! machine be the witness of power cuts (`crash::witness`). All of these speak of the calls of
-//! Linux, and on Windows of those that promise the same there ([`crash::SyncMode`]). On simulated
-//! disks, which take Linux (`crash::simulated`):
+//! Linux, and on Windows and macOS of those that come nearest there ([`crash::SyncMode`]); each has
+//! promises of its own (`crash::contract`). On simulated disks, which take Linux
+//! (`crash::simulated`):
 //!
 //! 1. [`crash::simulated::Room`] is a mount namespace of its own, in which a FUSE server
 //!    (`simulated::disk`) has files in memory, each behind a loop device. A process beside it ends

@@ -1,8 +1,8 @@
 //! What each call promises in a place: knowledge as data, and a pure function that applies it.
 //!
-//! The promises are those of the manual pages and of the kernel's documentation, and of Windows
-//! those of Microsoft's, each named. What nothing documents is not promised here, whatever kernels
-//! do.
+//! The promises are those of the manual pages and of the kernel's documentation, of Windows those
+//! of Microsoft's, and of macOS those of Apple's, each named. What nothing documents is not
+//! promised here, whatever kernels do.
 
 mod rules;
 
@@ -193,8 +193,7 @@ impl Collected {
         if let Some(below) = &place.below {
             self.look_below(&about, below);
         } else if place.devices.is_empty() && is_one_of(rules.on_devices) {
-            self.effects.push(Effect::CacheUnseen);
-            self.warn(rules.no_device.warning(&about, "no block device is found".to_owned()));
+            self.unseen(&about, "no block device is found");
         }
         for device in place.own_devices() {
             self.look_at(device);
@@ -216,10 +215,7 @@ impl Collected {
                 self.effects.push(Effect::Unknown);
                 self.warn(rules::NETWORK.warning(about, "it is of another machine".to_owned()));
             }
-            DeviceKind::Unseen => {
-                self.effects.push(Effect::CacheUnseen);
-                self.warn(self.rules.no_device.warning(about, "it is not in /sys".to_owned()));
-            }
+            DeviceKind::Unseen => self.unseen(about, "it is not in /sys"),
             DeviceKind::Loop { backing, direct_io } => {
                 let path = Quoted(&backing.path);
                 let way = if *direct_io { "with" } else { "without" };
@@ -253,11 +249,7 @@ impl Collected {
                 let found = what("its volatile cache is not flushed");
                 self.warn(rules::UNFLUSHED.warning(about, found));
             }
-            None => {
-                self.effects.push(Effect::CacheUnseen);
-                let found = "the kernel does not tell how its cache works".to_owned();
-                self.warn(self.rules.no_device.warning(about, found));
-            }
+            None => self.unseen(about, "the kernel does not tell how its cache works"),
         }
     }
 
@@ -268,6 +260,13 @@ impl Collected {
             let found = format!("{} cannot be looked at: {}", Quoted(path), error.cause);
             self.warn(rules::UNSEEN_LAYER.warning(about, found));
         }
+    }
+
+    /// Notes a device whose cache cannot be seen.
+    fn unseen(&mut self, about: &str, found: &str) {
+        let (effect, known) = self.rules.no_device;
+        self.effects.push(effect);
+        self.warn(known.warning(about, found.to_owned()));
     }
 
     fn warn(&mut self, warning: Warning) {

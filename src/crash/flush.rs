@@ -1,7 +1,7 @@
 //! The ways to bring stores to the disk: what each is called, and what carries it out.
 //!
-//! They have the names of the calls of Linux everywhere. On Windows they are what promises the same
-//! there, which [`SyncMode`] tells of each; those that nothing corresponds to are refused.
+//! They have the names of the calls of Linux everywhere. On Windows and macOS they are what comes
+//! nearest there, which [`SyncMode`] tells of each; those that nothing corresponds to are refused.
 
 use std::fmt;
 use std::fs::File;
@@ -25,24 +25,27 @@ pub enum SyncMode {
     /// `msync` with `MS_ASYNC`, of what was stored: msync(2). On Windows `FlushViewOfFile`.
     MsyncAsync,
     /// `sync_file_range` with all of its three flags, which waits for the writes that it starts:
-    /// sync_file_range(2). Not on Windows.
+    /// sync_file_range(2). On Linux only.
     SyncFileRange,
     /// Not through a map: a write through a descriptor with `O_DSYNC`, or, as it is done here, a
     /// `pwritev2` with `RWF_DSYNC`: open(2), readv(2). On Windows a write by a handle with
-    /// `FILE_FLAG_WRITE_THROUGH`.
+    /// `FILE_FLAG_WRITE_THROUGH`. On macOS a write, then `F_FULLFSYNC` of the file.
     ODsync,
     /// `msync` with `MS_SYNC`, of what was stored: msync(2). On Windows `FlushViewOfFile` of what
-    /// was stored, then `FlushFileBuffers` of the file.
+    /// was stored, then `FlushFileBuffers` of the file. On macOS it goes no further than to the
+    /// drive, which promises nothing.
     Msync,
-    /// `fdatasync` of the file: fsync(2). Not on Windows.
+    /// `fdatasync` of the file: fsync(2). Not on Windows; on macOS the same as `fsync`.
     Fdatasync,
     /// `fsync` of the file: fsync(2). On Windows `FlushViewOfFile` of all of the map, since what is
-    /// stored in one is not the file's before, then `FlushFileBuffers` of the file.
+    /// stored in one is not the file's before, then `FlushFileBuffers` of the file. On macOS
+    /// `F_FULLFSYNC`: fcntl(2); on network file systems `fsync`.
     Fsync,
     /// `fsync` of the file, then of the directory that has its name: fsync(2). On Windows
-    /// `FlushFileBuffers` of both, which promises nothing of the name there.
+    /// `FlushFileBuffers` of both, which promises nothing of the name there; nor does what Apple
+    /// says of `F_FULLFSYNC`.
     FsyncDirectory,
-    /// `syncfs`, of all of the file system: sync(2). Not on Windows, where that takes an
+    /// `syncfs`, of all of the file system: sync(2). On Linux only; on Windows that takes an
     /// administrator.
     Syncfs,
 }
@@ -104,12 +107,13 @@ impl SyncMode {
     #[must_use]
     pub const fn call(self, family: Family) -> &'static str {
         match family {
-            Family::Unix => self.unix_call(),
+            Family::Linux => self.linux_call(),
+            Family::Macos => self.macos_call(),
             Family::Windows | Family::Wine => self.windows_call(),
         }
     }
 
-    const fn unix_call(self) -> &'static str {
+    const fn linux_call(self) -> &'static str {
         match self {
             Self::None => "no call, as munmap, close and exit",
             Self::MsyncAsync => "msync(MS_ASYNC)",
@@ -120,6 +124,17 @@ impl SyncMode {
             Self::Fsync => "fsync(2)",
             Self::FsyncDirectory => "fsync(2), and that of the directory",
             Self::Syncfs => "syncfs(2)",
+        }
+    }
+
+    const fn macos_call(self) -> &'static str {
+        match self {
+            Self::None | Self::MsyncAsync | Self::Msync => self.linux_call(),
+            Self::ODsync => "not through a map: a write, then F_FULLFSYNC",
+            Self::Fdatasync => "F_FULLFSYNC, as fsync",
+            Self::Fsync => "F_FULLFSYNC; fsync(2) on network file systems",
+            Self::FsyncDirectory => "F_FULLFSYNC, and that of the directory",
+            Self::SyncFileRange | Self::Syncfs => "not on macOS",
         }
     }
 
@@ -138,8 +153,28 @@ impl SyncMode {
     /// Why a family of systems lacks it; `None` where it does not.
     #[must_use]
     pub const fn lacking(self, family: Family) -> Option<&'static str> {
+        match family {
+            Family::Linux => None,
+            Family::Macos => self.lacking_on_macos(),
+            Family::Windows | Family::Wine => self.lacking_on_windows(),
+        }
+    }
+
+    const fn lacking_on_macos(self) -> Option<&'static str> {
         match self {
-            _ if !family.has_windows_calls() => None,
+            Self::SyncFileRange => {
+                Some("the nearest call of macOS is msync with MS_SYNC, which msync is there")
+            }
+            Self::Syncfs => Some(
+                "the nearest call of macOS is sync(2), which may return before anything is on the \
+                 disk",
+            ),
+            _ => None,
+        }
+    }
+
+    const fn lacking_on_windows(self) -> Option<&'static str> {
+        match self {
             Self::SyncFileRange => {
                 Some("the nearest call of Windows is FlushViewOfFile, which msync-async is there")
             }
@@ -154,8 +189,13 @@ impl SyncMode {
 
     /// Whether the stored bytes are promised to survive a crash when it has returned.
     #[must_use]
-    pub const fn promises_data(self) -> bool {
-        !matches!(self, Self::None | Self::MsyncAsync | Self::SyncFileRange)
+    pub const fn promises_data(self, family: Family) -> bool {
+        match self {
+            Self::None | Self::MsyncAsync | Self::SyncFileRange => false,
+            // It leaves them in the drive's cache there.
+            Self::Msync => !matches!(family, Family::Macos),
+            _ => true,
+        }
     }
 
     /// Flushes what was stored, in this way; of [`FsyncDirectory`](Self::FsyncDirectory) the part
@@ -253,10 +293,14 @@ mod tests {
     #[test]
     fn what_a_family_lacks_has_a_reason_and_no_call() {
         for mode in SyncMode::ALL {
-            assert_eq!(mode.lacking(Family::Unix), None, "{mode}");
-            for family in [Family::Windows, Family::Wine] {
+            assert_eq!(mode.lacking(Family::Linux), None, "{mode}");
+            for (family, words) in [
+                (Family::Macos, "not on macOS"),
+                (Family::Windows, "not on Windows"),
+                (Family::Wine, "not on Windows"),
+            ] {
                 let lacks = mode.lacking(family).is_some();
-                assert_eq!(lacks, mode.call(family) == "not on Windows", "{mode}");
+                assert_eq!(lacks, mode.call(family) == words, "{family:?} {mode}");
             }
         }
     }

@@ -16,7 +16,7 @@ pub(super) fn quoted(word: &Path) -> Option<String> {
     let begin = if word.starts_with('-') { "./" } else { "" };
     let word = format!("{begin}{word}");
     match Family::running() {
-        Family::Unix => Some(for_unix(word)),
+        Family::Linux | Family::Macos => Some(for_unix(word)),
         Family::Windows | Family::Wine => for_windows(word),
     }
 }

@@ -61,12 +61,13 @@ const SIZE_MIB: u64 = 1 << 32;
 /// What a way to store is, for the help.
 fn what_stores(mode: Mode) -> &'static str {
     match Family::running() {
-        Family::Unix => on_unix(mode),
+        Family::Linux => on_linux(mode),
+        Family::Macos => on_macos(mode),
         Family::Windows | Family::Wine => on_windows(mode),
     }
 }
 
-const fn on_unix(mode: Mode) -> &'static str {
+const fn on_linux(mode: Mode) -> &'static str {
     match mode {
         Mode::InPlace(SyncMode::None) => "a store through a map, and nothing else; it may be lost",
         Mode::InPlace(SyncMode::MsyncAsync) => "the same, then msync(MS_ASYNC); it may be lost",
@@ -74,11 +75,28 @@ const fn on_unix(mode: Mode) -> &'static str {
         Mode::InPlace(SyncMode::Fdatasync) => "the same, then fdatasync(2) of the file",
         Mode::InPlace(SyncMode::Fsync) => "the same, then fsync(2) of the file",
         Mode::InPlace(SyncMode::ODsync) => "a write with O_DSYNC",
-        Mode::InPlace(other) => other.call(Family::Unix),
+        Mode::InPlace(other) => other.call(Family::Linux),
         Mode::Direct => "a write with O_DIRECT and O_DSYNC: the disk itself, as near as can be",
         Mode::NewFile => "a new file, flushed, its directory not; the name may be lost",
         Mode::NewFileDirectory => "a new file, flushed, and its directory",
         Mode::Rename => "a new file, flushed, that replaces another, and its directory",
+    }
+}
+
+const fn on_macos(mode: Mode) -> &'static str {
+    match mode {
+        Mode::InPlace(SyncMode::Msync) => {
+            "the same, then msync(MS_SYNC) of the page; it may be lost"
+        }
+        Mode::InPlace(SyncMode::Fdatasync) => "the same as fsync",
+        Mode::InPlace(SyncMode::Fsync) => "the same, then F_FULLFSYNC of the file",
+        Mode::InPlace(SyncMode::ODsync) => "a write, then F_FULLFSYNC of the file",
+        Mode::InPlace(_) | Mode::NewFile => on_linux(mode),
+        Mode::Direct => "not on macOS",
+        Mode::NewFileDirectory => "a new file, flushed, and its directory; the name may be lost",
+        Mode::Rename => {
+            "a new file, flushed, that replaces another, and its directory; the other may be back"
+        }
     }
 }
 
@@ -191,7 +209,7 @@ mod tests {
         let line = |directory: &str| line_of_verify("a:7", Path::new(directory));
         assert_eq!(line("/x/y"), "mycp-crash verify --witness a:7 /x/y");
         let expected = match Family::running() {
-            Family::Unix => r"mycp-crash verify --witness a:7 'it'\''s'",
+            Family::Linux | Family::Macos => r"mycp-crash verify --witness a:7 'it'\''s'",
             Family::Windows | Family::Wine => "mycp-crash verify --witness a:7 \"it's\"",
         };
         assert_eq!(line("it's"), expected);

@@ -4,8 +4,10 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Family {
-    /// Those of Linux, and what has the same.
-    Unix,
+    /// Those of Linux.
+    Linux,
+    /// Those of macOS.
+    Macos,
     /// Those of Windows.
     Windows,
     /// Those of Windows, which Wine makes of the ones of another system.

@@ -1,6 +1,7 @@
 //! What is known of calls, file systems, mount options and devices, and where it is written.
 
 mod linux;
+mod macos;
 mod windows;
 
 use super::{Answer, Call, Family, Guarantee, SyncMode, Warning, Weight};
@@ -17,7 +18,8 @@ pub(super) struct Rules {
     pub(super) has_option: &'static str,
     /// What a file system that is not known does, and what to say of it.
     pub(super) unheard_of: (Effect, Knowledge),
-    pub(super) no_device: Knowledge,
+    /// What a device that cannot be looked at does, or one whose cache cannot, and what to say.
+    pub(super) no_device: (Effect, Knowledge),
     /// What a cache that is not flushed because it need not be does, and what to say of it: of a
     /// disk, and of a virtual one.
     pub(super) write_through: (Effect, [Knowledge; 2]),
@@ -25,15 +27,28 @@ pub(super) struct Rules {
     pub(super) of_all: Option<(Effect, Knowledge)>,
 }
 
-const UNIX: Rules = Rules {
+const LINUX: Rules = Rules {
     guarantees: &linux::GUARANTEES,
     systems: linux::SYSTEMS,
     on_devices: linux::ON_DEVICES,
     options: linux::OPTIONS,
     has_option: "the mount option",
     unheard_of: (Effect::None, linux::UNHEARD_OF),
-    no_device: linux::NO_DEVICE,
+    no_device: (Effect::CacheUnseen, linux::NO_DEVICE),
     write_through: (Effect::NotSent, [linux::WRITE_THROUGH, linux::WRITE_THROUGH_VIRTUAL]),
+    of_all: None,
+};
+
+const MACOS: Rules = Rules {
+    guarantees: &macos::GUARANTEES,
+    systems: macos::SYSTEMS,
+    on_devices: macos::ON_DEVICES,
+    options: macos::OPTIONS,
+    has_option: "the mount option",
+    unheard_of: (Effect::Unknown, macos::UNHEARD_OF),
+    // The flush goes to the drive whether it can be seen or not.
+    no_device: (Effect::None, macos::NO_DEVICE),
+    write_through: (Effect::None, [macos::NO_DEVICE; 2]),
     of_all: None,
 };
 
@@ -44,7 +59,7 @@ const WINDOWS: Rules = Rules {
     options: windows::OPTIONS,
     has_option: "the volume is",
     unheard_of: (Effect::Unknown, windows::UNHEARD_OF),
-    no_device: windows::NO_DEVICE,
+    no_device: (Effect::CacheUnseen, windows::NO_DEVICE),
     write_through: (Effect::None, [windows::WRITE_THROUGH; 2]),
     of_all: None,
 };
@@ -61,7 +76,8 @@ const WINE: Rules = Rules {
 /// Those of a family.
 pub(super) const fn of(family: Family) -> Rules {
     match family {
-        Family::Unix => UNIX,
+        Family::Linux => LINUX,
+        Family::Macos => MACOS,
         Family::Windows => WINDOWS,
         Family::Wine => WINE,
     }

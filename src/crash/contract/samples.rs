@@ -14,7 +14,7 @@ pub(crate) fn place(file_system: &str, options: &[&str]) -> Place {
         options: options.iter().map(|option| (*option).to_owned()).collect(),
         ..Mount::default()
     };
-    let (path, family) = (PathBuf::from("/mnt/file"), Family::Unix);
+    let (path, family) = (PathBuf::from("/mnt/file"), Family::Linux);
     Place { path, family, mount, journal: None, devices: Vec::new(), below: None }
 }
 

@@ -248,11 +248,14 @@ fn a_plain_disk_of_windows_keeps_what_microsoft_says() {
 }
 
 #[test]
-fn what_the_contract_of_windows_promises_of_bytes_the_way_to_flush_does() {
-    let plain = contract(&on_windows("NTFS", &["rw"]));
-    for Guarantee { call, data, .. } in plain.guarantees {
-        if let Call::Flush(mode) = call {
-            assert_eq!(mode.promises_data(), data != Answer::No, "{mode}");
+fn what_a_contract_promises_of_bytes_the_way_to_flush_does() {
+    let places = [on_disk("ext4", &["rw"]), on_macos("apfs", &["rw"]), on_windows("NTFS", &["rw"])];
+    for place in places {
+        for Guarantee { call, data, .. } in contract(&place).guarantees {
+            if let Call::Flush(mode) = call {
+                let family = place.family;
+                assert_eq!(mode.promises_data(family), data != Answer::No, "{family:?} {mode}");
+            }
         }
     }
 }
@@ -309,9 +312,58 @@ fn of_what_wine_makes_up_nothing_is_promised() {
     }
 }
 
+/// A place of macOS, on a device of which nothing is told.
+fn on_macos(file_system: &str, options: &[&str]) -> Place {
+    let unseen = Device { kind: DeviceKind::Unseen, ..disk("1:4", None) };
+    Place { family: Family::Macos, devices: vec![unseen], ..place(file_system, options) }
+}
+
+#[test]
+fn a_drive_of_macos_keeps_what_apple_says() {
+    use Answer::{No, NotConcerned, Unknown, Yes};
+    let expected = [
+        (Call::Flush(SyncMode::None), [No, No, No, No, No]),
+        (Call::Flush(SyncMode::MsyncAsync), [No, No, No, No, No]),
+        (Call::Flush(SyncMode::Msync), [No, No, No, No, No]),
+        (Call::Flush(SyncMode::Fdatasync), [Yes, Yes, Yes, No, Yes]),
+        (Call::Flush(SyncMode::Fsync), [Yes, Yes, Yes, No, Yes]),
+        (Call::DirectoryFsync, [NotConcerned, NotConcerned, NotConcerned, Unknown, Yes]),
+        (Call::Flush(SyncMode::ODsync), [Yes, Yes, Yes, No, Yes]),
+        (Call::Rename, [No, No, No, No, No]),
+    ];
+    for system in ["apfs", "hfs"] {
+        let place = on_macos(system, &["rw", "journaled"]);
+        assert_eq!(found(&place), [""; 0], "{system}");
+        let plain = contract(&place);
+        // That the drive may ignore it.
+        assert_eq!(plain.warnings.len(), 1, "{system}");
+        assert_eq!(plain.guarantees.len(), expected.len());
+        for (call, expected) in expected {
+            let one = guarantee(&plain, call);
+            let found = [one.data, one.size, one.attributes, one.name, one.cache];
+            assert_eq!(found, expected, "{system} {call:?}");
+            assert!(!one.source.is_empty() && !one.remark.is_empty(), "{call:?}");
+            assert!(!one.source.contains("Linux") && !one.remark.contains("Linux"), "{call:?}");
+        }
+    }
+}
+
+#[test]
+fn of_file_systems_of_macos_two_are_known() {
+    use Answer::Unknown;
+    for system in ["nfs", "smbfs", "afpfs", "webdav", "ftp", "msdos", "exfat", "tmpfs", "ext4"] {
+        let place = on_macos(system, &["rw"]);
+        assert_eq!(fsync(&place), (Unknown, Unknown), "{system}");
+        assert_eq!(found(&place), [format!("it is {system}")], "{system}");
+    }
+    // No option of Linux counts there.
+    assert_eq!(fsync(&on_macos("apfs", &["nobarrier"])), (Answer::Yes, Answer::Yes));
+    assert_eq!(contract(&on_macos("apfs", &["ro"])).warnings.len(), 2);
+}
+
 #[test]
 fn all_warnings_say_what_follows() {
-    for rule in rules::of(Family::Unix).options {
+    for rule in rules::of(Family::Linux).options {
         let warning = rule.warning("/mnt", String::new());
         assert!(!warning.reason.is_empty() && !warning.source.is_empty(), "{warning:?}");
         let has_remedy = !warning.remedy.is_empty();

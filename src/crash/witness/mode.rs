@@ -14,15 +14,17 @@ pub(crate) enum Mode {
     InPlace(SyncMode),
     /// A write with `O_DSYNC` past the page cache (`O_DIRECT`) into blocks that exist: as near to
     /// the disk itself as a file gets. If this loses what it acknowledged, the disk is to blame. On
-    /// Windows by a handle with `FILE_FLAG_NO_BUFFERING` and `FILE_FLAG_WRITE_THROUGH`.
+    /// Windows by a handle with `FILE_FLAG_NO_BUFFERING` and `FILE_FLAG_WRITE_THROUGH`. Not on
+    /// macOS.
     Direct,
     /// A new file, flushed; not its directory. Whatever brings any name of the file system to the
     /// disk mostly brings this one, too: beside modes that do, little of it is lost.
     NewFile,
-    /// A new file, flushed, and its directory, which promises nothing of the name on Windows.
+    /// A new file, flushed, and its directory, which promises something of the name on Linux only.
     NewFileDirectory,
     /// A new file, flushed, renamed over the old one; then the directory is flushed. On Windows it
-    /// is renamed as with `MOVEFILE_WRITE_THROUGH` instead.
+    /// is renamed as with `MOVEFILE_WRITE_THROUGH` instead. On macOS nothing promises that the name
+    /// shows the new one.
     Rename,
 }
 
@@ -84,7 +86,12 @@ impl Mode {
 
     /// Why a family of systems lacks it; `None` where it does not.
     pub(crate) const fn lacking(self, family: Family) -> Option<&'static str> {
-        self.sync(family).lacking(family)
+        match (self, family) {
+            (Self::Direct, Family::Macos) => {
+                Some("what goes past the page cache on macOS goes no further than to the drive")
+            }
+            _ => self.sync(family).lacking(family),
+        }
     }
 
     /// What it promises where it was written, which is where it is verified.
@@ -94,13 +101,15 @@ impl Mode {
 
     const fn coverage_of(self, family: Family) -> Coverage {
         match self {
-            Self::InPlace(sync) if sync.promises_data() => Coverage::Data,
+            Self::InPlace(sync) if sync.promises_data(family) => Coverage::Data,
             Self::InPlace(_) => Coverage::Nothing,
             Self::Direct => Coverage::Data,
             Self::NewFile => Coverage::DataOfName,
-            // What FlushFileBuffers does to a directory is not documented.
-            Self::NewFileDirectory if family.has_windows_calls() => Coverage::DataOfName,
-            Self::NewFileDirectory | Self::Rename => Coverage::DataAndName,
+            Self::NewFileDirectory if flushes_names(family) => Coverage::DataAndName,
+            Self::NewFileDirectory => Coverage::DataOfName,
+            // The old file may be back, with all its bytes.
+            Self::Rename if matches!(family, Family::Macos) => Coverage::Nothing,
+            Self::Rename => Coverage::DataAndName,
         }
     }
 
@@ -114,6 +123,12 @@ impl Mode {
     pub(crate) const fn removes_the_previous(self) -> bool {
         matches!(self, Self::NewFile | Self::NewFileDirectory)
     }
+}
+
+/// Whether a flush of a directory is documented to bring the names in it to the disk: neither that
+/// of `FlushFileBuffers` is, nor that of `F_FULLFSYNC`.
+const fn flushes_names(family: Family) -> bool {
+    matches!(family, Family::Linux)
 }
 
 impl fmt::Display for Mode {
@@ -159,14 +174,27 @@ mod tests {
     #[test]
     fn on_windows_a_name_is_promised_only_where_renaming_writes_through() {
         for mode in Mode::ALL {
-            let [unix, windows] =
-                [Family::Unix, Family::Windows].map(|family| mode.coverage_of(family));
+            let [linux, windows] =
+                [Family::Linux, Family::Windows].map(|family| mode.coverage_of(family));
             let differs = mode == Mode::NewFileDirectory;
-            assert_eq!(unix != windows, differs, "{mode}");
+            assert_eq!(linux != windows, differs, "{mode}");
             let lacks = mode == Mode::InPlace(SyncMode::Fdatasync);
             assert_eq!(mode.lacking(Family::Windows).is_some(), lacks, "{mode}");
-            assert_eq!(mode.lacking(Family::Unix), None, "{mode}");
+            assert_eq!(mode.lacking(Family::Linux), None, "{mode}");
         }
         assert_eq!(Mode::Rename.coverage_of(Family::Windows), Coverage::DataAndName);
+    }
+
+    #[test]
+    fn on_macos_nothing_is_promised_of_names_and_of_what_stays_in_the_drive() {
+        for mode in Mode::ALL {
+            let expected = match mode {
+                Mode::InPlace(SyncMode::Msync) | Mode::Rename => Coverage::Nothing,
+                Mode::NewFileDirectory => Coverage::DataOfName,
+                other => other.coverage_of(Family::Linux),
+            };
+            assert_eq!(mode.coverage_of(Family::Macos), expected, "{mode}");
+            assert_eq!(mode.lacking(Family::Macos).is_some(), mode == Mode::Direct, "{mode}");
+        }
     }
 }

@@ -1,0 +1,95 @@
+//! The same of macOS: what Apple's manual pages say of the calls that are made there.
+
+use super::{
+    Answer, Call, Effect, Guarantee, Knowledge, OptionRule, SyncMode, SystemRule, guarantee, note,
+    option, remarked, system, warning,
+};
+use Answer::{No, NotConcerned, Unknown, Yes};
+
+/// What the calls promise where nothing weakens them: data, size, attributes, name, cache.
+pub(super) const GUARANTEES: [Guarantee; 8] = [
+    remarked(
+        guarantee(Call::Flush(SyncMode::None), [No; 5], "munmap(2), close(2)"),
+        "munmap and close ask for nothing, and no page says when what was stored is written",
+    ),
+    remarked(
+        guarantee(Call::Flush(SyncMode::MsyncAsync), [No; 5], "msync(2)"),
+        "MS_ASYNC returns immediately",
+    ),
+    remarked(
+        guarantee(Call::Flush(SyncMode::Msync), [No; 5], "msync(2); fsync(2)"),
+        "MS_SYNC writes pages to the file system, and nothing is said of the drive: even of what \
+         fsync has brought that far, some or none may be there after a loss of power or a crash",
+    ),
+    remarked(
+        guarantee(
+            Call::Flush(SyncMode::Fdatasync),
+            [Yes, Yes, Yes, No, Yes],
+            "fsync(2); fcntl(2), F_FULLFSYNC",
+        ),
+        "it is F_FULLFSYNC, as fsync is",
+    ),
+    remarked(
+        guarantee(
+            Call::Flush(SyncMode::Fsync),
+            [Yes, Yes, Yes, No, Yes],
+            "fsync(2); fcntl(2), F_FULLFSYNC",
+        ),
+        "it is F_FULLFSYNC, which does what fsync(2) does, for all data and attributes of the \
+         file, and then asks the drive to empty its cache; of the file's name the pages say nothing",
+    ),
+    remarked(
+        guarantee(
+            Call::DirectoryFsync,
+            [NotConcerned, NotConcerned, NotConcerned, Unknown, Yes],
+            "fsync(2); fcntl(2), F_FULLFSYNC",
+        ),
+        "it is F_FULLFSYNC of the directory; the pages speak of data and attributes, and do not \
+         say whether the names in a directory are such",
+    ),
+    remarked(
+        guarantee(
+            Call::Flush(SyncMode::ODsync),
+            [Yes, Yes, Yes, No, Yes],
+            "fsync(2); fcntl(2), F_FULLFSYNC",
+        ),
+        "it is a write, then F_FULLFSYNC, since O_DSYNC goes no further than to the drive",
+    ),
+    remarked(
+        guarantee(Call::Rename, [No; 5], "rename(2)"),
+        "the new name always shows a file, even if the system crashes meanwhile; which one, the \
+         page does not say, so flush the file before it and the directory after it",
+    ),
+];
+
+/// Those that there is something to say of.
+pub(super) const SYSTEMS: &[SystemRule] = &[system(
+    &["nfs", "smbfs", "afpfs", "webdav", "ftp"],
+    Effect::Unknown,
+    warning(
+        "a server keeps the files, and decides what a flush does; it is fsync(2) there, where \
+         F_FULLFSYNC is refused",
+        "look at what the server does, and at its own disks",
+        "fsync(2)",
+    ),
+)];
+
+/// Those on drives of this machine.
+pub(super) const ON_DEVICES: &[&str] = &["apfs", "hfs"];
+
+/// The options that there is something to say of.
+pub(super) const OPTIONS: &[OptionRule] =
+    &[option(&[], &["ro"], Effect::None, note("nothing can be written there", "", "mount(8)"))];
+
+pub(super) const UNHEARD_OF: Knowledge = warning(
+    "what F_FULLFSYNC does there is not known here: that it asks the drive, each file system has \
+     to see to by itself",
+    "keep what has to survive on APFS or HFS+",
+    "fcntl(2), F_FULLFSYNC",
+);
+
+pub(super) const NO_DEVICE: Knowledge = note(
+    "F_FULLFSYNC asks the drive to empty its cache, and some drives have been known to ignore that",
+    "look at what its maker says of its cache",
+    "fcntl(2), F_FULLFSYNC",
+);
