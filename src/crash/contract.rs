@@ -13,7 +13,7 @@ use crate::sys::family::Family;
 
 use super::flush::SyncMode;
 use super::place::{Device, DeviceKind, Layer, Place, WriteCache};
-use rules::{Effect, Rules};
+use rules::{Effect, Fact, Knowledge, Rules};
 
 /// A call that something is promised of, or nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,16 +173,15 @@ impl Collected {
             self.effects.push(rule.effect);
             self.warn(rule.warning(&about, format!("it is {system}")));
         }
-        if let Some((effect, known)) = rules.of_all {
-            self.effects.push(effect);
-            self.warn(known.warning(&about, "this is Wine".to_owned()));
+        if let Some(fact) = rules.of_all {
+            self.note(fact, &about);
         } else if !is_known {
             let (effect, known) = rules.unheard_of;
             self.effects.push(effect);
             self.warn(known.warning(&about, format!("it is {system}")));
         }
         if place.journal == Some(false) {
-            self.warn(rules::NO_JOURNAL.warning(&about, format!("{system} without a journal")));
+            self.warn_of(rules.no_journal, &about, format!("{system} without a journal"));
         }
         for rule in rules.options.iter().filter(|rule| rule.is_for(system)) {
             if let Some(option) = rule.options.iter().find(|option| place.has_option(option)) {
@@ -193,7 +192,7 @@ impl Collected {
         if let Some(below) = &place.below {
             self.look_below(&about, below);
         } else if place.devices.is_empty() && is_one_of(rules.on_devices) {
-            self.unseen(&about, "no block device is found");
+            self.note(rules.no_device, &about);
         }
         for device in place.own_devices() {
             self.look_at(device);
@@ -215,12 +214,12 @@ impl Collected {
                 self.effects.push(Effect::Unknown);
                 self.warn(rules::NETWORK.warning(about, "it is of another machine".to_owned()));
             }
-            DeviceKind::Unseen => self.unseen(about, "it is not in /sys"),
+            DeviceKind::Unseen => self.note(self.rules.unseen_device, about),
             DeviceKind::Loop { backing, direct_io } => {
                 let path = Quoted(&backing.path);
                 let way = if *direct_io { "with" } else { "without" };
                 let found = format!("it is the file {path}, {way} direct I/O");
-                self.warn(rules::LOOP.warning(about, found));
+                self.warn_of(self.rules.of_loop, about, found);
                 self.look_below(about, backing);
             }
             DeviceKind::Disk if device.is_virtual() => {
@@ -238,18 +237,19 @@ impl Collected {
         match device.write_cache {
             Some(WriteCache::Back) => (),
             Some(WriteCache::Through) => {
-                let (effect, [of_disk, of_virtual]) = self.rules.write_through;
-                self.effects.push(effect);
-                let found = what("its cache counts as \"write through\"");
-                let known = if device.is_virtual() { of_virtual } else { of_disk };
-                self.warn(known.warning(about, found));
+                if let Some((effect, [of_disk, of_virtual])) = self.rules.write_through {
+                    self.effects.push(effect);
+                    let found = what("its cache counts as \"write through\"");
+                    let known = if device.is_virtual() { of_virtual } else { of_disk };
+                    self.warn(known.warning(about, found));
+                }
             }
             Some(WriteCache::Unflushed) => {
                 self.effects.push(Effect::Unflushed);
                 let found = what("its volatile cache is not flushed");
-                self.warn(rules::UNFLUSHED.warning(about, found));
+                self.warn_of(self.rules.unflushed, about, found);
             }
-            None => self.unseen(about, "the kernel does not tell how its cache works"),
+            None => self.note(self.rules.unseen_cache, about),
         }
     }
 
@@ -262,11 +262,16 @@ impl Collected {
         }
     }
 
-    /// Notes a device whose cache cannot be seen.
-    fn unseen(&mut self, about: &str, found: &str) {
-        let (effect, known) = self.rules.no_device;
-        self.effects.push(effect);
-        self.warn(known.warning(about, found.to_owned()));
+    fn note(&mut self, fact: Fact, about: &str) {
+        self.effects.push(fact.effect);
+        self.warn(fact.warning(about));
+    }
+
+    /// Warns with what the family has to say of it, if it has something.
+    fn warn_of(&mut self, known: Option<Knowledge>, about: &str, found: String) {
+        if let Some(known) = known {
+            self.warn(known.warning(about, found));
+        }
     }
 
     fn warn(&mut self, warning: Warning) {

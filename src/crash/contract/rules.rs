@@ -16,15 +16,25 @@ pub(super) struct Rules {
     pub(super) options: &'static [OptionRule],
     /// What is said before the word of an option.
     pub(super) has_option: &'static str,
-    /// What a file system that is not known does, and what to say of it.
+    /// Of a file system that is not known.
     pub(super) unheard_of: (Effect, Knowledge),
-    /// What a device that cannot be looked at does, or one whose cache cannot, and what to say.
-    pub(super) no_device: (Effect, Knowledge),
-    /// What a cache that is not flushed because it need not be does, and what to say of it: of a
-    /// disk, and of a virtual one.
-    pub(super) write_through: (Effect, [Knowledge; 2]),
     /// What all of the family have in common, where that is something.
-    pub(super) of_all: Option<(Effect, Knowledge)>,
+    pub(super) of_all: Option<Fact>,
+    /// Of a file system without the journal that others of its kind have, where that is told.
+    pub(super) no_journal: Option<Knowledge>,
+    /// Of a file that is used as a device, where there is such a thing.
+    pub(super) of_loop: Option<Knowledge>,
+    /// Where a file system is on a device and none is found.
+    pub(super) no_device: Fact,
+    /// Of a device that cannot be looked at.
+    pub(super) unseen_device: Fact,
+    /// Of a device that does not tell how its cache works.
+    pub(super) unseen_cache: Fact,
+    /// Of a cache that is not flushed because it need not be, of a disk and of a virtual one, where
+    /// that is told.
+    pub(super) write_through: Option<(Effect, [Knowledge; 2])>,
+    /// Of a volatile cache that is not flushed, where that is told.
+    pub(super) unflushed: Option<Knowledge>,
 }
 
 const LINUX: Rules = Rules {
@@ -34,9 +44,14 @@ const LINUX: Rules = Rules {
     options: linux::OPTIONS,
     has_option: "the mount option",
     unheard_of: (Effect::None, linux::UNHEARD_OF),
-    no_device: (Effect::CacheUnseen, linux::NO_DEVICE),
-    write_through: (Effect::NotSent, [linux::WRITE_THROUGH, linux::WRITE_THROUGH_VIRTUAL]),
     of_all: None,
+    no_journal: Some(linux::NO_JOURNAL),
+    of_loop: Some(linux::LOOP),
+    no_device: linux::NO_DEVICE,
+    unseen_device: linux::UNSEEN_DEVICE,
+    unseen_cache: linux::UNSEEN_CACHE,
+    write_through: Some((Effect::NotSent, [linux::WRITE_THROUGH, linux::WRITE_THROUGH_VIRTUAL])),
+    unflushed: None,
 };
 
 const MACOS: Rules = Rules {
@@ -46,10 +61,15 @@ const MACOS: Rules = Rules {
     options: macos::OPTIONS,
     has_option: "the mount option",
     unheard_of: (Effect::Unknown, macos::UNHEARD_OF),
-    // The flush goes to the drive whether it can be seen or not.
-    no_device: (Effect::None, macos::NO_DEVICE),
-    write_through: (Effect::None, [macos::NO_DEVICE; 2]),
     of_all: None,
+    no_journal: None,
+    of_loop: None,
+    no_device: macos::NO_DEVICE,
+    unseen_device: macos::UNSEEN_DEVICE,
+    // No device is looked at.
+    unseen_cache: macos::UNSEEN_DEVICE,
+    write_through: None,
+    unflushed: None,
 };
 
 const WINDOWS: Rules = Rules {
@@ -59,19 +79,19 @@ const WINDOWS: Rules = Rules {
     options: windows::OPTIONS,
     has_option: "the volume is",
     unheard_of: (Effect::Unknown, windows::UNHEARD_OF),
-    no_device: (Effect::CacheUnseen, windows::NO_DEVICE),
-    write_through: (Effect::None, [windows::WRITE_THROUGH; 2]),
     of_all: None,
+    no_journal: None,
+    of_loop: None,
+    no_device: windows::NO_DEVICE,
+    unseen_device: windows::UNSEEN_DEVICE,
+    unseen_cache: windows::UNSEEN_CACHE,
+    write_through: Some((Effect::None, [windows::WRITE_THROUGH; 2])),
+    unflushed: Some(windows::UNFLUSHED),
 };
 
 /// Nothing is known of the file systems and disks that Wine makes up.
-const WINE: Rules = Rules {
-    systems: &[],
-    on_devices: &[],
-    options: &[],
-    of_all: Some((Effect::Unknown, windows::WINE)),
-    ..WINDOWS
-};
+const WINE: Rules =
+    Rules { systems: &[], on_devices: &[], options: &[], of_all: Some(windows::WINE), ..WINDOWS };
 
 /// Those of a family.
 pub(super) const fn of(family: Family) -> Rules {
@@ -116,6 +136,20 @@ impl Knowledge {
     }
 }
 
+/// What is found, what it does to the promises, and what there is to say then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fact {
+    pub(super) effect: Effect,
+    found: &'static str,
+    knowledge: Knowledge,
+}
+
+impl Fact {
+    pub(super) fn warning(&self, about: &str) -> Warning {
+        self.knowledge.warning(about, self.found.to_owned())
+    }
+}
+
 /// What is known of some file systems.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SystemRule {
@@ -151,15 +185,6 @@ impl OptionRule {
     }
 }
 
-const fn guarantee(call: Call, answers: [Answer; 5], source: &'static str) -> Guarantee {
-    let [data, size, attributes, name, cache] = answers;
-    Guarantee { call, data, size, attributes, name, cache, source, remark: "" }
-}
-
-const fn remarked(guarantee: Guarantee, remark: &'static str) -> Guarantee {
-    Guarantee { remark, ..guarantee }
-}
-
 const fn warning(reason: &'static str, remedy: &'static str, source: &'static str) -> Knowledge {
     Knowledge { weight: Weight::Warning, reason, remedy, source }
 }
@@ -185,15 +210,6 @@ const fn option(
     OptionRule { systems, options, effect, knowledge }
 }
 
-pub(super) const NO_JOURNAL: Knowledge = warning(
-    "a crash in the middle of a change can leave the file system itself inconsistent, and its \
-     repair may cut or move files, also ones that were flushed",
-    "tune2fs -O has_journal, while it is not mounted; until then e2fsck after each crash",
-    "fs/ext4/sysfs.c, journal_task; ext4(5)",
-);
-
-pub(super) const UNFLUSHED: Knowledge = windows::UNFLUSHED;
-
 pub(super) const UNSEEN_LAYER: Knowledge = warning(
     "what is promised depends on it",
     "look at it from where it can be seen, as root, or from outside of the container",
@@ -207,13 +223,6 @@ pub(super) const NETWORK: Knowledge = warning(
     "the other machine decides what a flush does",
     "look at what it does, and at its own disks",
     "",
-);
-
-pub(super) const LOOP: Knowledge = note(
-    "a flush of the device becomes an fsync of that file, so that the promises of its file system \
-     hold; direct I/O or not makes no difference to that",
-    "",
-    "drivers/block/loop.c, lo_req_flush",
 );
 
 pub(super) const VIRTUAL: Knowledge = note(

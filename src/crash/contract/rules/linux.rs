@@ -1,60 +1,116 @@
 //! The same of Linux: what manual pages and the kernel's documentation say.
 
 use super::{
-    Answer, Call, Effect, Guarantee, Knowledge, OptionRule, SyncMode, SystemRule, guarantee, note,
-    option, remarked, system, warning,
+    Answer, Call, Effect, Fact, Guarantee, Knowledge, OptionRule, SyncMode, SystemRule, note,
+    option, system, warning,
 };
 use Answer::{No, NotConcerned, Range, Yes};
 
-/// What the calls promise where nothing weakens them: data, size, attributes, name, cache.
+/// What the calls promise where nothing weakens them.
 pub(super) const GUARANTEES: [Guarantee; 10] = [
-    remarked(
-        guarantee(Call::Flush(SyncMode::None), [No; 5], "msync(2), close(2)"),
-        "munmap and close ask for nothing; the kernel writes dirty pages back when it likes, and \
-         its errors may be told to nobody",
-    ),
-    remarked(
-        guarantee(Call::Flush(SyncMode::MsyncAsync), [No; 5], "msync(2), notes"),
-        "MS_ASYNC does nothing since Linux 2.6.19",
-    ),
-    remarked(
-        guarantee(
-            Call::Flush(SyncMode::Msync),
-            [Range, Yes, No, No, Yes],
-            "mm/msync.c; commit 7fc34a62ca44",
-        ),
-        "MS_SYNC is fdatasync for the range: the file's other dirty pages are not promised",
-    ),
-    guarantee(Call::Flush(SyncMode::Fdatasync), [Yes, Yes, No, No, Yes], "fsync(2)"),
-    remarked(
-        guarantee(Call::Flush(SyncMode::Fsync), [Yes, Yes, Yes, No, Yes], "fsync(2)"),
-        "a new name takes an fsync of the directory, too",
-    ),
-    remarked(
-        guarantee(
-            Call::DirectoryFsync,
-            [NotConcerned, NotConcerned, NotConcerned, Yes, Yes],
-            "fsync(2)",
-        ),
-        "it says nothing of what is in the files",
-    ),
-    remarked(
-        guarantee(Call::Flush(SyncMode::Syncfs), [Yes; 5], "sync(2), notes"),
-        "it tells of failed writes since Linux 5.8 only",
-    ),
-    remarked(
-        guarantee(Call::Flush(SyncMode::SyncFileRange), [No; 5], "sync_file_range(2), warning"),
-        "it hands pages to the device, and leaves out metadata and the device's cache",
-    ),
-    remarked(
-        guarantee(Call::Flush(SyncMode::ODsync), [Range, Yes, No, No, Yes], "open(2), readv(2)"),
-        "only for what is written with it, or with RWF_DSYNC: a store into a map is no write",
-    ),
-    remarked(
-        guarantee(Call::Rename, [No; 5], "rename(2)"),
-        "other processes see the old file or the new one; of crashes the manual says nothing, so \
-         fsync the file before it and the directory after it",
-    ),
+    Guarantee {
+        call: Call::Flush(SyncMode::None),
+        data: No,
+        size: No,
+        attributes: No,
+        name: No,
+        cache: No,
+        source: "msync(2), close(2)",
+        remark: "munmap and close ask for nothing; the kernel writes dirty pages back when it \
+                 likes, and its errors may be told to nobody",
+    },
+    Guarantee {
+        call: Call::Flush(SyncMode::MsyncAsync),
+        data: No,
+        size: No,
+        attributes: No,
+        name: No,
+        cache: No,
+        source: "msync(2), notes",
+        remark: "MS_ASYNC does nothing since Linux 2.6.19",
+    },
+    Guarantee {
+        call: Call::Flush(SyncMode::Msync),
+        data: Range,
+        size: Yes,
+        attributes: No,
+        name: No,
+        cache: Yes,
+        source: "mm/msync.c; commit 7fc34a62ca44",
+        remark: "MS_SYNC is fdatasync for the range: the file's other dirty pages are not promised",
+    },
+    Guarantee {
+        call: Call::Flush(SyncMode::Fdatasync),
+        data: Yes,
+        size: Yes,
+        attributes: No,
+        name: No,
+        cache: Yes,
+        source: "fsync(2)",
+        remark: "",
+    },
+    Guarantee {
+        call: Call::Flush(SyncMode::Fsync),
+        data: Yes,
+        size: Yes,
+        attributes: Yes,
+        name: No,
+        cache: Yes,
+        source: "fsync(2)",
+        remark: "a new name takes an fsync of the directory, too",
+    },
+    Guarantee {
+        call: Call::DirectoryFsync,
+        data: NotConcerned,
+        size: NotConcerned,
+        attributes: NotConcerned,
+        name: Yes,
+        cache: Yes,
+        source: "fsync(2)",
+        remark: "it says nothing of what is in the files",
+    },
+    Guarantee {
+        call: Call::Flush(SyncMode::Syncfs),
+        data: Yes,
+        size: Yes,
+        attributes: Yes,
+        name: Yes,
+        cache: Yes,
+        source: "sync(2), notes",
+        remark: "it tells of failed writes since Linux 5.8 only",
+    },
+    Guarantee {
+        call: Call::Flush(SyncMode::SyncFileRange),
+        data: No,
+        size: No,
+        attributes: No,
+        name: No,
+        cache: No,
+        source: "sync_file_range(2), warning",
+        remark: "it hands pages to the device, and leaves out metadata and the device's cache",
+    },
+    Guarantee {
+        call: Call::Flush(SyncMode::ODsync),
+        data: Range,
+        size: Yes,
+        attributes: No,
+        name: No,
+        cache: Yes,
+        source: "open(2), readv(2)",
+        remark: "only for what is written with it, or with RWF_DSYNC: a store into a map is no \
+                 write",
+    },
+    Guarantee {
+        call: Call::Rename,
+        data: No,
+        size: No,
+        attributes: No,
+        name: No,
+        cache: No,
+        source: "rename(2)",
+        remark: "other processes see the old file or the new one; of crashes the manual says \
+                 nothing, so fsync the file before it and the directory after it",
+    },
 ];
 
 /// Those that there is something to say of.
@@ -295,8 +351,28 @@ pub(super) const UNHEARD_OF: Knowledge = warning(
     "",
 );
 
-pub(super) const NO_DEVICE: Knowledge =
-    note("whether a volatile cache is flushed cannot be told", LOOK_AT_CACHE, "");
+pub(super) const NO_JOURNAL: Knowledge = warning(
+    "a crash in the middle of a change can leave the file system itself inconsistent, and its \
+     repair may cut or move files, also ones that were flushed",
+    "tune2fs -O has_journal, while it is not mounted; until then e2fsck after each crash",
+    "fs/ext4/sysfs.c, journal_task; ext4(5)",
+);
+
+pub(super) const LOOP: Knowledge = note(
+    "a flush of the device becomes an fsync of that file, so that the promises of its file system \
+     hold; direct I/O or not makes no difference to that",
+    "",
+    "drivers/block/loop.c, lo_req_flush",
+);
+
+pub(super) const NO_DEVICE: Fact = unseen("no block device is found");
+pub(super) const UNSEEN_DEVICE: Fact = unseen("it is not in /sys");
+pub(super) const UNSEEN_CACHE: Fact = unseen("the kernel does not tell how its cache works");
+
+const fn unseen(found: &'static str) -> Fact {
+    let knowledge = note("whether a volatile cache is flushed cannot be told", LOOK_AT_CACHE, "");
+    Fact { effect: Effect::CacheUnseen, found, knowledge }
+}
 
 pub(super) const WRITE_THROUGH: Knowledge = note(
     "the kernel sends it no flush, which is right if it has no volatile cache, and loses what \

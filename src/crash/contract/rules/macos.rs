@@ -1,65 +1,101 @@
 //! The same of macOS: what Apple's manual pages say of the calls that are made there.
 
 use super::{
-    Answer, Call, Effect, Guarantee, Knowledge, OptionRule, SyncMode, SystemRule, guarantee, note,
-    option, remarked, system, warning,
+    Answer, Call, Effect, Fact, Guarantee, Knowledge, OptionRule, SyncMode, SystemRule, note,
+    option, system, warning,
 };
 use Answer::{No, NotConcerned, Unknown, Yes};
 
-/// What the calls promise where nothing weakens them: data, size, attributes, name, cache.
+/// What the calls promise where nothing weakens them.
 pub(super) const GUARANTEES: [Guarantee; 8] = [
-    remarked(
-        guarantee(Call::Flush(SyncMode::None), [No; 5], "munmap(2), close(2)"),
-        "munmap and close ask for nothing, and no page says when what was stored is written",
-    ),
-    remarked(
-        guarantee(Call::Flush(SyncMode::MsyncAsync), [No; 5], "msync(2)"),
-        "MS_ASYNC returns immediately",
-    ),
-    remarked(
-        guarantee(Call::Flush(SyncMode::Msync), [No; 5], "msync(2); fsync(2)"),
-        "MS_SYNC writes pages to the file system, and nothing is said of the drive: even of what \
-         fsync has brought that far, some or none may be there after a loss of power or a crash",
-    ),
-    remarked(
-        guarantee(
-            Call::Flush(SyncMode::Fdatasync),
-            [Yes, Yes, Yes, No, Yes],
-            "fsync(2); fcntl(2), F_FULLFSYNC",
-        ),
-        "it is F_FULLFSYNC, as fsync is",
-    ),
-    remarked(
-        guarantee(
-            Call::Flush(SyncMode::Fsync),
-            [Yes, Yes, Yes, No, Yes],
-            "fsync(2); fcntl(2), F_FULLFSYNC",
-        ),
-        "it is F_FULLFSYNC, which does what fsync(2) does, for all data and attributes of the \
-         file, and then asks the drive to empty its cache; of the file's name the pages say nothing",
-    ),
-    remarked(
-        guarantee(
-            Call::DirectoryFsync,
-            [NotConcerned, NotConcerned, NotConcerned, Unknown, Yes],
-            "fsync(2); fcntl(2), F_FULLFSYNC",
-        ),
-        "it is F_FULLFSYNC of the directory; the pages speak of data and attributes, and do not \
-         say whether the names in a directory are such",
-    ),
-    remarked(
-        guarantee(
-            Call::Flush(SyncMode::ODsync),
-            [Yes, Yes, Yes, No, Yes],
-            "fsync(2); fcntl(2), F_FULLFSYNC",
-        ),
-        "it is a write, then F_FULLFSYNC, since O_DSYNC goes no further than to the drive",
-    ),
-    remarked(
-        guarantee(Call::Rename, [No; 5], "rename(2)"),
-        "the new name always shows a file, even if the system crashes meanwhile; which one, the \
-         page does not say, so flush the file before it and the directory after it",
-    ),
+    Guarantee {
+        call: Call::Flush(SyncMode::None),
+        data: No,
+        size: No,
+        attributes: No,
+        name: No,
+        cache: No,
+        source: "munmap(2), close(2)",
+        remark: "munmap and close ask for nothing, and no page says when what was stored is \
+                 written",
+    },
+    Guarantee {
+        call: Call::Flush(SyncMode::MsyncAsync),
+        data: No,
+        size: No,
+        attributes: No,
+        name: No,
+        cache: No,
+        source: "msync(2)",
+        remark: "MS_ASYNC returns immediately",
+    },
+    Guarantee {
+        call: Call::Flush(SyncMode::Msync),
+        data: No,
+        size: No,
+        attributes: No,
+        name: No,
+        cache: No,
+        source: "msync(2); fsync(2)",
+        remark: "MS_SYNC writes pages to the file system, and nothing is said of the drive: even \
+                 of what fsync has brought that far, some or none may be there after a loss of \
+                 power or a crash",
+    },
+    Guarantee {
+        call: Call::Flush(SyncMode::Fdatasync),
+        data: Yes,
+        size: Yes,
+        attributes: Yes,
+        name: No,
+        cache: Yes,
+        source: "fsync(2); fcntl(2), F_FULLFSYNC",
+        remark: "it is F_FULLFSYNC, as fsync is",
+    },
+    Guarantee {
+        call: Call::Flush(SyncMode::Fsync),
+        data: Yes,
+        size: Yes,
+        attributes: Yes,
+        name: No,
+        cache: Yes,
+        source: "fsync(2); fcntl(2), F_FULLFSYNC",
+        remark: "it is F_FULLFSYNC, which does what fsync(2) does, for all data and attributes of \
+                 the file, and then asks the drive to empty its cache; of the file's name the \
+                 pages say nothing",
+    },
+    Guarantee {
+        call: Call::DirectoryFsync,
+        data: NotConcerned,
+        size: NotConcerned,
+        attributes: NotConcerned,
+        name: Unknown,
+        cache: Yes,
+        source: "fsync(2); fcntl(2), F_FULLFSYNC",
+        remark: "it is F_FULLFSYNC of the directory; the pages speak of data and attributes, and \
+                 do not say whether the names in a directory are such",
+    },
+    Guarantee {
+        call: Call::Flush(SyncMode::ODsync),
+        data: Yes,
+        size: Yes,
+        attributes: Yes,
+        name: No,
+        cache: Yes,
+        source: "fsync(2); fcntl(2), F_FULLFSYNC",
+        remark: "it is a write, then F_FULLFSYNC, since O_DSYNC goes no further than to the drive",
+    },
+    Guarantee {
+        call: Call::Rename,
+        data: No,
+        size: No,
+        attributes: No,
+        name: No,
+        cache: No,
+        source: "rename(2)",
+        remark: "the new name always shows a file, even if the system crashes meanwhile; which \
+                 one, the page does not say, so flush the file before it and the directory after \
+                 it",
+    },
 ];
 
 /// Those that there is something to say of.
@@ -88,8 +124,16 @@ pub(super) const UNHEARD_OF: Knowledge = warning(
     "fcntl(2), F_FULLFSYNC",
 );
 
-pub(super) const NO_DEVICE: Knowledge = note(
-    "F_FULLFSYNC asks the drive to empty its cache, and some drives have been known to ignore that",
-    "look at what its maker says of its cache",
-    "fcntl(2), F_FULLFSYNC",
-);
+pub(super) const NO_DEVICE: Fact = unseen("no device is found");
+pub(super) const UNSEEN_DEVICE: Fact = unseen("mycp-crash does not look at devices of macOS");
+
+/// The flush goes to the drive, whether that can be seen or not.
+const fn unseen(found: &'static str) -> Fact {
+    let knowledge = note(
+        "F_FULLFSYNC asks the drive to empty its cache, and some drives have been known to ignore \
+         that",
+        "look at what its maker says of its cache",
+        "fcntl(2), F_FULLFSYNC",
+    );
+    Fact { effect: Effect::None, found, knowledge }
+}

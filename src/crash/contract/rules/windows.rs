@@ -1,82 +1,123 @@
 //! The same of Windows: what Microsoft's documentation says, each fact with its page.
 
 use super::{
-    Answer, Call, Effect, Guarantee, Knowledge, OptionRule, SyncMode, SystemRule, guarantee, note,
-    option, remarked, system, warning,
+    Answer, Call, Effect, Fact, Guarantee, Knowledge, OptionRule, SyncMode, SystemRule, note,
+    option, system, warning,
 };
 use Answer::{No, NotConcerned, Range, Unknown, Yes};
 
-/// What the calls promise where nothing weakens them: data, size, attributes, name, cache.
+/// What the calls promise where nothing weakens them.
 pub(super) const GUARANTEES: [Guarantee; 10] = [
-    remarked(
-        guarantee(Call::Flush(SyncMode::None), [No; 5], "UnmapViewOfFile, remarks"),
-        "UnmapViewOfFile and CloseHandle ask for nothing; changed pages are written when the \
-         system likes, and its errors may be told to nobody",
-    ),
-    remarked(
-        guarantee(Call::Flush(SyncMode::MsyncAsync), [No; 5], "FlushViewOfFile, remarks"),
-        "it is FlushViewOfFile, which starts the writing, flushes no metadata, and does not wait \
-         for the disk",
-    ),
-    remarked(
-        guarantee(
-            Call::Flush(SyncMode::Msync),
-            [Range, Yes, Yes, No, Yes],
-            "FlushViewOfFile, remarks",
-        ),
-        "it is FlushViewOfFile of what was stored, then FlushFileBuffers of the file: what was \
-         stored elsewhere in a map is not promised",
-    ),
-    remarked(
-        guarantee(
-            Call::Flush(SyncMode::Fsync),
-            [Yes, Yes, Yes, No, Yes],
-            "FlushViewOfFile, remarks; NtFlushBuffersFileEx",
-        ),
-        "it is FlushViewOfFile of all of the map, then FlushFileBuffers of the file; of the \
-         file's name the pages say nothing",
-    ),
-    remarked(
-        guarantee(
-            Call::DirectoryFsync,
-            [NotConcerned, NotConcerned, NotConcerned, No, No],
-            "FlushFileBuffers",
-        ),
-        "it is FlushFileBuffers of a handle to the directory; the page speaks of files and \
-         volumes only, so that nothing is promised",
-    ),
-    remarked(
-        guarantee(Call::Flush(SyncMode::Syncfs), [Yes; 5], "FlushFileBuffers, remarks"),
-        "it is FlushFileBuffers of a handle to the volume, which takes an administrator, so that \
-         mycp does not call it; what is stored in maps takes FlushViewOfFile before",
-    ),
-    remarked(
-        guarantee(
-            Call::Flush(SyncMode::ODsync),
-            [Range, Yes, No, No, Unknown],
-            "CreateFile, caching behavior",
-        ),
-        "it is a write by a handle with FILE_FLAG_WRITE_THROUGH, and a store into a map is no \
-         write; not all disks heed the request to go past their cache",
-    ),
-    remarked(
-        guarantee(Call::Direct, [Range, Yes, Yes, No, Unknown], "FlushFileBuffers, remarks"),
-        "it is the same with FILE_FLAG_NO_BUFFERING, too, which flushes the metadata with each \
-         write",
-    ),
-    remarked(
-        guarantee(Call::Rename, [No; 5], "MoveFileEx"),
-        "without MOVEFILE_WRITE_THROUGH nothing is said of crashes",
-    ),
-    remarked(
-        guarantee(
-            Call::RenameThrough,
-            [No, No, No, Yes, Unknown],
-            "MoveFileEx, MOVEFILE_WRITE_THROUGH",
-        ),
-        "it returns when the file is renamed on the disk, and promises nothing of its bytes, so \
-         flush it before; mycp renames so",
-    ),
+    Guarantee {
+        call: Call::Flush(SyncMode::None),
+        data: No,
+        size: No,
+        attributes: No,
+        name: No,
+        cache: No,
+        source: "UnmapViewOfFile, remarks",
+        remark: "UnmapViewOfFile and CloseHandle ask for nothing; changed pages are written when \
+                 the system likes, and its errors may be told to nobody",
+    },
+    Guarantee {
+        call: Call::Flush(SyncMode::MsyncAsync),
+        data: No,
+        size: No,
+        attributes: No,
+        name: No,
+        cache: No,
+        source: "FlushViewOfFile, remarks",
+        remark: "it is FlushViewOfFile, which starts the writing, flushes no metadata, and does \
+                 not wait for the disk",
+    },
+    Guarantee {
+        call: Call::Flush(SyncMode::Msync),
+        data: Range,
+        size: Yes,
+        attributes: Yes,
+        name: No,
+        cache: Yes,
+        source: "FlushViewOfFile, remarks",
+        remark: "it is FlushViewOfFile of what was stored, then FlushFileBuffers of the file: what \
+                 was stored elsewhere in a map is not promised",
+    },
+    Guarantee {
+        call: Call::Flush(SyncMode::Fsync),
+        data: Yes,
+        size: Yes,
+        attributes: Yes,
+        name: No,
+        cache: Yes,
+        source: "FlushViewOfFile, remarks; NtFlushBuffersFileEx",
+        remark: "it is FlushViewOfFile of all of the map, then FlushFileBuffers of the file; of \
+                 the file's name the pages say nothing",
+    },
+    Guarantee {
+        call: Call::DirectoryFsync,
+        data: NotConcerned,
+        size: NotConcerned,
+        attributes: NotConcerned,
+        name: No,
+        cache: No,
+        source: "FlushFileBuffers",
+        remark: "it is FlushFileBuffers of a handle to the directory; the page speaks of files and \
+                 volumes only, so that nothing is promised",
+    },
+    Guarantee {
+        call: Call::Flush(SyncMode::Syncfs),
+        data: Yes,
+        size: Yes,
+        attributes: Yes,
+        name: Yes,
+        cache: Yes,
+        source: "FlushFileBuffers, remarks",
+        remark: "it is FlushFileBuffers of a handle to the volume, which takes an administrator, \
+                 so that mycp does not call it; what is stored in maps takes FlushViewOfFile \
+                 before",
+    },
+    Guarantee {
+        call: Call::Flush(SyncMode::ODsync),
+        data: Range,
+        size: Yes,
+        attributes: No,
+        name: No,
+        cache: Unknown,
+        source: "CreateFile, caching behavior",
+        remark: "it is a write by a handle with FILE_FLAG_WRITE_THROUGH, and a store into a map is \
+                 no write; not all disks heed the request to go past their cache",
+    },
+    Guarantee {
+        call: Call::Direct,
+        data: Range,
+        size: Yes,
+        attributes: Yes,
+        name: No,
+        cache: Unknown,
+        source: "FlushFileBuffers, remarks",
+        remark: "it is the same with FILE_FLAG_NO_BUFFERING, too, which flushes the metadata with \
+                 each write",
+    },
+    Guarantee {
+        call: Call::Rename,
+        data: No,
+        size: No,
+        attributes: No,
+        name: No,
+        cache: No,
+        source: "MoveFileEx",
+        remark: "without MOVEFILE_WRITE_THROUGH nothing is said of crashes",
+    },
+    Guarantee {
+        call: Call::RenameThrough,
+        data: No,
+        size: No,
+        attributes: No,
+        name: Yes,
+        cache: Unknown,
+        source: "MoveFileEx, MOVEFILE_WRITE_THROUGH",
+        remark: "it returns when the file is renamed on the disk, and promises nothing of its \
+                 bytes, so flush it before; mycp renames so",
+    },
 ];
 
 /// Those that there is something to say of.
@@ -137,15 +178,24 @@ pub(super) const UNHEARD_OF: Knowledge = warning(
     "NtFlushBuffersFileEx",
 );
 
-pub(super) const WINE: Knowledge = warning(
+pub(super) const WINE: Fact =
+    Fact { effect: Effect::Unknown, found: "this is Wine", knowledge: OF_WINE };
+
+const OF_WINE: Knowledge = warning(
     "Wine makes the calls of Windows out of those of the system below, and makes up volumes, file \
      systems and disks: FlushFileBuffers is fsync there, and FlushViewOfFile msync with MS_ASYNC",
     "look from below, with the mycp-crash of that system",
     "Wine, server/fd.c and dlls/ntdll/unix/virtual.c",
 );
 
-pub(super) const NO_DEVICE: Knowledge =
-    note("whether a volatile cache is flushed cannot be told", LOOK_AT_CACHE, "");
+pub(super) const NO_DEVICE: Fact = unseen("no disk is found");
+pub(super) const UNSEEN_DEVICE: Fact = unseen("Windows does not let it be looked at");
+pub(super) const UNSEEN_CACHE: Fact = unseen("Windows does not tell how its cache works");
+
+const fn unseen(found: &'static str) -> Fact {
+    let knowledge = note("whether a volatile cache is flushed cannot be told", LOOK_AT_CACHE, "");
+    Fact { effect: Effect::CacheUnseen, found, knowledge }
+}
 
 pub(super) const WRITE_THROUGH: Knowledge = note(
     "it says that it has no volatile cache, or that it is off: what was written is on the medium",
