@@ -74,17 +74,13 @@ impl SyncMode {
         Self::Syncfs,
     ];
 
-    /// Those that are about one file and its name.
-    pub const OF_A_FILE: [Self; 8] = [
-        Self::None,
-        Self::MsyncAsync,
-        Self::SyncFileRange,
-        Self::ODsync,
-        Self::Msync,
-        Self::Fdatasync,
-        Self::Fsync,
-        Self::FsyncDirectory,
-    ];
+    /// Those that are about one file and its name: all but the last.
+    pub const OF_A_FILE: [Self; 8] = {
+        let [of_a_file @ .., Self::Syncfs] = Self::ALL else {
+            panic!("the last one is about all files")
+        };
+        of_a_file
+    };
 
     /// Its name on command lines, in tables, JSON and records: that of the call or the flag in the
     /// manual pages; `msync` alone is the one that waits.
