@@ -2,17 +2,16 @@
 
 use std::ffi::OsString;
 
-use clap::error::ErrorKind;
-use clap::{Args as _, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args as _, FromArgMatches, Subcommand};
 
+use super::SPEAKER;
 use super::explain::ExplainArgs;
 use super::probe::ProbeArgs;
 use super::simulated::{self, ExploreArgs, ReplayArgs, WorkArgs};
 use super::verify::VerifyArgs;
 use super::witness::WitnessArgs;
 use super::write::WriteArgs;
-use crate::program::generate::{GENERATED, Generated};
-use crate::program::words::choice;
+use crate::program::commands::Program;
 
 const ABOUT: &str = "\
 Finds out what survives a crash after msync, fsync or nothing";
@@ -29,29 +28,9 @@ const AFTER: &str = "\
 Exit status: 0 what was promised holds, or it is done; 1 it is violated; 2 nothing can be said: a \
 control found nothing, something failed, or the command line is wrong.";
 
-const USAGE: &str = "\
-mycp-crash <COMMAND> [OPTION]...
-       mycp-crash --generate <WHAT>";
-
-/// The command line as it was typed.
-#[derive(Debug, Parser)]
-#[command(
-    name = "mycp-crash",
-    version,
-    about = ABOUT,
-    long_about = about_long(),
-    after_help = AFTER,
-    override_usage = USAGE,
-    arg_required_else_help = true,
-    args_conflicts_with_subcommands = true,
-    max_term_width = 100
-)]
-pub(super) struct Args {
-    /// Print the manual page, or completions for a shell: man, bash, zsh, fish
-    #[arg(long, value_name = "WHAT", value_parser = choice(GENERATED), hide_possible_values = true)]
-    generate: Option<Generated>,
-    #[command(subcommand)]
-    command: Option<Command>,
+/// The program.
+pub(super) fn program() -> Program {
+    Program { speaker: SPEAKER, about: ABOUT, about_long: about_long(), after: AFTER }
 }
 
 /// What can be found out.
@@ -88,44 +67,32 @@ pub(super) enum Command {
     Verify(VerifyArgs),
 }
 
-/// What is to be done.
-pub(super) enum Task {
-    Command(Command),
-    /// Print what was asked for.
-    Generate(Generated),
-    /// What `explore` has processes of its own do, which no user types.
-    Work(WorkArgs),
-}
-
-const WORK: &str = "work";
-
-impl Task {
-    /// Reads the command line, the program's name first.
-    pub(super) fn read(line: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let work = WorkArgs::augment_args(clap::Command::new(WORK).hide(true));
-        let matches = Args::command().subcommand(work).try_get_matches_from(line)?;
-        if let Some((WORK, matches)) = matches.subcommand() {
-            return Ok(Self::Work(WorkArgs::from_arg_matches(matches)?));
-        }
-        match Args::from_arg_matches(&matches)? {
-            Args { generate: Some(what), .. } => Ok(Self::Generate(what)),
-            Args { command: Some(command), .. } => Ok(Self::Command(command)),
-            Args { generate: None, command: None } => {
-                let sentence = "a command is missing";
-                Err(Args::command().error(ErrorKind::MissingSubcommand, sentence))
-            }
-        }
-    }
+/// Reads what `explore` has processes of its own do, which no user types; `None` where the command
+/// line, the program's name first, is not about that.
+pub(super) fn read_work(line: &[OsString]) -> Option<Result<WorkArgs, clap::Error>> {
+    const WORK: &str = "work";
+    let words = line.get(1..).filter(|words| words.first().is_some_and(|word| word == WORK))?;
+    let matches = WorkArgs::augment_args(clap::Command::new(WORK)).try_get_matches_from(words);
+    Some(matches.and_then(|matches| WorkArgs::from_arg_matches(&matches)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::program::generate::{Generated, generate};
 
     /// What is said of a command line that is refused.
     fn refused(line: &str) -> Option<String> {
-        let words = line.split(' ').map(OsString::from);
-        Task::read(words).err().map(|error| error.to_string())
+        let words: Vec<_> = line.split(' ').map(OsString::from).collect();
+        let error = match read_work(&words) {
+            Some(read) => read.err(),
+            None => program().read::<Command>(words.into_iter()).err(),
+        };
+        error.map(|error| error.to_string())
+    }
+
+    fn command() -> clap::Command {
+        program().command::<Command>()
     }
 
     #[test]
@@ -150,5 +117,66 @@ mod tests {
             assert!(said.contains(&format!("invalid value '{name}'")), "{said}");
             assert!(said.contains("[possible values: none, msync-async, "), "{said}");
         }
+    }
+
+    fn generated(what: Generated) -> String {
+        generate(what, command(), "EXIT STATUS").unwrap()
+    }
+
+    /// All long options of the program and its subcommands.
+    fn options() -> Vec<String> {
+        let command = command();
+        let of = |command: &clap::Command| {
+            let options = command.get_arguments().filter_map(|it| it.get_long());
+            options.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let mut options = of(&command);
+        options.extend(command.get_subcommands().flat_map(of));
+        // Where nothing is simulated there are fewer.
+        let many = if cfg!(target_os = "linux") { 20 } else { 10 };
+        assert!(options.len() > many, "{options:?}");
+        options
+    }
+
+    #[test]
+    fn the_manual_has_a_section_for_each_subcommand_with_its_options() {
+        let manual = generated(Generated::Manual);
+        let mut rest = manual.as_str();
+        for subcommand in command().get_subcommands() {
+            let heading = format!("\n.SH \"{}\"\n", subcommand.get_name().to_uppercase());
+            rest = rest.split_once(&heading).unwrap_or_else(|| panic!("{heading}: {rest}")).1;
+            let section = rest.split("\n.SH ").next().unwrap();
+            let usage = format!("\n\\fBmycp\\-crash {}\\fR", subcommand.get_name());
+            assert!(section.contains(&usage), "{section}");
+            for option in subcommand.get_arguments().filter_map(|it| it.get_long()) {
+                let escaped = format!("\n\\fB\\-\\-{}\\fR", option.replace('-', "\\-"));
+                assert!(section.contains(&escaped), "{option}: {section}");
+            }
+        }
+        assert!(rest.contains("\n.SH \"EXIT STATUS\"\nExit status: 0 what was promised"), "{rest}");
+    }
+
+    #[test]
+    fn completions_have_every_option() {
+        for (what, before, after) in [
+            (Generated::Bash, " --", [" ", "\""]),
+            (Generated::Zsh, "--", ["=[", "["]),
+            (Generated::Fish, " -l ", [" ", " "]),
+        ] {
+            let text = generated(what);
+            for option in options() {
+                let found =
+                    after.iter().any(|after| text.contains(&format!("{before}{option}{after}")));
+                assert!(found, "{what:?} lacks {option}");
+            }
+        }
+    }
+
+    #[test]
+    fn bash_offers_words_where_nothing_is_begun_only_if_they_are_subcommands() {
+        let bash = generated(Generated::Bash);
+        // Those of the program itself, and of `help`.
+        assert_eq!(bash.matches("|| ${COMP_CWORD} -eq 1 ]]").count(), 1, "{bash}");
+        assert_eq!(bash.matches("|| ${COMP_CWORD} -eq ").count(), 2, "{bash}");
     }
 }

@@ -5,7 +5,6 @@
 
 mod args;
 mod explain;
-mod generate;
 mod live;
 mod probe;
 mod shell;
@@ -18,10 +17,9 @@ mod write;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use args::{Command, Task};
+use args::Command;
 
-use crate::program::generate::Generated;
-use crate::program::say::{Speaker, print};
+use crate::program::say::Speaker;
 
 /// Nothing can be said of what was asked.
 const INCONCLUSIVE: u8 = 2;
@@ -32,14 +30,11 @@ const SPEAKER: Speaker = Speaker { name: "mycp-crash", failed: INCONCLUSIVE };
 /// Does what the command line says, the program's own name first, and returns the exit status.
 #[must_use]
 pub fn run(line: impl Iterator<Item = OsString>) -> ExitCode {
-    let task = match Task::read(line) {
-        Ok(task) => task,
-        Err(error) => return SPEAKER.answer(&error),
-    };
-    let done = match &task {
-        Task::Command(command) => find_out(command),
-        Task::Generate(what) => print_generated(*what),
-        Task::Work(args) => simulated::work(args),
+    let line: Vec<_> = line.collect();
+    let done = match args::read_work(&line) {
+        Some(Ok(args)) => simulated::work(&args),
+        Some(Err(error)) => Ok(SPEAKER.answer(&error)),
+        None => args::program().run(line.into_iter(), find_out),
     };
     done.unwrap_or_else(|error| SPEAKER.failure(&error))
 }
@@ -54,9 +49,4 @@ fn find_out(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Write(args) => write::run(args),
         Command::Verify(args) => verify::run(args),
     }
-}
-
-fn print_generated(what: Generated) -> anyhow::Result<ExitCode> {
-    print(generate::generate(what)?)?;
-    Ok(ExitCode::SUCCESS)
 }

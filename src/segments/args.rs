@@ -1,18 +1,15 @@
 //! What was typed.
 
-use std::ffi::OsString;
+use clap::Subcommand;
 
-use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-
+use super::SPEAKER;
 use super::create::CreateArgs;
 use super::list::ListArgs;
 use super::prune::PruneArgs;
 use super::remove::RemoveArgs;
 use super::show::ShowArgs;
 use crate::options::SegmentName;
-use crate::program::generate::{GENERATED, Generated};
-use crate::program::words::choice;
+use crate::program::commands::Program;
 
 const ABOUT: &str = "\
 Lists, shows, makes and removes shared memory";
@@ -29,30 +26,10 @@ removed.";
 const AFTER: &str = "\
 Exit status: 0 done; 1 something failed, or the command line is wrong.";
 
-const USAGE: &str = "\
-mycp-shm <COMMAND> [OPTION]...
-       mycp-shm --generate <WHAT>";
-
-/// The command line as it was typed.
-#[derive(Debug, Parser)]
-#[command(
-    name = "mycp-shm",
-    bin_name = "mycp-shm",
-    version,
-    about = ABOUT,
-    long_about = ABOUT_LONG,
-    after_help = AFTER,
-    override_usage = USAGE,
-    arg_required_else_help = true,
-    args_conflicts_with_subcommands = true,
-    max_term_width = 100
-)]
-pub(super) struct Args {
-    /// Print the manual page, or completions for a shell: man, bash, zsh, fish
-    #[arg(long, value_name = "WHAT", value_parser = choice(GENERATED), hide_possible_values = true)]
-    generate: Option<Generated>,
-    #[command(subcommand)]
-    command: Option<Command>,
+/// The program.
+pub(super) fn program() -> Program {
+    let about_long = ABOUT_LONG.to_owned();
+    Program { speaker: SPEAKER, about: ABOUT, about_long, after: AFTER }
 }
 
 /// What can be done.
@@ -85,27 +62,6 @@ pub(super) enum Command {
     /// it nor the last one that attached it lives. A POSIX object is unused when nobody has it open
     /// or mapped; of those that belong to others only root can tell, and else they are left.
     Prune(PruneArgs),
-}
-
-/// What is to be done.
-pub(super) enum Task {
-    Command(Command),
-    /// Print what was asked for.
-    Generate(Generated),
-}
-
-impl Task {
-    /// Reads the command line, the program's name first.
-    pub(super) fn read(line: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let matches = Args::command().try_get_matches_from(line)?;
-        match Args::from_arg_matches(&matches)? {
-            Args { generate: Some(what), .. } => Ok(Self::Generate(what)),
-            Args { command: Some(command), .. } => Ok(Self::Command(command)),
-            Args { generate: None, command: None } => {
-                Err(Args::command().error(ErrorKind::MissingSubcommand, "a command is missing"))
-            }
-        }
-    }
 }
 
 /// The segment that a word names.

@@ -14,12 +14,10 @@ mod words;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use args::{Command, Task};
-use clap::CommandFactory;
+use args::Command;
 
 use crate::error::Error;
-use crate::program::generate::generate;
-use crate::program::say::{Speaker, print};
+use crate::program::say::Speaker;
 
 /// Something failed.
 const FAILED: u8 = 1;
@@ -30,22 +28,17 @@ const SPEAKER: Speaker = Speaker { name: "mycp-shm", failed: FAILED };
 /// Does what the command line says, the program's own name first, and returns the exit status.
 #[must_use]
 pub fn run(line: impl Iterator<Item = OsString>) -> ExitCode {
-    let task = match Task::read(line) {
-        Ok(task) => task,
-        Err(error) => return SPEAKER.answer(&error),
-    };
-    let done = match &task {
-        Task::Command(Command::Ls(args)) => list::run(args),
-        Task::Command(Command::Stat(args)) => show::run(args),
-        Task::Command(Command::Create(args)) => create::run(args),
-        Task::Command(Command::Rm(args)) => remove::run(args),
-        Task::Command(Command::Prune(args)) => prune::run(args),
-        Task::Generate(what) => generate(*what, args::Args::command(), "EXIT STATUS")
-            .map_err(anyhow::Error::from)
-            .and_then(print)
-            .map(|()| ExitCode::SUCCESS),
-    };
-    done.unwrap_or_else(|error| failure(&error))
+    args::program().run(line, act).unwrap_or_else(|error| failure(&error))
+}
+
+fn act(command: &Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Ls(args) => list::run(args),
+        Command::Stat(args) => show::run(args),
+        Command::Create(args) => create::run(args),
+        Command::Rm(args) => remove::run(args),
+        Command::Prune(args) => prune::run(args),
+    }
 }
 
 /// Tells an error, and what helps, if that is known.
