@@ -5,7 +5,10 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use mycp::ByteRange;
-use mycp::lock::{Condvar, LockError, Mutex, Place, RecordLock, RwLock, Semaphore, Sharing, Wait};
+use mycp::lock::{
+    Abandoned, AbandonedWrite, Condvar, LockError, Mutex, Place, RecordLock, RwLock, Semaphore,
+    Sharing, Wait,
+};
 use mycp::shm::{Creation, Region, Segment, SegmentName};
 
 /// Where things are in the segment.
@@ -75,6 +78,23 @@ impl Shared {
         self.set(DATA + 8, self.get(DATA));
     }
 
+    /// The guard of a lock; `None` where its owner had died, and what it guards has been repaired.
+    fn taken<Guard, Dead, Repaired>(
+        &self,
+        locked: Result<Guard, LockError<Dead>>,
+        repaired: fn(Dead) -> Result<Repaired, LockError>,
+    ) -> Option<Guard> {
+        match locked {
+            Ok(guard) => Some(guard),
+            Err(LockError::OwnerDied(abandoned)) => {
+                self.repair();
+                drop(repaired(abandoned).unwrap());
+                None
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
     /// Changes both counters, in two steps that something may come between.
     fn change(&self) {
         self.set(DATA, self.get(DATA) + 1);
@@ -101,36 +121,26 @@ impl Shared {
 /// One turn of a worker, which changes the data under a lock.
 fn turn(kind: &str, shared: &Shared, name: &str) {
     match kind {
-        "mutex" => match shared.mutex().lock(Wait::Forever) {
-            Ok(_guard) => {
+        "mutex" => {
+            let locked = shared.mutex().lock(Wait::Forever);
+            if let Some(_guard) = shared.taken(locked, Abandoned::repaired) {
                 shared.check();
                 shared.change();
             }
-            Err(LockError::OwnerDied(abandoned)) => {
-                shared.repair();
-                drop(abandoned.repaired().unwrap());
-            }
-            Err(error) => panic!("{error}"),
-        },
-        "write" => match shared.rwlock().write(Wait::Forever) {
-            Ok(_guard) => {
+        }
+        "write" => {
+            let locked = shared.rwlock().write(Wait::Forever);
+            if let Some(_guard) = shared.taken(locked, AbandonedWrite::repaired) {
                 shared.check();
                 shared.change();
             }
-            Err(LockError::OwnerDied(abandoned)) => {
-                shared.repair();
-                drop(abandoned.repaired().unwrap());
+        }
+        "read" => {
+            let locked = shared.rwlock().read(Wait::Forever);
+            if let Some(_guard) = shared.taken(locked, AbandonedWrite::repaired) {
+                shared.check();
             }
-            Err(error) => panic!("{error}"),
-        },
-        "read" => match shared.rwlock().read(Wait::Forever) {
-            Ok(_guard) => shared.check(),
-            Err(LockError::OwnerDied(abandoned)) => {
-                shared.repair();
-                drop(abandoned.repaired().unwrap());
-            }
-            Err(error) => panic!("{error}"),
-        },
+        }
         // Each waits until the count is its own, even or odd, and passes it on.
         "even" | "odd" => {
             let mine = u64::from(kind == "odd");
@@ -142,17 +152,11 @@ fn turn(kind: &str, shared: &Shared, name: &str) {
                 other => other.unwrap(),
             };
             let must_wait = || shared.get(DATA) % 2 != mine;
-            match shared.condvar().wait_while(guard, Wait::Forever, must_wait) {
-                Ok(_guard) => {
-                    shared.check();
-                    shared.change();
-                    shared.condvar().notify_all().unwrap();
-                }
-                Err(LockError::OwnerDied(abandoned)) => {
-                    shared.repair();
-                    drop(abandoned.repaired().unwrap());
-                }
-                Err(error) => panic!("{error}"),
+            let locked = shared.condvar().wait_while(guard, Wait::Forever, must_wait);
+            if let Some(_guard) = shared.taken(locked, Abandoned::repaired) {
+                shared.check();
+                shared.change();
+                shared.condvar().notify_all().unwrap();
             }
         }
         // Has it until it is killed.
