@@ -189,6 +189,7 @@ mod on_linux {
 
     use super::*;
     use crate::support::Sandbox;
+    use crate::support::unix::assert_no_complaints;
 
     #[test]
     #[ignore = "needs root"]
@@ -215,35 +216,9 @@ mod on_linux {
         }
     }
 
-    /// Has `program` read what is generated; one that is not installed on this machine finds
-    /// nothing wrong.
-    fn complaints(what: &str, program: &str, words: &[&str]) -> String {
-        let sandbox = Sandbox::new();
-        sandbox.write("generated", printed(&["--generate", what]).as_bytes());
-        match Command::new(program)
-            .args(words)
-            .arg("generated")
-            .current_dir(sandbox.root())
-            .output()
-        {
-            Ok(output) => text(&output.stderr).to_owned(),
-            // A fresh machine need not have it; CI installs it.
-            Err(error)
-                if error.kind() == std::io::ErrorKind::NotFound
-                    && std::env::var_os("CI").is_none() =>
-            {
-                String::new()
-            }
-            Err(error) => panic!("{program}: {error}"),
-        }
-    }
-
     #[test]
     fn those_who_read_what_is_generated_have_no_complaint() {
-        assert_eq!(complaints("man", "groff", &["-man", "-Tutf8", "-ww"]), "");
-        assert_eq!(complaints("bash", "bash", &["-n"]), "");
-        assert_eq!(complaints("zsh", "zsh", &["-n"]), "");
-        assert_eq!(complaints("fish", "fish", &["-n"]), "");
+        assert_no_complaints(|what| printed(&["--generate", what]).into_bytes());
     }
 
     /// What bash offers for the last of some words.

@@ -14,7 +14,6 @@
     clippy::disallowed_methods,
     reason = "a test fails by panicking, reads its environment, and looks at files by their names"
 )]
-#![cfg_attr(windows, allow(dead_code, reason = "tests of Linux' own use the rest of support"))]
 
 #[path = "bench/statistics_tests.rs"]
 mod benchmark_statistics;
@@ -68,6 +67,7 @@ mod segments;
 mod shm;
 mod sparse;
 mod special_files;
+#[cfg_attr(windows, allow(dead_code, reason = "tests of Linux' own use the rest of it"))]
 mod support;
 mod trees;
 mod verify;

@@ -10,7 +10,7 @@ use super::output::Failure;
 use crate::change::Change;
 use crate::error::{Error, Operation};
 use crate::options::Endpoint;
-use crate::program::json::{self, Hex, Name, hex};
+use crate::program::json::{self, Hex, Name, hex, line};
 use crate::report::{
     Delta, DeltaInto, EngineUse, InPlaceReason, ObjectKind, Report, Skip, Warning, Way,
 };
@@ -367,12 +367,6 @@ fn name(endpoint: &Endpoint) -> (Name, Option<Hex>) {
         Endpoint::Standard => ("-".to_owned(), None),
         Endpoint::Segment(name) => json::name(name.spelling()),
     }
-}
-
-fn line(event: &Event<'_>) -> serde_json::Result<String> {
-    let mut line = serde_json::to_string(event)?;
-    line.push('\n');
-    Ok(line)
 }
 
 #[cfg(test)]

@@ -68,9 +68,6 @@ mod tests {
             ("", "''"),
         ] {
             assert_eq!(quoted(Path::new(name)).as_deref(), Some(word));
-            if cfg!(windows) {
-                continue;
-            }
             let echo = ["-c", &format!("printf %s {word}")];
             let said = std::process::Command::new("sh").args(echo).output().unwrap().stdout;
             // The directory that a name like an option has been given is no other.

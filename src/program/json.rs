@@ -1,6 +1,8 @@
-//! Names in JSON, which is text, where names of files are bytes.
+//! Lines of JSON, and names in it: it is text, where names of files are bytes.
 
 use std::ffi::OsStr;
+
+use serde::Serialize;
 
 /// A name as text; what is not UTF-8 of it is replaced.
 pub(crate) type Name = String;
@@ -20,6 +22,11 @@ pub(crate) fn hex(name: impl AsRef<OsStr>) -> Option<Hex> {
         Some(_) => None,
         None => Some(name.as_encoded_bytes().iter().map(|byte| format!("{byte:02x}")).collect()),
     }
+}
+
+/// A line of JSON, with its end.
+pub(crate) fn line(value: &impl Serialize) -> serde_json::Result<String> {
+    Ok(serde_json::to_string(value)? + "\n")
 }
 
 #[cfg(test)]

@@ -80,5 +80,5 @@ pub(super) fn line(status: &Status, removed: Option<bool>) -> serde_json::Result
         change_time: status.change_time.and_then(rfc3339),
         removed,
     };
-    Ok(serde_json::to_string(&line)? + "\n")
+    json::line(&line)
 }

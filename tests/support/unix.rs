@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{PidfdFlags, Signal};
 
-use super::sandbox::{Run, Running};
+use super::sandbox::{Run, Running, Sandbox};
 
 pub(crate) use std::os::unix::fs::FileExt;
 
@@ -29,6 +29,28 @@ pub(super) fn spawn(command: &mut Command) -> std::io::Result<Child> {
 /// Kills it and whatever it started with SIGKILL.
 pub(super) fn kill(child: &Child) {
     signal(child, Signal::KILL);
+}
+
+/// Panics if those who read what a program prints with `--generate` have a complaint about it.
+#[track_caller]
+pub(crate) fn assert_no_complaints(generated: impl Fn(&str) -> Vec<u8>) {
+    for (what, program, words) in [
+        ("man", "groff", ["-man", "-Tutf8", "-ww"].as_slice()),
+        ("bash", "bash", &["-n"]),
+        ("zsh", "zsh", &["-n"]),
+        ("fish", "fish", &["-n"]),
+    ] {
+        let sandbox = Sandbox::new();
+        let file = sandbox.write("generated", &generated(what));
+        match Command::new(program).args(words).arg(file).output() {
+            Ok(output) => assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{program}"),
+            // A fresh machine need not have it; CI installs it.
+            Err(error)
+                if error.kind() == std::io::ErrorKind::NotFound
+                    && std::env::var_os("CI").is_none() => {}
+            Err(error) => panic!("{program}: {error}"),
+        }
+    }
 }
 
 fn signal(child: &Child, signal: Signal) {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::crash::witness::history::History;
 use crate::crash::witness::judge::{AGES_SECONDS, Conclusion, ModeVerdict, Tally, Why};
 use crate::crash::witness::mode::Coverage;
+use crate::program::json;
 
 #[derive(Serialize)]
 struct Line {
@@ -70,7 +71,7 @@ pub(super) fn line(
         lost_ages_seconds: AGES_SECONDS,
         modes: all.iter().map(mode).collect(),
     };
-    Ok(serde_json::to_string(&line)? + "\n")
+    Ok(json::line(&line)?)
 }
 
 /// Whole microseconds.

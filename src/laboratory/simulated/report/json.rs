@@ -12,7 +12,7 @@ use crate::crash::simulated::{
     Flaw, Loss, Point, Promise, Property, Reduction, SECTOR, Stored, Verdict,
 };
 use crate::laboratory::simulated::explore::Subject;
-use crate::program::json::{self, Hex, Name, hex};
+use crate::program::json::{self, Hex, Name, hex, line};
 
 /// What a line tells. The names of the fields are a promise to whoever reads them by machine.
 #[derive(Serialize)]
@@ -326,12 +326,6 @@ const fn word(verdict: Verdict) -> &'static str {
         Verdict::Inconclusive => "inconclusive",
         Verdict::Violated => "violated",
     }
-}
-
-fn line(event: &Event<'_>) -> serde_json::Result<String> {
-    let mut line = serde_json::to_string(event)?;
-    line.push('\n');
-    Ok(line)
 }
 
 #[cfg(test)]
