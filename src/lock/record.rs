@@ -11,18 +11,26 @@ use crate::units::ByteRange;
 /// Whether others may have a lock on the same bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sharing {
-    /// Others may, who say so, too. The file must be open for reading.
+    /// Others may, who say so, too. The file must be open for reading. On Windows nobody writes
+    /// these bytes then, not even who has the lock.
     Shared,
     /// Nobody may. The file must be open for writing.
     Exclusive,
 }
 
-/// A lock on bytes of a file, held until it is dropped (`F_OFD_SETLK`, fcntl(2)).
+/// A lock on bytes of a file, held until it is dropped (`F_OFD_SETLK`, fcntl(2); on Windows
+/// `LockFileEx`).
 ///
-/// It is advisory: only those who ask for locks heed it. Those that fcntl(2) and lockf(3) give, as
-/// Python's `fcntl.lockf`, are heeded both ways; flock(2) is another kind. It belongs to an open
-/// file of its own, so that threads exclude each other as processes do, and closing another does
-/// not end it.
+/// It belongs to an open file of its own, so that threads exclude each other as processes do, and
+/// closing another does not end it.
+///
+/// On Unix it is advisory: only those who ask for locks heed it. Those that fcntl(2) and lockf(3)
+/// give, as Python's `fcntl.lockf`, are heeded both ways; flock(2) is another kind.
+///
+/// On Windows it is mandatory: while one that is [`Exclusive`](Sharing::Exclusive) is held, nobody
+/// else reads or writes these bytes, and calls that try fail with `ERROR_LOCK_VIOLATION`. Nobody
+/// else is also who holds it, by the file that it was asked for with. Maps alone reach them
+/// meanwhile.
 #[derive(Debug)]
 #[must_use = "dropping it gives the lock up"]
 pub struct RecordLock {
