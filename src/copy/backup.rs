@@ -19,7 +19,7 @@ pub(super) struct Made {
     pub(super) name: OsString,
     how: How,
     /// Held until what replaces the target is in its place.
-    _lock: File,
+    _locks: Vec<File>,
 }
 
 /// How the old content came to its second name.
@@ -56,7 +56,7 @@ pub(super) fn back_up(
     };
     // Between the backup and what takes the target's place no other run may come: what that run
     // has put there would be in no backup.
-    let lock = lock::lock_directory(&place.directory).context(Operation::Lock, endpoint)?;
+    let locks = lock::lock_directory(&place.directory).context(Operation::Lock, endpoint)?;
     if !numbered {
         let name = simple_name(place, backup);
         let taken = place.id_of(&name).context(Operation::BackUp, endpoint)?;
@@ -64,13 +64,13 @@ pub(super) fn back_up(
             return Err(Error::new(Operation::BackUp, endpoint, Cause::Displaced));
         }
         let how = keep(place, &name, Taken::Replaced).context(Operation::BackUp, endpoint)?;
-        return Ok(Some(Made { name, how, _lock: lock }));
+        return Ok(Some(Made { name, how, _locks: locks }));
     }
     let mut before = OsString::new();
     loop {
         let name = numbered_name(place).context(Operation::BackUp, endpoint)?;
         match keep(place, &name, Taken::Refused) {
-            Ok(how) => return Ok(Some(Made { name, how, _lock: lock })),
+            Ok(how) => return Ok(Some(Made { name, how, _locks: locks })),
             // Another run was quicker: then there is a higher number now, unless none fits.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && name != before => {
                 before = name;

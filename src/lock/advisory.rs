@@ -47,7 +47,8 @@ pub(crate) fn try_lock(file: &File) -> io::Result<Locked> {
 }
 
 /// Locks what has a name in a directory, or is to have it, where a directory itself cannot be
-/// locked; `None` where it can. The lock is held until the file is closed.
+/// locked; `None` where it can. The lock is held until all of the files are closed; there are none
+/// when another process holds it.
 ///
 /// # Errors
 ///
@@ -55,9 +56,14 @@ pub(crate) fn try_lock(file: &File) -> io::Result<Locked> {
 pub(crate) fn try_lock_name(
     directory: &impl AsHandle,
     name: Option<&OsStr>,
-) -> io::Result<Option<(Locked, File)>> {
-    let locked = locks::try_lock_name(directory, name)?;
-    Ok(locked.map(|(is_held, file)| (if is_held { Locked::Held } else { Locked::Busy }, file)))
+) -> io::Result<Option<(Locked, Vec<File>)>> {
+    match locks::try_lock_name(directory, name) {
+        Ok(files) => Ok(files.map(|files| (Locked::Held, files))),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            Ok(Some((Locked::Busy, Vec::new())))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The process that has locked the file, where the system tells: it may take more than one look,
@@ -73,12 +79,12 @@ pub(crate) fn holder(file: &File) -> Option<Holder> {
 }
 
 /// Locks a directory against other runs, and other threads, that take this lock, waiting for
-/// them. It is held until what this returns is closed.
+/// them. It is held until all that this returns is closed.
 ///
 /// # Errors
 ///
 /// `WouldBlock` when another process holds it for longer than any run does.
-pub(crate) fn lock_directory(directory: impl AsHandle) -> io::Result<File> {
+pub(crate) fn lock_directory(directory: impl AsHandle) -> io::Result<Vec<File>> {
     // Opened once more: a second descriptor of one open file would share its locks (flock(2)).
     let itself = Spot::within(&directory, OsStr::new("."));
     let file = File::from(itself.open_directory(Follow::Yes)?);
@@ -86,9 +92,9 @@ pub(crate) fn lock_directory(directory: impl AsHandle) -> io::Result<File> {
     loop {
         // Of no file's name, and not the lock of the mirrors, who make backups in what they lock.
         match try_lock_name(&directory, Some(OsStr::new("."))) {
-            Ok(Some((Locked::Held, lock))) => return Ok(lock),
+            Ok(Some((Locked::Held, locks))) => return Ok(locks),
             Ok(Some(_)) => {}
-            Ok(None) if try_lock(&file)? != Locked::Busy => return Ok(file),
+            Ok(None) if try_lock(&file)? != Locked::Busy => return Ok(vec![file]),
             Ok(None) => {}
             // Another user has it.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}

@@ -24,17 +24,17 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// What an attempt to lock a target came to.
 enum Taken {
-    /// It is this run's until the file is closed.
-    Held(Box<Root>, File),
-    /// Another process has locked this.
-    Busy(File),
+    /// It is this run's until the files are closed.
+    Held(Box<Root>, Vec<File>),
+    /// Another process has locked this, or its name.
+    Busy(Option<File>),
     /// Somebody has made it in the meantime.
     Appeared,
 }
 
 impl Trees<'_> {
     /// Opens both sides of a tree, and keeps other mirrors from the target of a mirror until the
-    /// file that comes with it is closed.
+    /// files that come with it are closed.
     ///
     /// # Errors
     ///
@@ -44,16 +44,16 @@ impl Trees<'_> {
         &self,
         source: (&Path, &Endpoint),
         target: (&Path, &Endpoint),
-    ) -> Result<(Root, Option<File>)> {
+    ) -> Result<(Root, Vec<File>)> {
         let mut since = None;
         loop {
             // Looked at anew each time: who has held the lock may have made it, or removed it.
             let root = Root::open(source, target, self.options)?;
             let mirror = self.options.mirror.filter(|mirror| !mirror.dry_run);
-            let Some(mirror) = mirror else { return Ok((root, None)) };
+            let Some(mirror) = mirror else { return Ok((root, Vec::new())) };
             match self.take(root, target.1)? {
-                Taken::Held(root, lock) => return Ok((*root, Some(lock))),
-                Taken::Busy(file) => self.wait(target.1, &file, mirror, &mut since)?,
+                Taken::Held(root, lock) => return Ok((*root, lock)),
+                Taken::Busy(file) => self.wait(target.1, file.as_ref(), mirror, &mut since)?,
                 Taken::Appeared => {}
             }
             if self.is_stopped() {
@@ -63,10 +63,20 @@ impl Trees<'_> {
     }
 
     fn take(&self, root: Root, target: &Endpoint) -> Result<Taken> {
-        if let Some((locked, file)) = root.try_lock_name().context(Operation::Lock, target)? {
-            return Ok(match locked {
-                Locked::Busy => Taken::Busy(file),
-                Locked::Held | Locked::Unsupported => Taken::Held(Box::new(root), file),
+        if let Some((locked, files)) = root.try_lock_name().context(Operation::Lock, target)? {
+            if locked == Locked::Busy {
+                return Ok(Taken::Busy(None));
+            }
+            // Another run may have made it before this one had the lock.
+            let is_there = match &root.target {
+                Into::New(place) => {
+                    place.spot().facts(Follow::No).context(Operation::Stat, target)?.is_some()
+                }
+                _ => false,
+            };
+            return Ok(match is_there {
+                true => Taken::Appeared,
+                false => Taken::Held(Box::new(root), files),
             });
         }
         let Root { source, target: into } = root;
@@ -76,7 +86,7 @@ impl Trees<'_> {
                 let lock = begun.1.handle().try_clone().context(Operation::Lock, target);
                 let lock = lock.inspect_err(|_| begun.0.remove())?;
                 let target = Into::Begun(begun);
-                Ok(Taken::Held(Box::new(Root { source, target }), lock))
+                Ok(Taken::Held(Box::new(Root { source, target }), vec![lock]))
             }
             Into::Existing(directory) => {
                 // Opened once more: it is not to be given up when the directory is closed.
@@ -87,9 +97,9 @@ impl Trees<'_> {
                 Ok(match lock::try_lock(&file).context(Operation::Lock, target)? {
                     Locked::Held | Locked::Unsupported => {
                         let target = Into::Existing(directory);
-                        Taken::Held(Box::new(Root { source, target }), file)
+                        Taken::Held(Box::new(Root { source, target }), vec![file])
                     }
-                    Locked::Busy => Taken::Busy(file),
+                    Locked::Busy => Taken::Busy(Some(file)),
                 })
             }
         }
@@ -104,7 +114,7 @@ impl Trees<'_> {
         let making = StagedDirectory::claim(place, mode, contents);
         let begun = match making.context(Operation::Create, target)? {
             Making::Begun(begun) => begun,
-            Making::Busy(file) => return Ok(Taken::Busy(file)),
+            Making::Busy(file) => return Ok(Taken::Busy(Some(file))),
         };
         // Another run may have had the temporary name before, and given the directory its own.
         match place.spot().facts(Follow::No).context(Operation::Stat, target) {
@@ -116,11 +126,11 @@ impl Trees<'_> {
         }
     }
 
-    /// Waits a moment for who has locked `file`, and tells of it before the first.
+    /// Waits a moment for who has locked the target, and tells of it before the first.
     fn wait(
         &self,
         target: &Endpoint,
-        file: &File,
+        file: Option<&File>,
         mirror: MirrorOptions,
         since: &mut Option<Instant>,
     ) -> Result<()> {
@@ -132,11 +142,11 @@ impl Trees<'_> {
             LockWait::Forever => BETWEEN_LOOKS,
         };
         if moment.is_zero() {
-            let holder = lock::holder(file);
+            let holder = file.and_then(lock::holder);
             return Err(Error::new(Operation::Lock, target, Cause::Busy { holder }));
         }
         if is_first {
-            self.watch.waits(target, lock::holder(file).as_ref());
+            self.watch.waits(target, file.and_then(lock::holder).as_ref());
         }
         std::thread::sleep(moment);
         Ok(())

@@ -119,7 +119,7 @@ impl Root {
     }
 
     /// Locks the target by its name, where directories cannot be locked.
-    pub(super) fn try_lock_name(&self) -> io::Result<Option<(Locked, File)>> {
+    pub(super) fn try_lock_name(&self) -> io::Result<Option<(Locked, Vec<File>)>> {
         match &self.target {
             Into::Existing(directory) => lock::try_lock_name(&**directory, None),
             Into::New(place) | Into::Instead(place, _) => {

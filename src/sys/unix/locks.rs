@@ -104,7 +104,7 @@ pub(crate) fn try_lock(file: &File) -> io::Result<()> {
 pub(crate) fn try_lock_name(
     _: &impl AsFd,
     _: Option<&std::ffi::OsStr>,
-) -> io::Result<Option<(bool, File)>> {
+) -> io::Result<Option<Vec<File>>> {
     Ok(None)
 }
 

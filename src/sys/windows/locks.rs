@@ -40,26 +40,42 @@ pub(crate) fn try_lock(file: &File) -> io::Result<()> {
     }
 }
 
-/// Locks what has a name in a directory, or the directory itself, by an object of the kernel that
-/// is called by a hash of the directory's number and the name, and is there as long as somebody has
-/// it open; whether this is the one who made it.
+/// Locks what has a name in a directory, or the directory itself, by objects of the kernel that are
+/// there as long as somebody has them open: who makes one has the lock.
+///
+/// One is called by a hash of the path, so that a directory is the same before and after it is
+/// made, and one by a hash of the number of a directory that is there: that stays when it is
+/// renamed.
 ///
 /// # Errors
 ///
-/// Those of `CreateEventW`.
+/// `WouldBlock` when another has it, and those of `CreateEventW`.
 pub(crate) fn try_lock_name(
     directory: &impl AsHandle,
     name: Option<&OsStr>,
-) -> io::Result<Option<(bool, File)>> {
-    // Whatever path leads to it, the directory is the same.
-    let id = crate::sys::file::facts(directory)?.id;
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&id.dev.to_le_bytes()).update(&id.ino.to_le_bytes());
-    hasher.update(names::fold(name.unwrap_or_default()).as_encoded_bytes());
-    let hash = hasher.finalize();
+) -> io::Result<Option<Vec<File>>> {
+    let mut keys = Vec::new();
+    if let Ok(path) = names::path_of_handle(directory) {
+        let path = name.map_or_else(|| path.clone(), |name| path.join(name));
+        keys.push(blake3::hash(names::fold(path.as_os_str()).as_encoded_bytes()));
+    }
+    if name.is_none() || keys.is_empty() {
+        let id = crate::sys::file::facts(directory)?.id;
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&id.dev.to_le_bytes()).update(&id.ino.to_le_bytes());
+        hasher.update(names::fold(name.unwrap_or_default()).as_encoded_bytes());
+        keys.push(hasher.finalize());
+    }
+    let held: io::Result<Vec<_>> = keys.into_iter().map(make_event).collect();
+    held.map(Some)
+}
+
+/// Makes the event that is called by this. One that is there is closed at once: who waits for its
+/// end would be one of those who have it.
+fn make_event(key: blake3::Hash) -> io::Result<File> {
     // All sessions of this machine see it there.
     let called: Vec<u16> =
-        format!("Global\\mycp-{}", hash.to_hex()).encode_utf16().chain([0]).collect();
+        format!("Global\\mycp-{}", key.to_hex()).encode_utf16().chain([0]).collect();
     // SAFETY: the name ends with a NUL and lives as long as the call.
     let made = unsafe { CreateEventW(std::ptr::null(), 1, 0, called.as_ptr()) };
     // Asked at once: success says by this whether there was one.
@@ -69,8 +85,10 @@ pub(crate) fn try_lock_name(
     }
     // SAFETY: the call has made the handle for this process, and nobody else has it.
     let file = File::from(unsafe { OwnedHandle::from_raw_handle(made) });
-    let was_there = error.raw_os_error() == Some(ERROR_ALREADY_EXISTS.cast_signed());
-    Ok(Some((!was_there, file)))
+    match error.raw_os_error() == Some(ERROR_ALREADY_EXISTS.cast_signed()) {
+        true => Err(io::ErrorKind::WouldBlock.into()),
+        false => Ok(file),
+    }
 }
 
 /// Gives up the lock of [`try_lock`].

@@ -100,9 +100,13 @@ fn a_name_is_held_by_one_whatever_leads_to_its_directory() {
     let [here, there] = [open(path), open(&path.join(".."))];
     let other_path = path.join("..").join(path.file_name().unwrap());
     let here_again = open(&other_path);
-    let is_first = |handle: &OwnedHandle, name: Option<&str>| {
-        let (is_first, file) = try_lock_name(handle, name.map(OsStr::new)).unwrap().unwrap();
-        is_first.then_some(file)
+    let is_first = |handle: &OwnedHandle, name: Option<&str>| match try_lock_name(
+        handle,
+        name.map(OsStr::new),
+    ) {
+        Ok(files) => files,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+        Err(error) => panic!("{error}"),
     };
     let held = is_first(&here, Some("name")).unwrap();
     for busy in ["name", "NAME"] {
@@ -111,6 +115,15 @@ fn a_name_is_held_by_one_whatever_leads_to_its_directory() {
     assert!(is_first(&here, Some("other")).is_some());
     assert!(is_first(&here, None).is_some());
     assert!(is_first(&there, Some("name")).is_some());
+    // A directory is the same before and after it is made, and has one lock when it is there.
+    let to_be = is_first(&there, path.file_name().unwrap().to_str()).unwrap();
+    assert!(is_first(&here_again, None).is_none());
+    drop(to_be);
+    let made = is_first(&here, None).unwrap();
+    for _ in 0..2 {
+        assert!(is_first(&there, path.file_name().unwrap().to_str()).is_none());
+    }
+    drop(made);
     drop(held);
     assert!(is_first(&here_again, Some("name")).is_some());
 }
