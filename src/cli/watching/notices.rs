@@ -2,7 +2,8 @@
 //!
 //! Each directory is watched by itself: one that is left out costs no watch, one that cannot be
 //! read keeps no other from being watched, and what is new is watched before it is looked at, so
-//! that nothing comes in between.
+//! that nothing comes in between. Where one watch tells of all that is below
+//! ([`names::WATCHED_AS_A_WHOLE`]) it is the only one.
 
 use std::ffi::OsStr;
 use std::io;
@@ -17,6 +18,7 @@ use notify::{Config, ErrorKind, Event, RecommendedWatcher, RecursiveMode, Watche
 use crate::options::{Quoted, Selection};
 use crate::sync::lock;
 use crate::sys::Errno;
+use crate::sys::names::{self, Follow};
 use crate::tree::{Parts, Told};
 
 /// A batch is taken when nothing has been told for so long,
@@ -64,6 +66,8 @@ impl Notices {
     pub(super) fn begin(source: &Path, selection: &Selection) -> Result<Self> {
         let cannot = || format!("cannot watch {}", Quoted(source));
         let root = std::path::absolute(source).with_context(cannot)?;
+        let there = names::facts_of_path(&root, Follow::Yes).with_context(cannot)?;
+        there.ok_or_else(|| io::Error::from(Errno::NOENT)).with_context(cannot)?;
         let heard = Arc::<Mutex<Heard>>::default();
         let (its, its_root, its_selection) = (Arc::clone(&heard), root.clone(), selection.clone());
         let take = move |told: notify::Result<Event>| {
@@ -108,7 +112,8 @@ impl Notices {
                 .join(&path)
                 .symlink_metadata()
                 .is_ok_and(|metadata| metadata.file_type().is_dir());
-            if is_directory && self.selection.has_path(&path, true) {
+            let is_one_more = !names::WATCHED_AS_A_WHOLE && self.selection.has_path(&path, true);
+            if is_directory && is_one_more {
                 self.watch(&self.root.join(&path)).or_else(unless_gone)?;
                 self.watch_below(path)?;
             }
@@ -130,6 +135,9 @@ impl Notices {
 
     /// Watches what is below a directory that is watched.
     fn watch_below(&mut self, directory: PathBuf) -> Result<()> {
+        if names::WATCHED_AS_A_WHOLE {
+            return Ok(());
+        }
         let mut directories = vec![directory];
         while let Some(directory) = directories.pop() {
             // Read when it is watched: what is made in it later is told.
@@ -149,7 +157,11 @@ impl Notices {
     }
 
     fn watch(&mut self, path: &Path) -> Result<()> {
-        self.watcher.watch(path, RecursiveMode::NonRecursive).map_err(in_words)
+        let mode = match names::WATCHED_AS_A_WHOLE {
+            true => RecursiveMode::Recursive,
+            false => RecursiveMode::NonRecursive,
+        };
+        self.watcher.watch(path, mode).map_err(in_words)
     }
 }
 

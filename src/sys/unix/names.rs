@@ -23,6 +23,9 @@ pub(crate) use super::entries::{each_name_in, list_some};
 /// Whether a directory can be given another name while something in it is open.
 pub(crate) const DIRECTORIES_MOVE: bool = true;
 
+/// Whether who watches a directory is told of all that is below it as well.
+pub(crate) const WATCHED_AS_A_WHOLE: bool = false;
+
 /// A name in a directory that is held open, or a path from the working directory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spot<'a> {

@@ -45,6 +45,10 @@ mod spelling;
 /// Whether a directory can be given another name while something in it is open: not on NTFS.
 pub(crate) const DIRECTORIES_MOVE: bool = false;
 
+/// Whether who watches a directory is told of all that is below it as well. No other need be held
+/// open then, which would keep those above it from being renamed.
+pub(crate) const WATCHED_AS_A_WHOLE: bool = true;
+
 /// Devices have names in every directory, and the case of letters does not count.
 pub(crate) const SPELLING: Spelling = Spelling::Restricted;
 
