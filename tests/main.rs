@@ -56,9 +56,7 @@ mod moving_source;
 mod readme;
 mod regression;
 mod rescue;
-#[cfg(target_os = "linux")]
 mod resume;
-#[cfg(target_os = "linux")]
 mod resume_directory;
 mod same_object;
 #[cfg(any(target_os = "linux", windows))]

@@ -1,6 +1,5 @@
 //! Copies of trees: complete, confined, whole, and done with when something fails.
 
-#[cfg(target_os = "linux")]
 mod complete;
 mod errors;
 #[cfg(target_os = "linux")]
@@ -15,7 +14,6 @@ mod killed;
 mod leftovers;
 #[cfg(target_os = "linux")]
 mod limits;
-#[cfg(target_os = "linux")]
 mod mirror;
 mod mirror_changes;
 mod mirror_deletion;
@@ -23,9 +21,7 @@ mod mirror_deletion;
 mod mirror_flush;
 mod mirror_guards;
 mod mirror_library;
-#[cfg(target_os = "linux")]
 mod mirror_lock;
-#[cfg(target_os = "linux")]
 mod mirror_watch;
 #[cfg(target_os = "linux")]
 mod moving;

@@ -24,6 +24,9 @@ pub(crate) enum Lack {
     MappedFilesOfOthers,
     /// That the time of a file's birth can be set. NTFS has it.
     TimesOfBirth,
+    /// Notices of changes below a directory that is watched with all that is below it, but where
+    /// directories are made afterwards.
+    ChangesBelow,
     /// Sparse files, and ranges of them that are allocated. On NTFS holes are kept, as on Unix.
     Holes,
 }
@@ -44,6 +47,7 @@ const CANNOT: &[(&str, Lack)] = &[
     ),
     ("regression::what_a_link_with_a_temporarys_name_leads_to_is_not_harmed", Lack::SymbolicLinks),
     ("regression::zeros_of_a_stream_become_holes", Lack::Holes),
+    ("resume::holes_of_a_leftover_are_filled_and_those_of_the_source_made", Lack::Holes),
     ("same_object::by_a_hard_link_that_is_replaced", Lack::PosixSemantics),
     ("same_object::by_a_link_to_the_directory", Lack::SymbolicLinks),
     ("same_object::by_a_symbolic_link_as_the_source", Lack::SymbolicLinks),
@@ -68,6 +72,17 @@ const CANNOT: &[(&str, Lack)] = &[
     ("trees::mirror_guards::a_dry_run_goes_as_deep_as_a_real_one", Lack::LongPaths),
     ("trees::mirror_guards::a_link_in_the_target_leads_nowhere", Lack::SymbolicLinks),
     ("trees::mirror_guards::what_a_followed_link_leads_to_is_not_deleted", Lack::SymbolicLinks),
+    ("trees::mirror_watch::a_source_that_goes_and_comes_back_is_watched_again", Lack::ChangesBelow),
+    ("trees::mirror_watch::directories_that_move_are_still_watched", Lack::ChangesBelow),
+    ("trees::mirror_watch::each_kind_of_change_is_followed", Lack::ChangesBelow),
+    ("trees::mirror_watch::hundreds_of_random_changes_are_followed", Lack::ChangesBelow),
+    ("trees::mirror_watch::only_what_changes_is_looked_at", Lack::ChangesBelow),
+    ("trees::mirror_watch::what_fails_is_tried_again_and_nothing_is_deleted", Lack::ChangesBelow),
+    (
+        "trees::mirror_watch::what_is_left_out_is_left_alone_and_not_worth_a_batch",
+        Lack::ChangesBelow,
+    ),
+    ("trees::mirror_watch::what_may_be_deleted_is_counted_for_each_batch", Lack::ChangesBelow),
     ("trees::options::a_directory_that_two_links_lead_to_is_copied_twice", Lack::SymbolicLinks),
     ("trees::options::a_link_as_the_target_itself_is_followed", Lack::SymbolicLinks),
     ("trees::options::a_link_to_a_directory_is_kept_and_followed_on_request", Lack::SymbolicLinks),

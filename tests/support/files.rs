@@ -4,13 +4,13 @@
 pub(crate) use super::everything::stamp;
 #[cfg(unix)]
 pub(crate) use super::unix::{
-    FileExt, Id, allocated, allow_holes, bytes_in_pipe, chmod, data_ranges, id, links, symlink,
-    was_killed,
+    FileExt, Id, allocated, allow_holes, bytes_in_pipe, chmod, data_ranges, id, links, mode,
+    set_times, symlink, was_killed,
 };
 #[cfg(windows)]
 pub(crate) use super::windows::{
-    FileExt, Id, allocated, allow_holes, bytes_in_pipe, chmod, data_ranges, id, links, stamp,
-    symlink, was_killed,
+    FileExt, Id, allocated, allow_holes, bytes_in_pipe, chmod, data_ranges, id, links, mode,
+    set_times, stamp, symlink, was_killed,
 };
 
 /// What a program said, as it says it on Unix: with slashes, and the words of Linux for errors.

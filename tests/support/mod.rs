@@ -21,6 +21,8 @@ pub(crate) mod files;
 pub(crate) mod sandbox;
 pub(crate) mod snapshot;
 
+#[cfg(windows)]
+pub(crate) use system::processor_time;
 pub(crate) use system::{set_apart, with_default_signals};
 
 pub(crate) use files::{FileExt, data_ranges};
@@ -59,6 +61,18 @@ pub(crate) fn write_large(path: &std::path::Path, seed: u64, len: u64) {
         let part = (len - at).min(MIB) as usize;
         file.write_all_at(&block[..part], at).unwrap();
     }
+}
+
+/// How much has come of a copy of such a file of `len` bytes, in whole MiB: it may have its length,
+/// and its room on the disk, before.
+pub(crate) fn arrived_of_large(path: &std::path::Path, len: u64) -> u64 {
+    const MIB: u64 = 1 << 20;
+    let Ok(file) = std::fs::File::open(path) else { return 0 };
+    let has_come = |at: &u64| {
+        let mut bytes = [0; 8];
+        file.read_exact_at(&mut bytes, at * MIB + MIB - 4096).is_ok() && bytes != [0; 8]
+    };
+    (0..len / MIB).filter(has_come).count() as u64 * MIB
 }
 
 /// Random numbers that a failed test can repeat.

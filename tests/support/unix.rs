@@ -4,9 +4,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::{AtFlags, CWD, Timestamps, utimensat};
 use rustix::process::{PidfdFlags, Signal};
 
 use super::sandbox::{Run, Running, Sandbox};
@@ -171,6 +172,19 @@ pub(crate) fn chmod(path: &Path, mode: u32) {
 /// How much there is to be read from a pipe.
 pub(crate) fn bytes_in_pipe(pipe: &std::io::PipeReader) -> std::io::Result<u64> {
     Ok(rustix::io::ioctl_fionread(pipe)?)
+}
+
+/// The permission bits.
+pub(crate) fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().mode() & 0o777
+}
+
+/// Sets the times of access and of modification, of a symbolic link itself.
+pub(crate) fn set_times(path: &Path, time: SystemTime) {
+    let time = time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let time = Timespec::try_from(time).unwrap();
+    let times = Timestamps { last_access: time, last_modification: time };
+    utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW).unwrap();
 }
 
 /// The ranges of a file that are no holes, as start and end.

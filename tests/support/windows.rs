@@ -1,14 +1,14 @@
 //! What the tests have of Windows.
 
-use std::fs::File;
+use std::fs::{File, FileTimes};
 use std::io;
 use std::os::windows::fs::OpenOptionsExt;
-use std::os::windows::io::AsRawHandle;
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use windows_sys::Win32::Foundation::{ERROR_INTERNAL_ERROR, WAIT_OBJECT_0};
+use windows_sys::Win32::Foundation::{ERROR_INTERNAL_ERROR, FILETIME, WAIT_OBJECT_0};
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT,
     FILE_STANDARD_INFO, FILE_WRITE_ATTRIBUTES, FileStandardInfo, GetFileInformationByHandle,
@@ -19,7 +19,10 @@ use windows_sys::Win32::System::Ioctl::{
     FILE_ALLOCATED_RANGE_BUFFER, FSCTL_QUERY_ALLOCATED_RANGES, FSCTL_SET_SPARSE,
 };
 use windows_sys::Win32::System::Pipes::PeekNamedPipe;
-use windows_sys::Win32::System::Threading::{TerminateProcess, WaitForSingleObject};
+use windows_sys::Win32::System::Threading::{
+    GetProcessTimes, OpenProcess, PROCESS_QUERY_LIMITED_INFORMATION, TerminateProcess,
+    WaitForSingleObject,
+};
 
 /// The exit status of what a test has killed; the program has no such.
 const KILLED: u32 = 0xdead;
@@ -62,6 +65,24 @@ pub(super) fn ends_within(child: &mut Child, limit: Duration) -> bool {
     // SAFETY: the handle is the child's, and open.
     let ended = unsafe { WaitForSingleObject(child.as_raw_handle(), milliseconds) };
     ended == WAIT_OBJECT_0
+}
+
+/// How long a process has had a processor.
+pub(crate) fn processor_time(id: u32) -> Duration {
+    // SAFETY: it takes numbers.
+    let process = unsafe { OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, id) };
+    assert!(!process.is_null(), "{}", io::Error::last_os_error());
+    // SAFETY: the call has opened it, and nobody else has it.
+    let process = unsafe { OwnedHandle::from_raw_handle(process) };
+    let mut times = [FILETIME { dwLowDateTime: 0, dwHighDateTime: 0 }; 4];
+    let [begun, ended, in_system, in_program] = times.each_mut().map(std::ptr::from_mut);
+    let handle = process.as_raw_handle();
+    // SAFETY: the handle is open, and there is room for each of the times.
+    let told = unsafe { GetProcessTimes(handle, begun, ended, in_system, in_program) };
+    assert!(told != 0, "{}", io::Error::last_os_error());
+    let steps =
+        |time: FILETIME| u64::from(time.dwHighDateTime) << 32 | u64::from(time.dwLowDateTime);
+    Duration::from_nanos(100 * (steps(times[2]) + steps(times[3])))
 }
 
 /// Whether a process was killed by [`kill`].
@@ -182,6 +203,11 @@ pub(crate) fn bytes_in_pipe(pipe: &io::PipeReader) -> io::Result<u64> {
     }
 }
 
+/// As permission bits: whether somebody may write.
+pub(crate) fn mode(path: &Path) -> u32 {
+    if std::fs::metadata(path).unwrap().permissions().readonly() { 0o444 } else { 0o666 }
+}
+
 /// Makes what is not written of a file a hole, where the file system knows such.
 pub(crate) fn allow_holes(file: &File) {
     let (null, mut bytes) = (std::ptr::null_mut(), 0);
@@ -243,11 +269,20 @@ fn stamp_from(path: &Path, moment: &mut u64) {
         paths.iter().for_each(|path| stamp_from(path, moment));
     }
     *moment += 1;
-    let time = std::time::SystemTime::UNIX_EPOCH
+    let time = SystemTime::UNIX_EPOCH
         + Duration::new(1_000_000_000 + *moment * 1000, *moment as u32 * 100);
-    let times = std::fs::FileTimes::new().set_accessed(time + Duration::from_secs(1));
+    let times = FileTimes::new().set_accessed(time + Duration::from_secs(1));
+    set_both(path, times.set_modified(time));
+}
+
+/// Sets the times of access and of modification, of a symbolic link itself.
+pub(crate) fn set_times(path: &Path, time: SystemTime) {
+    set_both(path, FileTimes::new().set_accessed(time).set_modified(time));
+}
+
+fn set_both(path: &Path, times: FileTimes) {
     let options = FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT;
     let file = File::options().access_mode(FILE_WRITE_ATTRIBUTES).custom_flags(options).open(path);
     let file = file.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    file.set_times(times.set_modified(time)).unwrap();
+    file.set_times(times).unwrap();
 }
