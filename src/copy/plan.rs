@@ -215,6 +215,8 @@ impl<'a> Copier<'a> {
         let run = || Run::new(self, origin, source, found, target);
         match self.session.map_or(Claim::Alone, |session| session.claim(&facts, self.options)) {
             Claim::Another(first) if !first.is(id) => {
+                // Windows gives nothing the name of a file that is open, but for some file systems.
+                drop(old);
                 let what = Thing::Like;
                 Maker { copier: self, origin, facts, what, target }.link(found, &first)
             }
