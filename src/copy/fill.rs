@@ -28,6 +28,13 @@ pub(super) struct Filling<'a> {
     pub(super) mode_at_end: ModeAtEnd,
 }
 
+/// Has what is written next begin the target: on Windows, what was written at offsets has moved the
+/// handle's position.
+fn rewind(target: &dyn Object) -> Result<()> {
+    let Some(file) = target.file() else { return Ok(()) };
+    file::seek_to(file, 0).context(Operation::Write, target.endpoint())
+}
+
 /// Whether what was moved is the source.
 enum Judgement {
     Good(Option<Warning>),
@@ -174,11 +181,21 @@ impl Run<'_, '_> {
                         Error::new(Operation::Copy, self.source.object.endpoint(), Cause::Changed)
                     }
                 },
-                // mqueue, some of FUSE: it says to be longer than it is.
                 Err(error) if self.is_untrue_length(&error) && transfer.has_offsets() => {
-                    self.source.become_stream()?;
-                    self.reset(&mut filling)?;
-                    continue;
+                    match self.source.change()? {
+                        // mqueue, some of FUSE: it says to be longer than it is.
+                        Change::None | Change::Doubtful => {
+                            self.source.become_stream()?;
+                            self.reset(&mut filling)?;
+                            rewind(filling.object)?;
+                            continue;
+                        }
+                        // It was cut, and has grown again.
+                        Change::Longer | Change::Otherwise => {
+                            let endpoint = self.source.object.endpoint();
+                            Error::new(Operation::Copy, endpoint, Cause::Changed)
+                        }
+                    }
                 }
                 Err(error) if self.is_shrunk_source(&error) => error,
                 Err(error) => return Err(error),
