@@ -9,7 +9,6 @@ mod full;
 #[cfg(target_os = "linux")]
 mod hostile;
 mod itself;
-#[cfg(target_os = "linux")]
 mod killed;
 mod leftovers;
 #[cfg(target_os = "linux")]
@@ -23,7 +22,6 @@ mod mirror_guards;
 mod mirror_library;
 mod mirror_lock;
 mod mirror_watch;
-#[cfg(target_os = "linux")]
 mod moving;
 mod options;
 mod selection;
@@ -34,7 +32,6 @@ mod told;
 use std::path::{Path, PathBuf};
 #[cfg(target_os = "linux")]
 use std::process::Command;
-#[cfg(target_os = "linux")]
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::support::Sandbox;
@@ -51,10 +48,8 @@ impl Drop for Reopened {
 }
 
 /// Tells the threads that meddle with a copy to end, also when the copy's test fails.
-#[cfg(target_os = "linux")]
 struct Meddling<'a>(&'a AtomicBool);
 
-#[cfg(target_os = "linux")]
 impl Drop for Meddling<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);

@@ -4,15 +4,58 @@
 //! A program that writes under the final name leaves a part of a file in nearly every such run.
 
 use std::collections::BTreeMap;
-use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use rustix::process::Signal;
 
 use crate::support::files::{chmod, stamp};
 use crate::support::snapshot::{Name, Snapshot, is_temporary, shown};
 use crate::support::{Chance, Ended, Sandbox, content, scaled};
+use crate::wine;
+
+/// How a run is stopped.
+#[cfg(unix)]
+mod stop {
+    pub(super) use rustix::process::Signal as Stop;
+
+    use crate::support::Ended;
+    use crate::support::sandbox::Running;
+
+    pub(super) fn stop(running: &Running, stop: Stop) {
+        running.signal(stop);
+    }
+
+    /// Whether that has ended it.
+    pub(super) fn was_stopped(ended: &Ended, stop: Stop) -> bool {
+        use std::os::unix::process::ExitStatusExt;
+        ended.status.signal() == Some(stop.as_raw())
+    }
+}
+#[cfg(windows)]
+mod stop {
+    use crate::support::Ended;
+    use crate::support::sandbox::Running;
+
+    /// Signals are none here.
+    #[derive(Clone, Copy, Debug)]
+    pub(super) struct Stop;
+
+    impl Stop {
+        pub(super) const KILL: Self = Self;
+    }
+
+    pub(super) fn stop(running: &Running, _: Stop) {
+        running.kill();
+    }
+
+    pub(super) fn was_stopped(ended: &Ended, _: Stop) -> bool {
+        ended.was_killed()
+    }
+}
+use stop::{Stop, stop, was_stopped};
+
+/// Under Wine all that is done with files takes some ten times as long.
+const DIRECTORIES: u64 = if cfg!(windows) { 6 } else { 30 };
+const STOPS: u64 = if cfg!(windows) { 24 } else { 40 };
 
 /// The ways of copying, and what is at the target's name.
 const SETTINGS: [(&[&str], Before); 8] = [
@@ -56,7 +99,7 @@ impl Trees {
         let sandbox = Sandbox::new();
         let mut chance = Chance::from_seed(77);
         for (tree, seed) in [("source", 1_000), ("older", 2_000)] {
-            for directory in 0..30_u64 {
+            for directory in 0..DIRECTORIES {
                 let path = match directory {
                     0 => tree.to_owned(),
                     _ if directory % 3 == 0 => format!("{tree}/d{}/d{directory}", directory - 1),
@@ -80,7 +123,9 @@ impl Trees {
                 }
             }
         }
-        sandbox.symlink("f2", "source/link");
+        if !wine::is_wine() {
+            sandbox.symlink("f2", "source/link");
+        }
         std::fs::hard_link(sandbox.path("source/f2"), sandbox.path("source/d1/second")).unwrap();
         sandbox.directory("source/d2/empty");
         stamp(&sandbox.path("source"));
@@ -101,9 +146,7 @@ impl Trees {
             std::fs::remove_dir_all(self.target()).unwrap();
         }
         if before == Before::Older {
-            let mut cp = std::process::Command::new("/bin/cp");
-            let cp = cp.args(["-a", "--reflink=auto", "older", "target"]);
-            assert!(cp.current_dir(self.sandbox.root()).status().unwrap().success());
+            copy_all(&self.sandbox.path("older"), &self.target());
         }
     }
 
@@ -158,7 +201,9 @@ impl Trees {
     /// Runs the same command once more: all is there then, and nothing else.
     fn recover(&self, way: &[&str], before: Before, situation: &str) {
         let ended = self.run(way).end();
-        let ok = ended.is_good() && ended.errors.is_empty();
+        // Of owners and access control lists Windows tells that they are not copied.
+        let told = |line: &&str| !(cfg!(windows) && line.contains(" could not be given their "));
+        let ok = ended.is_good() && ended.errors.lines().find(told).is_none();
         assert!(ok, "{situation}\nthe second run: {ended}");
         let situation = format!("{situation}\nand {}", ended.description);
         let mut expected = self.source.clone();
@@ -175,6 +220,19 @@ impl Trees {
         match way[0].contains('a') && before == Before::Nothing {
             true => seen.assert_copy(&expected, &situation),
             false => seen.assert_contents(&expected, &situation),
+        }
+    }
+}
+
+/// Copies files and directories, which is all that the older tree has, by other means than mycp's.
+fn copy_all(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy_all(&entry.path(), &to),
+            false => drop(std::fs::copy(entry.path(), to).unwrap()),
         }
     }
 }
@@ -202,7 +260,7 @@ fn temporary_part(name: &[u8]) -> Option<usize> {
     None
 }
 
-fn stopped_at_any_instant(signal: Signal, stops: u64) -> Tally {
+fn stopped_at_any_instant(how: Stop, stops: u64) -> Tally {
     let mut chance = Chance::new("killed tree");
     let trees = Trees::new();
     let mut tally = Tally::default();
@@ -213,19 +271,20 @@ fn stopped_at_any_instant(signal: Signal, stops: u64) -> Tally {
             let after = chance.shorter_than(duration + duration / 10);
             let running = trees.run(way).start();
             std::thread::sleep(after);
-            running.signal(signal);
+            stop(&running, how);
             let ended = running.end();
-            let situation =
-                format!("{before:?}, {signal:?} after {after:?} of {duration:?}: {ended}");
+            let situation = format!("{before:?}, {how:?} after {after:?} of {duration:?}: {ended}");
             let seen = trees.seen();
             trees.assert_whole(&seen, way, before, &situation);
-            count(&mut tally, &ended, &seen, signal, &trees, &situation);
+            count(&mut tally, &ended, &seen, how, &trees, &situation);
             trees.recover(way, before, &situation);
         }
     }
     eprintln!("{tally:?}");
     assert!(tally.killed > stops / 2, "too few runs were stopped: {tally:?}");
-    assert!(tally.partly_done > stops / 4, "too few had done a part: {tally:?}");
+    // Under Wine a program's start takes much of the time.
+    let share = if wine::is_wine() { 8 } else { 4 };
+    assert!(tally.partly_done > stops / share, "too few had done a part: {tally:?}");
     tally
 }
 
@@ -233,13 +292,13 @@ fn count(
     tally: &mut Tally,
     ended: &Ended,
     seen: &Snapshot,
-    signal: Signal,
+    how: Stop,
     trees: &Trees,
     situation: &str,
 ) {
-    match (ended.status.code(), ended.status.signal()) {
-        (Some(0), _) => tally.ended_before += 1,
-        (None, Some(number)) if number == signal.as_raw() => tally.killed += 1,
+    match ended.status.code() {
+        Some(0) => tally.ended_before += 1,
+        _ if was_stopped(ended, how) => tally.killed += 1,
         _ => panic!("it ended in another way: {situation}"),
     }
     let leftovers = !seen.leftovers().is_empty();
@@ -256,13 +315,14 @@ fn count(
 
 #[test]
 fn a_killed_tree_copy_leaves_whole_files_and_the_next_run_completes_it() {
-    let tally = stopped_at_any_instant(Signal::KILL, scaled(40));
+    let tally = stopped_at_any_instant(Stop::KILL, scaled(STOPS));
     assert!(tally.with_leftovers > 0, "no run was killed in its midst: {tally:?}");
 }
 
+#[cfg(unix)]
 #[test]
 fn an_interrupted_tree_copy_dies_of_the_signal_and_leaves_no_temporary() {
-    for signal in [Signal::INT, Signal::TERM] {
+    for signal in [Stop::INT, Stop::TERM] {
         let tally = stopped_at_any_instant(signal, scaled(16));
         assert_eq!(tally.with_leftovers, 0, "{tally:?}");
     }

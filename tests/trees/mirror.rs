@@ -1,6 +1,7 @@
 //! `--mirror`: the target becomes the source, what is equal is left alone, and what is too much is
 //! deleted last, or not at all.
 
+use std::fs::FileType;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -37,20 +38,28 @@ impl Changing {
     }
 
     /// All there is below the root, directories before what is in them.
-    fn all(&self) -> Vec<PathBuf> {
-        let snapshot = Snapshot::of(&self.root);
-        let names: Vec<_> = snapshot.names().cloned().collect();
-        names.into_iter().map(|name| self.root.join(String::from_utf8(name).unwrap())).collect()
+    fn all(&self) -> Vec<(PathBuf, FileType)> {
+        let mut all = Vec::new();
+        let mut directories = vec![self.root.clone()];
+        while let Some(directory) = directories.pop() {
+            let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+            let kinds = entries.map(|entry| (entry.path(), entry.file_type().unwrap()));
+            let mut kinds: Vec<_> = kinds.collect();
+            kinds.sort_by(|(one, _), (other, _)| one.cmp(other));
+            let inner = kinds.iter().filter(|(_, kind)| kind.is_dir());
+            directories.extend(inner.map(|(path, _)| path.clone()));
+            all.append(&mut kinds);
+        }
+        all
     }
 
-    fn any(&mut self, wanted: impl Fn(&Path) -> bool) -> Option<PathBuf> {
-        let all: Vec<_> = self.all().into_iter().filter(|path| wanted(path)).collect();
+    fn any(&mut self, wanted: impl Fn(&FileType) -> bool) -> Option<(PathBuf, FileType)> {
+        let all: Vec<_> = self.all().into_iter().filter(|(_, kind)| wanted(kind)).collect();
         (!all.is_empty()).then(|| self.chance.pick(&all).clone())
     }
 
     fn any_directory(&mut self) -> PathBuf {
-        let is_directory = |path: &Path| path.is_dir() && !path.is_symlink();
-        self.any(is_directory).unwrap_or_else(|| self.root.clone())
+        self.any(FileType::is_dir).map_or_else(|| self.root.clone(), |(path, _)| path)
     }
 
     fn date(&mut self, path: &Path) {
@@ -62,7 +71,8 @@ impl Changing {
         if path.is_dir() && !path.is_symlink() {
             std::fs::remove_dir_all(path).unwrap();
         } else if path.symlink_metadata().is_ok() {
-            std::fs::remove_file(path).unwrap();
+            // A link that leads to a directory is one, to Windows.
+            std::fs::remove_file(path).or_else(|_| std::fs::remove_dir(path)).unwrap();
         }
     }
 
@@ -81,8 +91,8 @@ impl Changing {
                 let status = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
                 assert!(status.success());
             }
-            5 => match self.any(|path| path.is_file() && !path.is_symlink()) {
-                Some(file) => std::fs::hard_link(file, &path).unwrap(),
+            5 => match self.any(FileType::is_file) {
+                Some((file, _)) => std::fs::hard_link(file, &path).unwrap(),
                 None => std::fs::write(&path, b"").unwrap(),
             },
             _ => {
@@ -95,8 +105,8 @@ impl Changing {
 
     /// Changes what is there.
     fn change(&mut self) {
-        let Some(path) = self.any(|_| true) else { return };
-        let is_file = path.is_file() && !path.is_symlink();
+        let Some((path, kind)) = self.any(|_| true) else { return };
+        let is_file = kind.is_file();
         match self.chance.below(6) {
             0 => return Self::remove(&path),
             1 | 2 if is_file => {
@@ -108,9 +118,9 @@ impl Changing {
                 }
                 std::fs::write(&path, bytes).unwrap();
             }
-            3 if !path.is_symlink() => {
+            3 if !kind.is_symlink() => {
                 let mode = 0o600 + self.chance.below(64) as u32;
-                chmod(&path, if path.is_dir() { mode | 0o700 } else { mode });
+                chmod(&path, if kind.is_dir() { mode | 0o700 } else { mode });
                 return;
             }
             #[cfg(target_os = "linux")]
@@ -403,6 +413,19 @@ fn other_names_of_a_target_keep_their_attributes() {
     }
     // Windows removes nothing that is read-only.
     chmod(&sandbox.path("other"), MODES[0]);
+}
+
+/// All names of a file but the first become links to what that has become, where their own file is
+/// equal but for its attributes, and has been looked at.
+#[test]
+fn links_get_new_attributes_where_content_is_compared() {
+    let sandbox = Sandbox::new();
+    make(&sandbox, &["s/a"]);
+    std::fs::hard_link(sandbox.path("s/a"), sandbox.path("s/b")).unwrap();
+    mirror(&sandbox, &[]).good();
+    set_times(&sandbox.path("s/a"), SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000));
+    let ended = mirror(&sandbox, &["--compare=content"]).good();
+    kept(&sandbox.path("t")).assert_copy(&kept(&sandbox.path("s")), &ended.description);
 }
 
 #[test]
