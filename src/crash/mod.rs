@@ -16,7 +16,7 @@ pub mod simulated;
 mod statistics;
 pub(crate) mod witness;
 
-pub use crate::sys::disk::Sectors;
+pub use crate::sys::disks::Sectors;
 pub use crate::sys::family::Family;
 pub use by_name::UnknownName;
 pub use contract::{Answer, Call, Contract, Guarantee, Warning, Weight};

@@ -4,11 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::Endpoint;
-use crate::sys::disk::{Disk, Sectors};
-use crate::sys::disks::Kernel;
+use crate::sys::disks::{Disk, Kernel, Sectors};
 use crate::sys::family::Family;
-use crate::sys::mount::MountLine;
-use crate::sys::mounts::mount_of;
+use crate::sys::mounts::{MountLine, mount_of};
 use crate::sys::names::{Follow, Spot};
 
 use super::contract::{Contract, contract};

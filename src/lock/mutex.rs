@@ -3,8 +3,7 @@
 use std::marker::PhantomData;
 
 use super::{Label, LockError, Place, Wait};
-use crate::sys::acquired::{self, Acquired};
-use crate::sys::robust::{self, MUTEX_BYTES};
+use crate::sys::robust::{self, Acquired, MUTEX_BYTES};
 
 /// A lock in a segment that one thread of all processes has at a time.
 #[derive(Clone, Debug)]
@@ -47,7 +46,7 @@ impl Mutex {
     /// somebody has the one that is there, and what the system says.
     pub fn create(place: Place) -> Result<Self, LockError> {
         // Who has it has it in a list of the system, through the memory that would be overwritten.
-        if LABEL.check(&place).is_ok() && acquired::is_held(&place, OFFSET)? {
+        if LABEL.check(&place).is_ok() && robust::is_held(&place, OFFSET)? {
             return Err(LockError::TimedOut);
         }
         LABEL.make(&place, || robust::init(&place, OFFSET))?;

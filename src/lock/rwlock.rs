@@ -6,8 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::{Label, LockError, Place, Wait};
-use crate::sys::acquired::{self, Acquired};
-use crate::sys::robust::{self, MUTEX_BYTES};
+use crate::sys::robust::{self, Acquired, MUTEX_BYTES};
 
 /// A lock in a segment that up to 64 threads of all processes have for reading at a time, or one
 /// for writing.
@@ -87,7 +86,7 @@ impl RwLock {
         if LABEL.check(&place).is_ok() {
             // As with a mutex.
             for offset in (0..READERS_MAX).map(slot).chain([GATE]) {
-                if acquired::is_held(&place, offset)? {
+                if robust::is_held(&place, offset)? {
                     return Err(LockError::TimedOut);
                 }
             }

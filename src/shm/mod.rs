@@ -74,8 +74,7 @@ use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::Endpoint;
 use crate::sys::Errno;
 use crate::sys::section::Section;
-use crate::sys::system_v::Get;
-use crate::sys::sysv;
+use crate::sys::sysv::{self, Get};
 use crate::sys::{file, posix_shm};
 
 /// Whether a segment is made or found. Lengths are in bytes, and at least 1.

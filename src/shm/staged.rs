@@ -6,8 +6,7 @@ use super::{Access, Handle, Segment, SegmentOptions};
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::{Endpoint, SegmentName, SystemVName};
 use crate::sys::Errno;
-use crate::sys::system_v::Get;
-use crate::sys::sysv;
+use crate::sys::sysv::{self, Get};
 use crate::sys::{file, posix_shm};
 use crate::units::ByteRange;
 

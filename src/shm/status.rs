@@ -11,8 +11,7 @@ use crate::options::{
 use crate::sys::Errno;
 use crate::sys::file::{Facts, Timestamp};
 use crate::sys::section::{self, Section};
-use crate::sys::system_v::{Get, SegmentFacts};
-use crate::sys::sysv;
+use crate::sys::sysv::{self, Get, SegmentFacts};
 use crate::sys::{attributes, file, posix_shm, processes};
 
 /// A user and a group, by their numbers.

@@ -1,8 +1,10 @@
 //! System calls as safe functions that return `io::Result` and know nothing of copying.
 //!
 //! All `unsafe` code and all `cfg(target_os)` of the crate is below this module. One `system` is
-//! picked here; each has the same modules with the same functions. What is the same everywhere
-//! stands beside them, and shows the system's functions under its own name.
+//! picked here; each has the same modules with the same functions. A module that stands beside them
+//! has what is the same everywhere, and shows the functions that the system's module of that name
+//! has, so that there is one place to look for both. What only Linux has is in `linux`, which is
+//! there on Linux only.
 
 #[cfg(unix)]
 #[path = "unix/mod.rs"]
@@ -11,23 +13,28 @@ mod system;
 #[path = "windows/mod.rs"]
 mod system;
 
-pub(crate) mod acquired;
 pub(crate) mod attributes;
 mod clock;
-pub(crate) mod disk;
+pub(crate) mod disks;
 pub(crate) mod family;
 pub(crate) mod file;
 pub(crate) mod guard;
 pub(crate) mod map;
-pub(crate) mod mount;
+pub(crate) mod mounts;
 pub(crate) mod names;
 pub(crate) mod place;
+pub(crate) mod robust;
 pub(crate) mod seal;
-pub(crate) mod system_v;
+pub(crate) mod sysv;
 mod views;
 pub(crate) mod volume;
 
-pub(crate) use system::*;
+#[cfg(target_os = "linux")]
+pub(crate) use system::linux;
+pub(crate) use system::{
+    Attachment, Errno, futex, handle, locks, pages, platform, posix_shm, processes, section,
+    semaphores, signals, streams, users,
+};
 
 #[cfg(test)]
 pub(crate) mod samples;

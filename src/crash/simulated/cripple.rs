@@ -11,7 +11,7 @@ use std::str::FromStr;
 use crate::crash::by_name::{UnknownName, by_name};
 use crate::sys::file::{self, Timestamp};
 use crate::sys::map::{Access, Mapping, Msync};
-use crate::sys::{attributes, platform};
+use crate::sys::{attributes, linux, platform};
 use crate::units::ByteRange;
 
 /// What is wrong with a copier.
@@ -149,7 +149,7 @@ fn times_first(bytes: &[u8], stamp: Stamp, target: &Path, directory: &File) -> i
     let map = fill(&file, bytes)?;
     stamp.set(&file)?;
     // As it may happen by itself at any time.
-    if platform::commit_transaction(directory).is_err() {
+    if linux::commit_transaction(directory).is_err() {
         let other = target.with_extension(BESIDE);
         File::create(&other)?.sync_all()?;
         fs::remove_file(&other)?;

@@ -23,8 +23,7 @@ use crate::crash::simulated::error::{Error, Result};
 use crate::crash::simulated::image::Image;
 use crate::crash::simulated::record::{Change, Moment, Record};
 use crate::sync::lock;
-use crate::sys::owners::Owner;
-use crate::sys::platform;
+use crate::sys::linux::{self, owners::Owner};
 use crate::units::ByteRange;
 
 /// Names and attributes never change.
@@ -407,7 +406,7 @@ impl Filesystem for Server {
         reply: ReplyEmpty,
     ) {
         let Some(disk) = self.disk(ino) else { return reply.error(Errno::ENOENT) };
-        if platform::makes_zeros(mode) {
+        if linux::makes_zeros(mode) {
             let issued = disk.issue();
             let range = ByteRange::between(offset, offset.saturating_add(len));
             disk.change(Change::Zero(range), issued);

@@ -23,7 +23,7 @@ use crate::crash::simulated::states::{Bound, State, States, choose};
 use crate::crash::simulated::system::FileSystem;
 use crate::crash::simulated::workload::Workload;
 use crate::sync::{into_inner, lock};
-use crate::sys::platform;
+use crate::sys::{linux, platform};
 
 /// What is to be found out.
 #[derive(Clone, Debug)]
@@ -76,7 +76,7 @@ impl<'r> Laboratory<'r> {
     /// A laboratory in that room.
     #[must_use]
     pub fn new(room: &'r Room, workers: usize) -> Self {
-        let memory = platform::available_memory().unwrap_or(MEMORY_UNTOLD);
+        let memory = linux::available_memory().unwrap_or(MEMORY_UNTOLD);
         Self { room, workers: workers.max(1), record_max: memory / 4 }
     }
 

@@ -16,7 +16,8 @@ use crate::crash::simulated::room::Drive;
 use crate::crash::simulated::stores::Claim;
 use crate::crash::simulated::system::{BUSY_ATTEMPTS, BUSY_PAUSE, told};
 use crate::crash::simulated::workload::MOUNT_POINT;
-use crate::sys::{children, holders, platform};
+use crate::sys::linux::{children, holders};
+use crate::sys::platform;
 
 /// A command, and whether it tells what it was told.
 #[derive(Clone, Copy, Debug)]

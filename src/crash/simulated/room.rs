@@ -13,10 +13,11 @@ use crate::crash::simulated::random::Random;
 use crate::crash::simulated::system::FileSystem;
 use crate::options::Quoted;
 use crate::sync::lock;
-use crate::sys::loopback::{self, LoopDevice};
-use crate::sys::owners::Owner;
-use crate::sys::undertaker::Undertaker;
-use crate::sys::{children, mounts, platform};
+use crate::sys::linux::loopback::{self, LoopDevice};
+use crate::sys::linux::owners::Owner;
+use crate::sys::linux::undertaker::Undertaker;
+use crate::sys::linux::{children, mounting};
+use crate::sys::mounts;
 
 /// A mount namespace of the laboratory's own. When its last process ends, killed or not, the kernel
 /// unmounts all that is in it, and so frees the loop devices; a process of its own sees to it that
@@ -45,14 +46,14 @@ impl Room {
         let system = |what| move |error| Error::System(what, error);
         // Before they are in the room, too.
         detach_disks(Owner::has_ended);
-        platform::own_mounts().map_err(system("get a mount namespace, which takes root"))?;
-        mounts::keep_to_this_namespace()
+        mounting::own_mounts().map_err(system("get a mount namespace, which takes root"))?;
+        mounting::keep_to_this_namespace()
             .map_err(system("keep mounts from being seen by others"))?;
         // Those of others would be kept in use here, and those who make file systems ask all.
         detach_disks(|_| true);
         // What is there is hidden in this namespace only.
         let directory = PathBuf::from("/mnt");
-        mounts::mount(Path::new(NAME), &directory, "tmpfs", "")
+        mounting::mount(Path::new(NAME), &directory, "tmpfs", "")
             .map_err(system("mount a file system in memory"))?;
         let undertaker =
             Undertaker::watch(&directory.join(SHELF)).map_err(system("start a process"))?;
@@ -233,7 +234,7 @@ impl Drop for Drive {
     fn drop(&mut self) {
         if self.is_mounted {
             // After an error. Who has anything of it open keeps it, out of sight.
-            mounts::unmount(&self.directory).or_else(|_| mounts::detach(&self.directory)).ok();
+            mounting::unmount(&self.directory).or_else(|_| mounting::detach(&self.directory)).ok();
         }
     }
 }
@@ -244,10 +245,10 @@ impl Drop for Drive {
 /// It asks none of them, nor their devices: one that is served by a process that is stopped would
 /// not answer.
 fn detach_disks(of: impl Fn(Owner) -> bool) {
-    for (device, directory) in mounts::on_loop_devices() {
+    for (device, directory) in mounting::on_loop_devices() {
         let owner = loopback::backing_file(&device).and_then(|file| owner_of(&file));
         if owner.is_some_and(&of) {
-            mounts::detach(&directory).ok();
+            mounting::detach(&directory).ok();
         }
     }
 }

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::crash::by_name::{UnknownName, by_name};
 use crate::crash::simulated::error::{Error, Result};
 use crate::options::Quoted;
-use crate::sys::holders::{self, Holder};
-use crate::sys::{children, mounts};
+use crate::sys::linux::holders::{self, Holder};
+use crate::sys::linux::{children, mounting};
 
 /// A file system that a laboratory can crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -77,7 +77,7 @@ impl FileSystem {
         };
         let failed = |error| Error::Mount { system: self, options: options.to_owned(), error };
         let options = format!("{own},{options}");
-        mounts::mount(device, directory, self.as_str(), &options).map_err(failed)
+        mounting::mount(device, directory, self.as_str(), &options).map_err(failed)
     }
 
     /// Repairs what has no journal, as an administrator would before it is mounted.
@@ -102,7 +102,7 @@ impl FileSystem {
     pub(crate) fn unmount(directory: &Path) -> Result<()> {
         let mut attempts = 0..BUSY_ATTEMPTS;
         loop {
-            match mounts::unmount(directory) {
+            match mounting::unmount(directory) {
                 Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {}
                 ended => {
                     return ended.map_err(|error| Error::System("unmount the file system", error));

@@ -9,9 +9,6 @@ pub(crate) mod attributes;
 #[cfg_attr(target_os = "macos", path = "macos/bare.rs")]
 #[cfg_attr(not(target_os = "macos"), path = "linux/bare.rs")]
 mod bare;
-#[cfg(target_os = "linux")]
-#[path = "linux/children.rs"]
-pub(crate) mod children;
 #[cfg(target_env = "gnu")]
 #[path = "linux/deadline.rs"]
 mod deadline;
@@ -29,25 +26,18 @@ pub(crate) mod file;
 pub(crate) mod futex;
 pub(crate) mod handle;
 #[cfg(target_os = "linux")]
-#[path = "linux/holders.rs"]
-pub(crate) mod holders;
+pub(crate) mod linux;
 #[cfg_attr(target_os = "macos", path = "macos/lockers.rs")]
 #[cfg_attr(not(target_os = "macos"), path = "linux/lockers.rs")]
 mod lockers;
 pub(crate) mod locks;
-#[cfg(target_os = "linux")]
-#[path = "linux/loopback.rs"]
-pub(crate) mod loopback;
 #[cfg_attr(target_os = "macos", path = "macos/mounts.rs")]
 #[cfg_attr(not(target_os = "macos"), path = "linux/mounts.rs")]
 pub(crate) mod mounts;
 pub(crate) mod names;
-#[cfg(target_os = "linux")]
-#[path = "linux/owners.rs"]
-pub(crate) mod owners;
 pub(crate) mod pages;
-#[cfg_attr(target_os = "macos", path = "macos.rs")]
-#[cfg_attr(not(target_os = "macos"), path = "linux.rs")]
+#[cfg_attr(target_os = "macos", path = "macos/platform.rs")]
+#[cfg_attr(not(target_os = "macos"), path = "linux/platform.rs")]
 pub(crate) mod platform;
 #[cfg_attr(target_os = "macos", path = "macos/posix_shm.rs")]
 #[cfg_attr(not(target_os = "macos"), path = "linux/posix_shm.rs")]
@@ -65,9 +55,6 @@ pub(crate) mod signals;
 pub(crate) mod space;
 pub(crate) mod streams;
 pub(crate) mod sysv;
-#[cfg(target_os = "linux")]
-#[path = "linux/undertaker.rs"]
-pub(crate) mod undertaker;
 pub(crate) mod users;
 pub(crate) mod view;
 #[cfg_attr(target_os = "macos", path = "macos/waits.rs")]

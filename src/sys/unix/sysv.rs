@@ -9,7 +9,7 @@ use rustix::path::Arg;
 
 use super::platform::errno_of_libc;
 use crate::options::{SegmentAccess, SystemVName};
-use crate::sys::system_v::{Get, SegmentFacts};
+use crate::sys::sysv::{Get, SegmentFacts};
 
 pub(crate) use super::segments::list;
 /// Why there are none: there are.

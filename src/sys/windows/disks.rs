@@ -17,9 +17,9 @@ use windows_sys::Win32::System::Ioctl::{
 };
 
 use super::platform::control;
-use crate::sys::disk::{Disk, Sectors};
+use crate::sys::disks::{Disk, Sectors};
 use crate::sys::family::Family;
-use crate::sys::mount::MountLine;
+use crate::sys::mounts::MountLine;
 
 /// What the system tells of its devices.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use super::errno::checked;
 use super::handle::AsHandle;
 use super::names;
 use super::volume::{self, Characteristics, Volume};
-use crate::sys::mount::MountLine;
+use crate::sys::mounts::MountLine;
 
 /// The volume that an open object is on, as a mount. Its source is the volume's own name where it
 /// has one, which those of other machines have not.

@@ -19,8 +19,8 @@ use super::Errno;
 use super::errno::{checked, last};
 use super::objects::{self, Name, Waited};
 use crate::sync;
-use crate::sys::acquired::Acquired;
 use crate::sys::place::Place;
+use crate::sys::robust::Acquired;
 
 /// Bytes of a mutex.
 pub(crate) const MUTEX_BYTES: usize = STATE + size_of::<u32>();

@@ -4,7 +4,7 @@ use std::io;
 
 use super::Attachment;
 use crate::options::{SegmentAccess, SystemVName};
-use crate::sys::system_v::{Get, SegmentFacts};
+use crate::sys::sysv::{Get, SegmentFacts};
 
 /// Why there are none.
 pub(crate) const ABSENCE: Option<&str> = Some("Windows has no System V shared memory");

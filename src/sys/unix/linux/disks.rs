@@ -4,8 +4,8 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::sys::disk::Disk;
-use crate::sys::mount::MountLine;
+use crate::sys::disks::Disk;
+use crate::sys::mounts::MountLine;
 
 /// The directories where the kernel describes them.
 #[derive(Clone, Debug)]

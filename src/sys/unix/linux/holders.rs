@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use super::names;
+use super::super::names;
 
 /// A process.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,15 +1,13 @@
 //! What is mounted where.
 
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
-use std::path::{Path, PathBuf};
-
-use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
+use std::path::Path;
 
 use super::{names, platform};
-use crate::sys::mount::MountLine;
+use crate::sys::mounts::MountLine;
 
 /// The mount that an open object is on; `None` where it is not listed, as for one of another mount
 /// namespace.
@@ -18,81 +16,13 @@ pub(crate) fn mount_of(handle: impl AsFd) -> io::Result<Option<MountLine>> {
         Some(id) => id,
         None => mount_id_of_descriptor(handle)?,
     };
+    Ok(all()?.into_iter().find(|mount| mount.id == id))
+}
+
+/// All that this thread's namespace has.
+pub(super) fn all() -> io::Result<Vec<MountLine>> {
     let lines = std::fs::read("/proc/thread-self/mountinfo")?;
-    Ok(lines.split(|byte| *byte == b'\n').filter_map(mount_in).find(|mount| mount.id == id))
-}
-
-/// The loop devices that file systems are mounted from, each with the directory that it is mounted
-/// on; none where that cannot be told.
-pub(crate) fn on_loop_devices() -> Vec<(PathBuf, PathBuf)> {
-    let lines = std::fs::read("/proc/thread-self/mountinfo").unwrap_or_default();
-    let mounts = lines.split(|byte| *byte == b'\n').filter_map(mount_in);
-    let on_loops = mounts.filter_map(|mount| {
-        let source = PathBuf::from(mount.source);
-        let is_loop = source.to_string_lossy().starts_with("/dev/loop");
-        is_loop.then_some((source, mount.point))
-    });
-    on_loops.collect()
-}
-
-/// Keeps what is mounted in this namespace from then on from being seen in others, and the other
-/// way round (`MS_PRIVATE`, mount(2)).
-///
-/// # Errors
-///
-/// `EPERM` for whom may not mount.
-pub(crate) fn keep_to_this_namespace() -> io::Result<()> {
-    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-    Ok(rustix::mount::mount_change("/", private)?)
-}
-
-/// Mounts a file system of a kind, with options as mount(8) has them.
-///
-/// # Errors
-///
-/// Those of mount(2): `EINVAL` for an option that it does not know, `ENODEV` where the system does
-/// not know the kind.
-pub(crate) fn mount(source: &Path, directory: &Path, kind: &str, options: &str) -> io::Result<()> {
-    let (flags, data) = flags_and_data(options);
-    let data = CString::new(data)?;
-    Ok(rustix::mount::mount(source, directory, kind, flags, data.as_c_str())?)
-}
-
-/// What mount(2) takes as flags, and what it takes as text.
-fn flags_and_data(options: &str) -> (MountFlags, String) {
-    let mut flags = MountFlags::empty();
-    let mut data: Vec<&str> = Vec::new();
-    for option in options.split(',').filter(|option| !option.is_empty()) {
-        match option {
-            "noatime" => flags |= MountFlags::NOATIME,
-            "relatime" => flags |= MountFlags::RELATIME,
-            "strictatime" => flags |= MountFlags::STRICTATIME,
-            "lazytime" => flags |= MountFlags::LAZYTIME,
-            "sync" => flags |= MountFlags::SYNCHRONOUS,
-            "dirsync" => flags |= MountFlags::DIRSYNC,
-            other => data.push(other),
-        }
-    }
-    (flags, data.join(","))
-}
-
-/// Unmounts what is mounted on a directory.
-///
-/// # Errors
-///
-/// `EBUSY` while somebody has something of it open.
-pub(crate) fn unmount(directory: &Path) -> io::Result<()> {
-    Ok(rustix::mount::unmount(directory, UnmountFlags::empty())?)
-}
-
-/// Takes what is mounted on a directory out of sight; it is unmounted when nobody has anything of
-/// it open any more (`MNT_DETACH`, umount2(2)).
-///
-/// # Errors
-///
-/// `EINVAL` where nothing is mounted.
-pub(crate) fn detach(directory: &Path) -> io::Result<()> {
-    Ok(rustix::mount::unmount(directory, UnmountFlags::DETACH)?)
+    Ok(lines.split(|byte| *byte == b'\n').filter_map(mount_in).collect())
 }
 
 /// The number of the mount by way of proc_pid_fdinfo(5), for kernels whose statx does not tell it,
@@ -201,13 +131,6 @@ mod tests {
         assert_eq!(mount.super_options, ["rw", "a"]);
         assert_eq!(mount_in(b""), None);
         assert_eq!(mount_in(b"36 35 98:0 / /"), None);
-    }
-
-    #[test]
-    fn what_the_call_takes_as_flags_is_no_text() {
-        let (flags, data) = flags_and_data("nouuid,,noatime,data=ordered,sync");
-        assert_eq!(flags, MountFlags::NOATIME | MountFlags::SYNCHRONOUS);
-        assert_eq!(data, "nouuid,data=ordered");
     }
 
     #[test]

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use libc::{c_int, pthread_mutex_t};
 
 use super::deadline;
-use crate::sys::acquired::Acquired;
 use crate::sys::place::Place;
+use crate::sys::robust::Acquired;
 
 /// Bytes of a mutex.
 pub(crate) const MUTEX_BYTES: usize = size_of::<pthread_mutex_t>();

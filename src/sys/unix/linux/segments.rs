@@ -4,7 +4,7 @@ use std::ffi::c_int;
 use std::io;
 
 use super::sysv::{checked, empty};
-use crate::sys::system_v::SegmentFacts;
+use crate::sys::sysv::SegmentFacts;
 
 const SHM_DEST: u32 = 0o1000;
 const SHM_LOCKED: u32 = 0o2000;

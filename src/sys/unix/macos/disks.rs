@@ -2,8 +2,8 @@
 
 use std::io;
 
-use crate::sys::disk::Disk;
-use crate::sys::mount::MountLine;
+use crate::sys::disks::Disk;
+use crate::sys::mounts::MountLine;
 
 /// What the system tells of its devices.
 #[derive(Clone, Debug)]

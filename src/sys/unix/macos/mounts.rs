@@ -9,7 +9,7 @@ use std::path::Path;
 use super::names;
 use super::platform::errno_of_libc;
 use crate::sys::file::Facts;
-use crate::sys::mount::MountLine;
+use crate::sys::mounts::MountLine;
 
 /// The mount that an open object is on.
 pub(crate) fn mount_of(handle: impl AsFd) -> io::Result<Option<MountLine>> {

@@ -4,8 +4,8 @@
 use std::io;
 use std::time::Instant;
 
-use crate::sys::acquired::Acquired;
 use crate::sys::place::Place;
+use crate::sys::robust::Acquired;
 
 /// Bytes of a mutex, where there are any.
 pub(crate) const MUTEX_BYTES: usize = 40;

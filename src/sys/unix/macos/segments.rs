@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::sys::system_v::SegmentFacts;
+use crate::sys::sysv::SegmentFacts;
 
 /// The flag of a segment that is removed (`SHMSEG_REMOVED`, xnu's `sysv_shm.c`).
 const REMOVED: u32 = 0x400;

@@ -4,7 +4,8 @@ use std::io;
 use std::time::Instant;
 
 use super::place::Place;
-use super::system::robust::{lock, unlock};
+
+pub(crate) use super::system::robust::*;
 
 /// What became of an attempt to lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

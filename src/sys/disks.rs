@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+pub(crate) use super::system::disks::*;
+
 /// What the kernel says of a block device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Disk {

@@ -1,5 +1,7 @@
 //! Segments of System V shared memory.
 
+pub(crate) use super::system::sysv::*;
+
 /// What is known of a segment (`IPC_STAT`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SegmentFacts {

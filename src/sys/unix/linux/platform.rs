@@ -17,7 +17,7 @@ use crate::units::ByteRange;
 pub(crate) use crate::sys::volume::FileSystem;
 pub(crate) use seals::{add_seals, seals};
 
-#[path = "linux/seals.rs"]
+#[path = "seals.rs"]
 mod seals;
 
 /// The kind of file system that holds the object.
@@ -211,26 +211,6 @@ fn sync_file_range(file: &File, range: ByteRange, flags: libc::c_uint) -> io::Re
     // SAFETY: no memory is passed; the descriptor is open for as long as `file` is borrowed.
     let result = unsafe { libc::sync_file_range(file.as_raw_fd(), offset, len, flags) };
     if result == 0 { Ok(()) } else { Err(errno_of_libc()) }
-}
-
-/// Has btrfs commit its transaction, which does not write out data that waits in memory
-/// (`BTRFS_IOC_START_SYNC` and `BTRFS_IOC_WAIT_SYNC` of `linux/btrfs.h`).
-///
-/// # Errors
-///
-/// `ENOTTY` on another file system.
-pub(crate) fn commit_transaction(directory: &File) -> io::Result<()> {
-    const BTRFS_IOC_START_SYNC: libc::c_ulong = 0x8008_9418;
-    const BTRFS_IOC_WAIT_SYNC: libc::c_ulong = 0x4008_9416;
-    let mut transaction = 0_u64;
-    for call in [BTRFS_IOC_START_SYNC, BTRFS_IOC_WAIT_SYNC] {
-        // SAFETY: both calls take the address of a number of 64 bits, which one of them writes.
-        let done = unsafe { libc::ioctl(directory.as_raw_fd(), call, &raw mut transaction) };
-        if done != 0 {
-            return Err(errno_of_libc());
-        }
-    }
-    Ok(())
 }
 
 /// Content on the disk, and what is needed to read it.
@@ -435,36 +415,11 @@ pub(crate) fn attribute_names_len(directory: impl AsFd, name: &OsStr) -> rustix:
     })
 }
 
-/// Gives this thread, and those that it starts afterwards, mounts of their own (unshare(2),
-/// `CLONE_NEWNS`). They share the working directory with no older thread any more.
-///
-/// # Errors
-///
-/// `EPERM` for whom may not mount.
-pub(crate) fn own_mounts() -> io::Result<()> {
-    // SAFETY: the table of open files stays shared.
-    Ok(unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNS) }?)
-}
-
 /// Makes a file that is nowhere but in memory, and can be sealed (memfd_create(2)); `name` is for
 /// whoever looks into `/proc`.
 pub(crate) fn file_in_memory(name: &str) -> io::Result<File> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     Ok(rustix::fs::memfd_create(name, flags)?.into())
-}
-
-/// Bytes that can be had without swapping (`MemAvailable`, proc_meminfo(5)); `None` where that is
-/// not told.
-pub(crate) fn available_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
-}
-
-/// Whether fallocate(2), called with these flags, makes zeros of what it is called for.
-pub(crate) fn makes_zeros(flags: i32) -> bool {
-    let flags = FallocateFlags::from_bits_retain(flags.cast_unsigned());
-    flags.intersects(FallocateFlags::PUNCH_HOLE | FallocateFlags::ZERO_RANGE)
 }
 
 /// Permission bits as calls take them.

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+pub(crate) use super::system::mounts::*;
+
 /// A mount, as proc_pid_mountinfo(5) has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MountLine {
