@@ -43,11 +43,9 @@ use std::path::Path;
 
 use crate::error::{Cause, Context, Operation, Result};
 use crate::options::{Endpoint, Flush};
-use crate::sys::Errno;
-use crate::sys::file;
 use crate::sys::map::{self, Access, Mapping, Side};
 use crate::sys::names::{self, Follow, OpenAs, Spot};
-use crate::sys::platform;
+use crate::sys::{Errno, file, flush, space};
 use crate::units::ByteRange;
 
 use handle::{Handle, index};
@@ -295,7 +293,7 @@ impl MappedTarget {
         }
         match how {
             Msync::Sync | Msync::SyncInvalidate if !map::MSYNC_WAITS => {
-                platform::sync_data(&handle.file).context(Operation::Flush, &handle.endpoint)
+                flush::sync_data(&handle.file).context(Operation::Flush, &handle.endpoint)
             }
             _ => Ok(()),
         }
@@ -323,11 +321,11 @@ impl MappedTarget {
             Flush::Async => {
                 handle.flush_window(Msync::Async)?;
                 let len = handle.len(Operation::Flush)?;
-                platform::start_write_out(&handle.file, ByteRange::first(len))
+                flush::start_write_out(&handle.file, ByteRange::first(len))
             }
             Flush::Sync => {
                 handle.flush_window(Msync::Async)?;
-                platform::sync_all(&handle.file)
+                flush::sync_all(&handle.file)
             }
         }
         .context(Operation::Flush, &handle.endpoint)
@@ -386,7 +384,7 @@ fn reserve(file: &File, range: ByteRange) -> io::Result<Reservation> {
     if range.end() > file::len_max() {
         return Err(Errno::FBIG.into());
     }
-    match platform::reserve(file, range) {
+    match space::reserve(file, range) {
         Ok(()) => Ok(Reservation::Reserved),
         Err(error) if not_supported(&error) => {
             file::set_len(file, range.end()).map(|()| Reservation::LengthOnly)

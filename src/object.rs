@@ -6,9 +6,8 @@ use std::io;
 
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::Endpoint;
-use crate::sys::Errno;
 use crate::sys::map::{Access, Mapping};
-use crate::sys::{file, platform};
+use crate::sys::{Errno, cache, file, flush, space};
 use crate::units::{ByteRange, Granule};
 
 /// Something that bytes can be read from and written to at any offset.
@@ -133,7 +132,7 @@ impl Object for FileObject {
 
     fn read_ahead(&self, range: ByteRange) {
         // If it fails, the read that follows is slower or says why.
-        drop(platform::read_ahead(&self.file, range));
+        drop(cache::read_ahead(&self.file, range));
     }
 
     fn write_at(&self, offset: u64, from: &[u8]) -> Result<()> {
@@ -161,16 +160,16 @@ impl Object for FileObject {
     }
 
     fn next_data(&self, offset: u64) -> Result<Option<ByteRange>> {
-        platform::next_data(&self.file, offset).context(Operation::FindHoles, &self.endpoint)
+        space::next_data(&self.file, offset).context(Operation::FindHoles, &self.endpoint)
     }
 
     fn reserve(&self, range: ByteRange) -> Result<()> {
-        platform::reserve(&self.file, range)
+        space::reserve(&self.file, range)
             .map_err(|error| self.failed(Operation::Reserve, range, error))
     }
 
     fn clear(&self, range: ByteRange) -> Result<()> {
-        match platform::punch_hole(&self.file, range) {
+        match space::punch_hole(&self.file, range) {
             Ok(()) => Ok(()),
             // Not every file system or device can make a hole: then zeros are stored.
             Err(error) if is_unsupported(&error) => {
@@ -193,17 +192,17 @@ impl Object for FileObject {
     }
 
     fn start_write_out(&self, range: ByteRange) -> Result<()> {
-        platform::start_write_out(&self.file, range)
+        flush::start_write_out(&self.file, range)
             .map_err(|error| self.failed(Operation::Flush, range, error))
     }
 
     fn wait_write_out(&self, range: ByteRange) -> Result<()> {
-        platform::wait_write_out(&self.file, range)
+        flush::wait_write_out(&self.file, range)
             .map_err(|error| self.failed(Operation::Flush, range, error))
     }
 
     fn flush(&self) -> Result<()> {
-        platform::sync_all(&self.file).context(Operation::Flush, &self.endpoint)
+        flush::sync_all(&self.file).context(Operation::Flush, &self.endpoint)
     }
 }
 

@@ -9,8 +9,8 @@ use crate::error::{Cause, Error, Operation, Result};
 use crate::options::{Endpoint, Flush, ObjectId};
 use crate::report::Report;
 use crate::sys::file::{Kind, close, facts, set_blocking, set_len};
+use crate::sys::flush::sync_all;
 use crate::sys::names::{Follow, Spot, facts_of_path};
-use crate::sys::platform::sync_all;
 use crate::sys::streams::{standard_input, standard_output};
 use crate::tree::Operand;
 

@@ -37,7 +37,7 @@ use watch::{Fate, Watcher};
 use crate::copy::Session;
 use crate::options::{Directories, Keep};
 use crate::program::terminal::harmless;
-use crate::sys::{file, platform};
+use crate::sys::{attributes, file};
 use crate::tree::{Summary, Trees};
 
 /// What the program takes from its environment.
@@ -63,7 +63,7 @@ pub fn run(line: impl Iterator<Item = OsString>, environment: &Environment) -> E
     match Request::new(args, environment, &landing::FileSystem) {
         Ok(request)
             if request.options.preserve.context == Keep::Must
-                && !platform::has_security_contexts() =>
+                && !attributes::has_security_contexts() =>
         {
             say("cannot preserve the security context: this kernel keeps none (SELinux)");
             ExitCode::FAILURE

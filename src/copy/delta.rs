@@ -25,10 +25,10 @@ use crate::metadata::{self, Losses, ModeAtEnd, Named};
 use crate::object::{FileObject, Object};
 use crate::options::{Content, EngineName, Flush};
 use crate::report::{Delta, DeltaInto, Done, Skip, Way};
-use crate::sys::attributes;
 use crate::sys::file::{self, Facts, Kind};
+use crate::sys::file_system::{self, FileSystem};
 use crate::sys::names::Follow;
-use crate::sys::platform::{self, FileSystem};
+use crate::sys::{attributes, clone};
 use crate::units::ByteRange;
 
 /// Files of a mirror up to this length are stored whole where they differ: to clone an old one, and
@@ -186,7 +186,7 @@ impl<'a> Run<'a, '_> {
             return Ok(Base::None);
         }
         let facts = file::facts(old.handle()).context(Operation::Stat, self.target)?;
-        match platform::clone_file(old.handle(), new.handle()) {
+        match clone::clone_file(old.handle(), new.handle()) {
             Ok(()) if tells_changes(&facts, new) => Ok(Base::Clone { of: old, equal, facts }),
             Ok(()) => Ok(Base::OWN_CLONE),
             Err(error) if means_unsupported(&error) => {
@@ -213,7 +213,7 @@ fn existing(object: &FileObject) -> Filling<'_> {
 
 /// Whether a change of a file from now on would show in its times.
 fn tells_changes(facts: &Facts, clone: &FileObject) -> bool {
-    let file_system = platform::file_system(clone.handle()).unwrap_or(FileSystem::Other);
+    let file_system = file_system::of(clone.handle()).unwrap_or(FileSystem::Other);
     stamps(facts, file_system) == Stamps::Tell
 }
 

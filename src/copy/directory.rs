@@ -8,12 +8,11 @@ use std::sync::{Arc, OnceLock};
 use super::target::Place;
 use crate::metadata::Birth;
 use crate::options::ObjectId;
-use crate::sys::Errno;
-use crate::sys::attributes;
 use crate::sys::file::{self, Facts};
+use crate::sys::file_system::{self, FileSystem};
 use crate::sys::handle::{self, OwnedHandle};
 use crate::sys::names::{self, Follow, Spot};
-use crate::sys::platform::{self, FileSystem};
+use crate::sys::{Errno, attributes, mounts};
 
 /// A directory that is held open: what is done in it is done relative to the handle, wherever its
 /// path leads meanwhile.
@@ -228,12 +227,12 @@ impl Directory {
 
     /// The mount that it is on, where the system tells.
     pub(crate) fn mount_id(&self) -> Option<u64> {
-        *self.mount_id.get_or_init(|| platform::mount_id(self, std::ffi::OsStr::new("")))
+        *self.mount_id.get_or_init(|| mounts::mount_id(self, std::ffi::OsStr::new("")))
     }
 
     /// The kind of file system that it is on. Only choices depend on it.
     pub(crate) fn file_system(&self) -> FileSystem {
-        *self.file_system.get_or_init(|| platform::file_system(self).unwrap_or(FileSystem::Other))
+        *self.file_system.get_or_init(|| file_system::of(self).unwrap_or(FileSystem::Other))
     }
 }
 
@@ -243,7 +242,7 @@ impl Way {
         if self.path.as_os_str().is_empty() {
             return Ok(self.root.handle.try_clone()?.into());
         }
-        match platform::open_beneath(&*self.root, &self.path) {
+        match names::open_beneath(&*self.root, &self.path) {
             Err(error) if must_walk(&error) => self.walk(),
             result => result,
         }

@@ -13,8 +13,9 @@ use crate::object::Object;
 use crate::options::{Content, Flush, Keep, OnChange, Verify};
 use crate::report::{Delta, Report, Warning, Way};
 use crate::sys::attributes::Attributes;
+use crate::sys::cache;
 use crate::sys::file::{self, Kind};
-use crate::sys::platform::{self, FileSystem};
+use crate::sys::file_system::{self, FileSystem};
 
 /// What is written, and what it is like.
 #[derive(Clone, Copy)]
@@ -309,13 +310,13 @@ impl Run<'_, '_> {
     /// Has the next read come from the medium, as far as this system can.
     fn drop_cache(&mut self, object: &dyn Object) -> Result<()> {
         let Some(file) = object.file() else { return Ok(()) };
-        let file_system = platform::file_system(file).unwrap_or(FileSystem::Other);
+        let file_system = file_system::of(file).unwrap_or(FileSystem::Other);
         if !has_medium(file_system) {
             return Ok(());
         }
-        platform::drop_cache(file).context(Operation::Verify, self.target)?;
-        let bytes = platform::cached_bytes(file, self.report.len)
-            .context(Operation::Verify, self.target)?;
+        cache::drop_cache(file).context(Operation::Verify, self.target)?;
+        let bytes =
+            cache::cached_bytes(file, self.report.len).context(Operation::Verify, self.target)?;
         if bytes > 0 {
             self.report.warnings.push(Warning::ReadBackFromMemory { bytes });
         }

@@ -24,10 +24,9 @@ use crate::lock::{self, Locked};
 use crate::object::{FileObject, Object};
 use crate::options::{Content, CopyOptions, EngineChoice, Reflink, Sparse, Update};
 use crate::report::{DeltaInto, Event, Flow};
-use crate::sys::attributes;
 use crate::sys::file::{self, Facts, Kind};
 use crate::sys::names::{self, Follow, OpenAs, Spot};
-use crate::sys::platform;
+use crate::sys::{attributes, clone};
 
 /// Less is stored again in some hundredths of a second, and not worth the looking.
 const ADOPTED_BYTES_MIN: u64 = 16 << 20;
@@ -143,7 +142,7 @@ impl<'a> Run<'a, '_> {
                 .source
                 .object
                 .file()
-                .is_some_and(|source| platform::clone_file(source, new.handle()).is_ok());
+                .is_some_and(|source| clone::clone_file(source, new.handle()).is_ok());
         if is_shared {
             new.set_len(0)?;
         }

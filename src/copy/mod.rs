@@ -45,10 +45,9 @@ use crate::engine::drive::Spare;
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::{CopyOptions, Endpoint, Flush, Made, ObjectId, Special};
 use crate::report::{Consent, Done, InPlaceReason, Observer, Report, Skip};
-use crate::sys::Errno;
 use crate::sys::file::{self, Facts, Kind};
 use crate::sys::names::Follow;
-use crate::sys::{platform, streams};
+use crate::sys::{Errno, flush, streams};
 
 /// Copies objects with one set of options.
 ///
@@ -466,8 +465,8 @@ impl<'a> Copier<'a> {
         {
             let file =
                 place.spot().open_for_reading(Follow::No).context(Operation::Flush, target)?;
-            platform::sync_all(&file).context(Operation::Flush, target)?;
-            platform::sync_all(&place.directory).context(Operation::FlushDirectory, target)?;
+            flush::sync_all(&file).context(Operation::Flush, target)?;
+            flush::sync_all(&place.directory).context(Operation::FlushDirectory, target)?;
         }
         Ok(Done::Skipped(skip))
     }

@@ -10,8 +10,7 @@ use crate::error::{Context, Error, Operation, Result};
 use crate::object::{FileObject, Object};
 use crate::options::{BackupControl, CopyOptions, Endpoint, Flush, Update};
 use crate::report::{Consent, Observer, Report, Way};
-use crate::sys::Errno;
-use crate::sys::{file, platform};
+use crate::sys::{Errno, file, flush};
 
 /// A file that is whole but for its name.
 pub(crate) struct Publication<'a> {
@@ -154,7 +153,7 @@ pub(super) fn flush_directory(
     report: &mut Report,
 ) -> Result<()> {
     if options.flush == Flush::Sync {
-        platform::sync_all(&place.directory).context(Operation::FlushDirectory, target)?;
+        flush::sync_all(&place.directory).context(Operation::FlushDirectory, target)?;
         report.flushes.directories += 1;
     }
     Ok(())

@@ -26,12 +26,11 @@ use crate::metadata::{self, ModeAtEnd, Named, Unkeepable};
 use crate::object::FileObject;
 use crate::options::{Content, CopyOptions, Endpoint, EngineName, Existing, Flush, Keep, Verify};
 use crate::report::{Done, EngineUse, Event, Flow, InPlaceReason, Observer, Report, Way};
-use crate::sys::Errno;
 use crate::sys::attributes::Attributes;
 use crate::sys::file::{self, Facts, Kind};
+use crate::sys::file_system::FileSystem;
 use crate::sys::names::{Follow, OpenAs, Spot};
-use crate::sys::platform::FileSystem;
-use crate::sys::streams;
+use crate::sys::{Errno, streams};
 
 /// One copy under way.
 pub(super) struct Run<'a, 'b> {

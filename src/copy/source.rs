@@ -11,9 +11,9 @@ use crate::metadata::Named;
 use crate::object::{FileObject, Object};
 use crate::options::{Endpoint, ObjectId};
 use crate::sys::file::{self, Facts, Kind};
+use crate::sys::file_system::{self, FileSystem};
 use crate::sys::names::{Follow, Spot};
-use crate::sys::platform::{self, FileSystem};
-use crate::sys::streams;
+use crate::sys::{space, streams};
 
 /// An open source.
 #[derive(Debug)]
@@ -118,7 +118,7 @@ impl Source {
                 directory.file_system()
             }
             // Only choices depend on it.
-            _ => platform::file_system(&file).unwrap_or(FileSystem::Other),
+            _ => file_system::of(&file).unwrap_or(FileSystem::Other),
         };
         let mut source = Self {
             object: Box::new(FileObject::new(file, endpoint)),
@@ -197,7 +197,7 @@ impl Source {
             return Ok(());
         }
         if self.file_system != FileSystem::Xfs {
-            self.object.file().map(platform::seek_data);
+            self.object.file().map(space::seek_data);
         }
         let seeking_does = matches!(self.file_system, FileSystem::Ext | FileSystem::Memory);
         if !seeking_does && self.facts.len > READ_AT_ONCE_MAX {
@@ -272,7 +272,7 @@ impl Source {
 
 pub(super) fn stamps(facts: &Facts, file_system: FileSystem) -> Stamps {
     let fresh = if facts.tells_changes() { FRESH } else { FRESH_WITHOUT_CHANGE };
-    if platform::stamps_are_fine(file_system) || facts.age().is_some_and(|age| age > fresh) {
+    if file_system::stamps_are_fine(file_system) || facts.age().is_some_and(|age| age > fresh) {
         Stamps::Tell
     } else {
         Stamps::TooFresh

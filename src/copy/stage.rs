@@ -26,7 +26,6 @@ use crate::object::{FileObject, Object};
 use crate::options::Endpoint;
 use crate::sys::file::{self, Facts, Kind};
 use crate::sys::names::{self, Follow, Spot};
-use crate::sys::platform;
 
 /// A temporary file. One that is not published is removed.
 #[derive(Debug)]
@@ -214,7 +213,7 @@ impl Drop for Staged<'_> {
 
 /// Renames unless the new name is taken (`EEXIST`).
 pub(super) fn rename_into_free(directory: &Directory, from: &OsStr, to: &OsStr) -> io::Result<()> {
-    match platform::rename_no_replace(directory, from, to) {
+    match names::rename_no_replace(directory, from, to) {
         // Not in one step, then: this file system or kernel cannot.
         Err(error) if crate::object::is_unsupported(&error) => {
             match names::facts_at(directory, to)? {

@@ -10,11 +10,10 @@ use super::segment;
 use super::source::Origin;
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::{Endpoint, Existing, ObjectId};
-use crate::sys::Errno;
 use crate::sys::file::{self, Facts, Kind};
+use crate::sys::file_system::{self, FileSystem};
 use crate::sys::names::{self, Follow, Spot};
-use crate::sys::platform::{self, FileSystem};
-use crate::sys::streams;
+use crate::sys::{Errno, mounts, streams};
 
 /// A name in a directory that is held open.
 #[derive(Clone, Debug)]
@@ -136,7 +135,7 @@ fn leads_through_proc(path: &Path) -> io::Result<bool> {
         }
         let parent = parent_of(&path).to_path_buf();
         let directory = Spot::of_path(&parent).open_directory(Follow::Yes)?;
-        if platform::file_system(&directory)? == FileSystem::Pseudo {
+        if file_system::of(&directory)? == FileSystem::Pseudo {
             return Ok(true);
         }
         path = parent.join(std::fs::read_link(&path)?);
@@ -268,7 +267,7 @@ impl Place {
 
     /// Whether something is mounted on the name, which has these facts.
     pub(super) fn mounted(&self, facts: &Facts) -> Mounted {
-        let of_name = platform::mount_id(&*self.directory, &self.name);
+        let of_name = mounts::mount_id(&*self.directory, &self.name);
         let differs = match (of_name, self.directory.mount_id()) {
             (Some(name), Some(directory)) => name != directory,
             // An older kernel: only a mount from another file system shows.

@@ -19,8 +19,8 @@ use crate::options::{
 use crate::report::{Delta, DeltaInto, EngineUse, Event, Flow, Observer};
 use crate::sys::Errno;
 use crate::sys::file::{self, Kind};
+use crate::sys::file_system::{self, FileSystem};
 use crate::sys::map;
-use crate::sys::platform::{self, FileSystem};
 use crate::units::ByteRange;
 
 /// What a transfer came to.
@@ -374,7 +374,7 @@ impl Transfer<'_> {
             Some(directory) => directory.file_system(),
             // Only a choice depends on it.
             None => match self.target.file() {
-                Some(file) => platform::file_system(file).unwrap_or(FileSystem::Other),
+                Some(file) => file_system::of(file).unwrap_or(FileSystem::Other),
                 None => FileSystem::Memory,
             },
         }

@@ -10,9 +10,9 @@ use std::str::FromStr;
 
 use super::by_name::{UnknownName, by_name};
 use crate::sys::family::Family;
+use crate::sys::flush;
 use crate::sys::handle::AsHandle;
 use crate::sys::map::{Mapping, Msync};
-use crate::sys::platform;
 use crate::units::ByteRange;
 
 /// A way to bring stores to the disk, or to hope for it.
@@ -201,7 +201,7 @@ impl SyncMode {
     ///
     /// Those of the call; `Unsupported` for what the system lacks, and for
     /// [`ODsync`](Self::ODsync), which flushes only what is written with it:
-    /// `platform::write_through` does.
+    /// `flush::write_through` does.
     pub(crate) fn flush(self, stored: &Stored<'_>) -> io::Result<()> {
         let Stored { file, map, at, len } = *stored;
         let family = Family::running();
@@ -213,19 +213,19 @@ impl SyncMode {
             Self::MsyncAsync => map.flush(at, len, Msync::Async),
             Self::SyncFileRange => {
                 let start = at as u64;
-                platform::wait_write_out(file, ByteRange::between(start, start + len as u64))
+                flush::wait_write_out(file, ByteRange::between(start, start + len as u64))
             }
             Self::ODsync => {
                 let why = "O_DSYNC flushes what is written, and a store through a map is no write";
                 Err(io::Error::new(io::ErrorKind::Unsupported, why))
             }
             Self::Msync => map.flush_to_disk(file, at, len),
-            Self::Fdatasync => platform::sync_data(file),
+            Self::Fdatasync => flush::sync_data(file),
             Self::Fsync | Self::FsyncDirectory if family.has_windows_calls() => {
                 map.flush_to_disk(file, 0, map.len())
             }
-            Self::Fsync | Self::FsyncDirectory => platform::sync_all(file),
-            Self::Syncfs => platform::sync_file_system(file),
+            Self::Fsync | Self::FsyncDirectory => flush::sync_all(file),
+            Self::Syncfs => flush::sync_file_system(file),
         }
     }
 
@@ -236,7 +236,7 @@ impl SyncMode {
     /// Those of fsync(2), or of `FlushFileBuffers`.
     pub(crate) fn flush_name(self, directory: impl AsHandle) -> io::Result<()> {
         match self {
-            Self::FsyncDirectory => platform::sync_all(directory),
+            Self::FsyncDirectory => flush::sync_all(directory),
             _ => Ok(()),
         }
     }

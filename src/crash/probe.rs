@@ -18,7 +18,7 @@ use crate::sys::family::Family;
 use crate::sys::handle::OwnedHandle;
 use crate::sys::map::{Access, Mapping, cause_of_fault};
 use crate::sys::names::{self, Follow, Spot};
-use crate::sys::{file, pages, platform};
+use crate::sys::{file, flush, pages};
 
 use super::flush::{Stored, SyncMode};
 use super::place::{Place, explain};
@@ -188,13 +188,13 @@ impl Bench {
         let directory =
             Spot::of_path(path).open_listable(Follow::Yes).context(Operation::Open, &endpoint)?;
         let mut names = 0;
-        let file = unnamed(platform::unnamed_file(&directory), &directory, &mut names)
+        let file = unnamed(names::unnamed_file(&directory), &directory, &mut names)
             .context(Operation::CreateIn, &endpoint)?;
         let page_bytes = pages::page_bytes();
         let len = PAGES * SPREAD * page_bytes;
         fill(&file, len, page_bytes).context(Operation::Write, &endpoint)?;
         // What is measured are stores to blocks that exist, as most are in the life of a file.
-        platform::sync_all(&file).context(Operation::Flush, &endpoint)?;
+        flush::sync_all(&file).context(Operation::Flush, &endpoint)?;
         let mapping =
             Mapping::file(&file, 0, len, Access::ReadWrite).context(Operation::Map, &endpoint)?;
         let through = file::to_write_through(&file).context(Operation::Open, &endpoint)?;
@@ -212,7 +212,7 @@ impl Bench {
         }
         let started = Instant::now();
         if mode == SyncMode::ODsync {
-            platform::write_through(&self.through, 0, &self.page)
+            flush::write_through(&self.through, 0, &self.page)
                 .context(Operation::Write, &self.endpoint)?;
         } else {
             self.store(extent)?;
@@ -252,7 +252,7 @@ impl Bench {
         let (file, name) =
             named(make, &mut self.names).context(Operation::CreateIn, &self.endpoint)?;
         let flushed = file::write_all_at(&file, &self.page, 0)
-            .and_then(|()| platform::sync_all(&file))
+            .and_then(|()| flush::sync_all(&file))
             .and_then(|()| mode.flush_name(&self.directory));
         let elapsed = started.elapsed();
         drop(file);
@@ -328,7 +328,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let handle = Spot::of_path(directory.path()).open_listable(Follow::Yes).unwrap();
         let unsupported = Err(io::ErrorKind::Unsupported.into());
-        for made in [platform::unnamed_file(&handle), unsupported] {
+        for made in [names::unnamed_file(&handle), unsupported] {
             let file = unnamed(made, &handle, &mut 0).unwrap();
             file::write_all_at(&file, b"x", 0).unwrap();
             let count = || std::fs::read_dir(directory.path()).unwrap().count();

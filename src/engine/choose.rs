@@ -1,7 +1,7 @@
 //! Which engines to try, in which order, and why: a pure decision.
 
 use crate::options::{CopyOptions, EngineChoice, EngineName, Flush, Reflink, Sparse};
-use crate::sys::platform::FileSystem;
+use crate::sys::file_system::FileSystem;
 
 /// What the choice depends on, besides the options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

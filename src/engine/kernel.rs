@@ -5,8 +5,7 @@ use super::{Engine, Job, Lane, Outcome};
 use crate::error::{Error, Operation};
 use crate::object::early_end;
 use crate::options::EngineName;
-use crate::sys::Errno;
-use crate::sys::platform;
+use crate::sys::{Errno, clone};
 use crate::units::ByteRange;
 
 /// The engine.
@@ -36,7 +35,7 @@ impl Engine for Kernel {
         while !rest.is_empty() {
             let copied = rest.start() - segment.start();
             let len = usize::try_from(rest.len()).unwrap_or(usize::MAX).min(1 << 30);
-            match platform::copy_file_range(source, target, rest.start(), len) {
+            match clone::copy_file_range(source, target, rest.start(), len) {
                 // The end of the file, or a file system that makes its content up as it is read
                 // and answers 0 to this call (procfs; LWN 846403).
                 Ok(0) => {

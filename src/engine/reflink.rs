@@ -3,8 +3,7 @@
 use super::{Engine, Job, Lane, Outcome};
 use crate::error::{Error, Operation};
 use crate::options::EngineName;
-use crate::sys::Errno;
-use crate::sys::platform;
+use crate::sys::{Errno, clone};
 use crate::units::ByteRange;
 
 /// The engine.
@@ -28,7 +27,7 @@ impl Engine for Reflink {
         let (Some(source), Some(target)) = (job.source.file(), job.target.file()) else {
             return Outcome::cannot("only files have blocks to share");
         };
-        match platform::clone_file(source, target) {
+        match clone::clone_file(source, target) {
             Ok(()) => {}
             Err(error) if means_unsupported(&error) => {
                 return Outcome::cannot(format!("the blocks cannot be shared: {error}"));

@@ -24,7 +24,6 @@ use crate::options::{Endpoint, Keep, Preserve, Quoted};
 use crate::report::{Lost, Warning};
 use crate::sys::attributes::{self, Names};
 use crate::sys::file::is_superuser;
-use crate::sys::platform;
 
 pub(crate) use crate::metadata::equality::{extended_equal, remove_extra};
 pub(crate) use crate::metadata::plan::{
@@ -83,7 +82,7 @@ pub(crate) fn keep_of_replaced(
     }
     let old_attributes = Attributes::of(old).map_err(Unkeepable::Attributes)?;
     let new_attributes = Attributes::of(new).map_err(Unkeepable::Attributes)?;
-    platform::keep_flags(old, new);
+    attributes::keep_flags(old, new);
     if owners(&old_attributes) != owners(&new_attributes) {
         let (uid, gid) = owners(&old_attributes);
         attributes::set_owner(new, Some(uid), Some(gid)).map_err(Unkeepable::Owner)?;

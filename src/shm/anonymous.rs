@@ -5,12 +5,11 @@ use std::fs::File;
 use super::{Access, Handle, Segment};
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::{Endpoint, SegmentName};
-use crate::sys::Errno;
 use crate::sys::handle::{self, BorrowedHandle, OwnedHandle};
-use crate::sys::{file, platform};
+use crate::sys::{Errno, file, memfd, space};
 use crate::units::ByteRange;
 
-pub use crate::sys::seal::Seal;
+pub use crate::sys::memfd::Seal;
 
 impl Segment {
     /// Makes a segment of `len` bytes, at least 1, that has no name, and goes when nobody has it
@@ -48,8 +47,8 @@ impl Segment {
         if len == 0 {
             return Err(super::no_bytes(&endpoint));
         }
-        let made = platform::file_in_memory(label).and_then(|file| {
-            platform::reserve(&file, ByteRange::first(len))?;
+        let made = memfd::file_in_memory(label).and_then(|file| {
+            space::reserve(&file, ByteRange::first(len))?;
             Ok(file)
         });
         let file = made.context(Operation::Create, &endpoint)?;
@@ -77,7 +76,7 @@ impl Segment {
         if facts.len == 0 {
             return Err(Error::new(Operation::Open, &endpoint, Cause::Unfinished));
         }
-        let is_sealed = platform::seals(&file).is_ok_and(|seals| seals.contains(&Seal::Write));
+        let is_sealed = memfd::seals(&file).is_ok_and(|seals| seals.contains(&Seal::Write));
         let access = match file::is_writable(&file) && !is_sealed {
             true => Access::ReadWrite,
             false => Access::Read,
@@ -92,7 +91,7 @@ impl Segment {
     /// [`Operation::SetAttributes`]: `EBUSY` for [`Seal::Write`] while a map of it can be written
     /// to, `EPERM` after [`Seal::Further`], `EINVAL` for what was not made by memfd_create(2).
     pub fn seal(&self, seals: &[Seal]) -> Result<()> {
-        let added = self.anonymous_file().and_then(|file| platform::add_seals(file, seals));
+        let added = self.anonymous_file().and_then(|file| memfd::add_seals(file, seals));
         added.context(Operation::SetAttributes, &self.endpoint)
     }
 
@@ -102,7 +101,7 @@ impl Segment {
     ///
     /// [`Operation::Stat`]: `EINVAL` for what cannot be sealed.
     pub fn seals(&self) -> Result<Vec<Seal>> {
-        let found = self.anonymous_file().and_then(platform::seals);
+        let found = self.anonymous_file().and_then(memfd::seals);
         found.context(Operation::Stat, &self.endpoint)
     }
 
@@ -178,7 +177,7 @@ mod tests {
     fn what_is_no_memory_is_not_received() {
         let (pipe, _end) = std::io::pipe().unwrap();
         assert!(Segment::received(pipe).is_err());
-        let empty = platform::file_in_memory("empty").unwrap();
+        let empty = memfd::file_in_memory("empty").unwrap();
         let refused = Segment::received(empty).unwrap_err();
         assert!(matches!(refused.cause, Cause::Unfinished), "{refused:?}");
         assert!(Segment::anonymous("none", 0).is_err());

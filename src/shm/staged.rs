@@ -79,10 +79,8 @@ impl Staged {
     /// `ENOSPC`.
     pub(crate) fn reserve(&self) -> Result<()> {
         match &self.kind {
-            Kind::Posix { file, len } => {
-                crate::sys::platform::reserve(file, ByteRange::first(*len))
-                    .context(Operation::Reserve, &self.endpoint)
-            }
+            Kind::Posix { file, len } => crate::sys::space::reserve(file, ByteRange::first(*len))
+                .context(Operation::Reserve, &self.endpoint),
             Kind::SystemV { .. } | Kind::Published => Ok(()),
         }
     }

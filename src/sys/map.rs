@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::guard::{self, FaultGuard, Hardware, Interrupted};
 use super::system::Attachment;
-use super::system::{pages, platform, view};
+use super::system::{flush, pages, view};
 use crate::options::SegmentAccess;
 use memory::Memory;
 
@@ -371,7 +371,7 @@ impl Mapping {
     /// Those of [`flush`](Self::flush), and of flushing the file.
     pub(crate) fn flush_to_disk(&self, file: &File, at: usize, len: usize) -> io::Result<()> {
         self.flush(at, len, Msync::Sync)?;
-        if MSYNC_WAITS { Ok(()) } else { platform::sync_all(file) }
+        if MSYNC_WAITS { Ok(()) } else { flush::sync_all(file) }
     }
 
     /// Changes what may be done with all of its bytes.

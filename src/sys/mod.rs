@@ -18,22 +18,22 @@ mod clock;
 pub(crate) mod disks;
 pub(crate) mod family;
 pub(crate) mod file;
+pub(crate) mod file_system;
 pub(crate) mod guard;
 pub(crate) mod map;
+pub(crate) mod memfd;
 pub(crate) mod mounts;
 pub(crate) mod names;
 pub(crate) mod place;
 pub(crate) mod robust;
-pub(crate) mod seal;
 pub(crate) mod sysv;
 mod views;
-pub(crate) mod volume;
 
 #[cfg(target_os = "linux")]
 pub(crate) use system::linux;
 pub(crate) use system::{
-    Attachment, Errno, futex, handle, locks, pages, platform, posix_shm, processes, section,
-    semaphores, signals, streams, users,
+    Attachment, Errno, cache, clone, flush, futex, handle, locks, pages, posix_shm, processes,
+    section, semaphores, signals, space, streams, threads, users,
 };
 
 #[cfg(test)]

@@ -10,8 +10,7 @@ use super::branch::Branch;
 use super::changes::Fate;
 use crate::copy::{Directory, Publication};
 use crate::sync::lock;
-use crate::sys::Errno;
-use crate::sys::{file, platform};
+use crate::sys::{Errno, file, flush};
 
 /// What waits.
 pub(super) enum Whole<'a> {
@@ -161,7 +160,7 @@ impl<'a> Batch<'a> {
     pub(super) fn flush(&self) -> Result<u64, FlushError> {
         let handles: Vec<_> = lock(&self.file_systems).values().cloned().collect();
         for directory in &handles {
-            if let Err(error) = platform::sync_file_system(&**directory) {
+            if let Err(error) = flush::sync_file_system(&**directory) {
                 let code = error.raw_os_error().unwrap_or(Errno::IO.raw_os_error());
                 let is_first = self.failed.set(code).is_ok();
                 return Err(FlushError {

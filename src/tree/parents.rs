@@ -6,10 +6,9 @@ use std::path::{Component, Path, PathBuf};
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::metadata::{self, Attributes, Losses, ModeAtEnd, Named};
 use crate::options::{CopyOptions, Endpoint, Flush};
-use crate::sys::Errno;
 use crate::sys::handle::{self, OwnedHandle};
 use crate::sys::names::{self, Follow, Spot};
-use crate::sys::platform;
+use crate::sys::{Errno, flush};
 
 /// Directories that get the attributes of those that the source is in, when it has been copied.
 #[derive(Debug)]
@@ -115,7 +114,7 @@ impl Parents {
         }
         if let (Flush::Sync, Some(target)) = (options.flush, last) {
             // The name of the first one.
-            let flushed = platform::sync_all(&self.below);
+            let flushed = flush::sync_all(&self.below);
             result = result.and(flushed.context(Operation::FlushDirectory, &target));
         }
         result
@@ -139,7 +138,7 @@ impl Parent {
         let narrowed = metadata::narrow_directory(&attributes, to, preserve, made.mode_before);
         let stamped = metadata::stamp_times(&attributes, to, preserve.timestamps, losses);
         let flushed = match options.flush {
-            Flush::Sync => platform::sync_all(to.file).context(Operation::Flush, target),
+            Flush::Sync => flush::sync_all(to.file).context(Operation::Flush, target),
             Flush::None | Flush::Async => Ok(()),
         };
         kept.and(narrowed).and(stamped).and(flushed)

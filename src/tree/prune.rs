@@ -22,7 +22,7 @@ use crate::report::Done;
 use crate::sys::file::Kind;
 use crate::sys::handle::OwnedHandle;
 use crate::sys::names::{self, Follow, Spot};
-use crate::sys::{attributes, platform};
+use crate::sys::{attributes, flush};
 
 /// What is to be deleted of a mirror's target.
 pub(super) struct Prune<'a, 'b> {
@@ -293,7 +293,7 @@ impl<'a, 'b> Prune<'a, 'b> {
                 .context(Operation::SetTimes, endpoint)?;
         }
         if options.flush == Flush::Sync {
-            platform::sync_all(&**target).context(Operation::FlushDirectory, endpoint)?;
+            flush::sync_all(&**target).context(Operation::FlushDirectory, endpoint)?;
         }
         Ok(())
     }

@@ -16,8 +16,8 @@ use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::{Endpoint, Flush};
 use crate::report::{Done, ObjectKind};
 use crate::sys::Errno;
+use crate::sys::flush;
 use crate::sys::names::{Follow, Spot};
-use crate::sys::platform;
 
 /// Why a new directory has not got its name.
 pub(super) fn not_named(error: io::Error, target: &Endpoint) -> Error {
@@ -69,7 +69,7 @@ impl<'a> Walk<'a> {
                 staged.remove_kept(&directory);
             }
             if self.flushes_each(branch) {
-                platform::sync_all(&*directory).context(Operation::Flush, &target)?;
+                flush::sync_all(&*directory).context(Operation::Flush, &target)?;
             }
             staged.publish(&directory).map_err(|error| not_named(error, &target))
         };
@@ -85,11 +85,11 @@ impl<'a> Walk<'a> {
     /// Brings a directory, and the name of the tree's root, to the disk.
     fn flush_each(&self, branch: &Branch, target: &Endpoint) -> Result<()> {
         let directory = branch.handles()?.target;
-        platform::sync_all(&*directory).context(Operation::Flush, target)?;
+        flush::sync_all(&*directory).context(Operation::Flush, target)?;
         if branch.parent.is_none() {
             Spot::within(&*directory, OsStr::new(".."))
                 .open_directory(Follow::No)
-                .and_then(|above| needed(platform::sync_all(above), branch.is_new))
+                .and_then(|above| needed(flush::sync_all(above), branch.is_new))
                 .context(Operation::FlushDirectory, target)?;
         }
         Ok(())

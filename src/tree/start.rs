@@ -19,10 +19,8 @@ use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::metadata::{self, Attributes};
 use crate::options::{DirectoryLink, Endpoint, Span, Verify};
 use crate::report::{Done, ObjectKind, Report, Way};
-use crate::sys::Errno;
-use crate::sys::file;
 use crate::sys::names::{self, Follow};
-use crate::sys::platform;
+use crate::sys::{Errno, file, file_system};
 
 /// Where a directory is copied to.
 pub(super) enum Into {
@@ -131,7 +129,7 @@ impl Walk<'_> {
             && !options.is_dry_run()
             && options.verify == Verify::No
             && file::can_flush(&*target).unwrap_or(false)
-            && platform::sync_tells_errors(target.file_system());
+            && file_system::sync_tells_errors(target.file_system());
         if batched {
             self.batch.note(&target);
         }

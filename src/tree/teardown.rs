@@ -8,11 +8,10 @@ use super::prune::Prune;
 use crate::change::{Action, Change, Reason};
 use crate::error::{Cause, Context, Error, Kept, Operation, Result};
 use crate::options::{Endpoint, ObjectId};
-use crate::sys::attributes;
 use crate::sys::file::{self, Facts, Kind};
 use crate::sys::handle::{self, AsHandle, BorrowedHandle, OwnedHandle};
 use crate::sys::names::{self, Follow, Spot};
-use crate::sys::platform;
+use crate::sys::{attributes, mounts};
 
 /// What is done with what is met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,7 +169,7 @@ impl Teardown<'_, '_, '_> {
         };
         let (handle, mode_before) = opened.context(Operation::Remove, &endpoint)?;
         let id = names::facts_of_handle(&handle).context(Operation::Stat, &endpoint)?.id;
-        self.prune.refuse_kept(id, platform::mount_id(&handle, OsStr::new("")), &endpoint)?;
+        self.prune.refuse_kept(id, mounts::mount_id(&handle, OsStr::new("")), &endpoint)?;
         let mut rest = Vec::new();
         names::each_name_in(&handle, |name| rest.push(name.to_owned()))
             .context(Operation::Resolve, &endpoint)?;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::options::{CopyOptions, Directories, Endpoint, Selection, Span};
 use crate::sys::file::Kind;
 use crate::sys::names::{self, Follow, Spot};
-use crate::sys::platform;
+use crate::sys::threads;
 
 /// How much there is to copy, as far as it has been counted.
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ impl Totals {
     /// `stop`, on a thread that gives way to all others. What cannot be read is not counted:
     /// copying it will tell.
     pub fn count(&self, sources: &[Endpoint], options: &CopyOptions, stop: &AtomicBool) {
-        platform::give_way();
+        threads::give_way();
         let of_operands = Follow::of_operands(options.dereference);
         let below = Follow::below_operands(options.dereference);
         let mut whole = true;

@@ -11,7 +11,7 @@ use std::str::FromStr;
 use crate::crash::by_name::{UnknownName, by_name};
 use crate::sys::file::{self, Timestamp};
 use crate::sys::map::{Access, Mapping, Msync};
-use crate::sys::{attributes, linux, platform};
+use crate::sys::{attributes, linux, space};
 use crate::units::ByteRange;
 
 /// What is wrong with a copier.
@@ -134,7 +134,7 @@ impl Stamp {
 /// Reserves blocks and stores through a map, as the fastest copier would.
 fn fill(file: &File, bytes: &[u8]) -> io::Result<Mapping> {
     file.set_len(bytes.len() as u64)?;
-    match platform::reserve(file, ByteRange::first(bytes.len() as u64)) {
+    match space::reserve(file, ByteRange::first(bytes.len() as u64)) {
         // As on ext2.
         Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
         reserved => reserved?,

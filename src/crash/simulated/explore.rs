@@ -23,7 +23,7 @@ use crate::crash::simulated::states::{Bound, State, States, choose};
 use crate::crash::simulated::system::FileSystem;
 use crate::crash::simulated::workload::Workload;
 use crate::sync::{into_inner, lock};
-use crate::sys::{linux, platform};
+use crate::sys::{flush, linux};
 
 /// What is to be found out.
 #[derive(Clone, Debug)]
@@ -158,7 +158,7 @@ impl<'r> Laboratory<'r> {
         let after = Observed::version(&root)?;
         // What the system writes some time later, it may write now.
         File::open(&root)
-            .and_then(|root| platform::sync_file_system(&root))
+            .and_then(|root| flush::sync_file_system(&root))
             .map_err(|error| Error::System("flush the file system", error))?;
         let record = drive.disk.recorded()?;
         drive.unmount()?;

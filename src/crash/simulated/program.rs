@@ -17,7 +17,7 @@ use crate::crash::simulated::stores::Claim;
 use crate::crash::simulated::system::{BUSY_ATTEMPTS, BUSY_PAUSE, told};
 use crate::crash::simulated::workload::MOUNT_POINT;
 use crate::sys::linux::{children, holders};
-use crate::sys::platform;
+use crate::sys::memfd;
 
 /// A command, and whether it tells what it was told.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +47,7 @@ impl Program<'_> {
         let line = self.words.join(OsString::from(" ").as_os_str());
         let line = line.to_string_lossy().into_owned();
         let failed = |how: String| Error::Command { line: line.clone(), how };
-        let errors = platform::file_in_memory("stderr")
+        let errors = memfd::file_in_memory("stderr")
             .map_err(|error| Error::System("make a file in memory", error))?;
         let mut child = self
             .start(&drive.directory, &errors)
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn of_many_lines_the_last_are_shown() {
         let shown = |said: &str| {
-            let errors = platform::file_in_memory("test").unwrap();
+            let errors = memfd::file_in_memory("test").unwrap();
             errors.write_all_at(said.as_bytes(), 0).unwrap();
             last_lines(&errors)
         };

@@ -14,9 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::crash::flush::{Stored, SyncMode};
 use crate::crash::simulated::random::Random;
-use crate::sys::file;
 use crate::sys::map::{Access, Mapping};
-use crate::sys::platform;
+use crate::sys::{file, flush};
 use crate::units::ByteRange;
 
 /// What may be there after a crash.
@@ -80,7 +79,7 @@ fn store(
     let begun;
     if mode == SyncMode::ODsync {
         begun = Instant::now();
-        platform::write_through(file, offset, bytes)?;
+        flush::write_through(file, offset, bytes)?;
     } else {
         map.write_at(at, bytes).map_err(|_| io::Error::other("a page of the map is not there"))?;
         begun = Instant::now();

@@ -14,7 +14,7 @@ use crate::sys::family::Family;
 use crate::sys::handle::OwnedHandle;
 use crate::sys::map::{Access, Mapping, cause_of_fault};
 use crate::sys::names::{self, Follow, Spot};
-use crate::sys::{Errno, file, platform};
+use crate::sys::{Errno, file, flush};
 
 use super::error::{Error, Result};
 use super::event::{Layout, PAGES_MAX, RunId, Store};
@@ -32,7 +32,7 @@ const BUFFER_BYTES: usize = 1 << 20;
 
 /// Waits until a directory's entries are on the disk.
 pub(super) fn flush_directory(path: &Path) -> Result<()> {
-    let flushed = open_directory(path).and_then(platform::sync_all);
+    let flushed = open_directory(path).and_then(flush::sync_all);
     flushed.map_err(Error::file("flush the directory", path))
 }
 
@@ -147,13 +147,13 @@ impl Storage {
         match mode {
             Mode::InPlace(SyncMode::ODsync) => {
                 let tried = file::to_write_through(&file).and_then(|file| {
-                    platform::write_through(&file, offset_of(first), &page.0)?;
+                    flush::write_through(&file, offset_of(first), &page.0)?;
                     Ok(Opened::Written(file))
                 });
                 unless_refused(tried, &path)
             }
             Mode::Direct => {
-                let tried = platform::open_direct(&path).and_then(|file| {
+                let tried = flush::open_direct(&path).and_then(|file| {
                     file::write_all_at(&file, &page.0, offset_of(first))?;
                     Ok(Opened::Direct(file))
                 });
@@ -199,7 +199,7 @@ impl Storage {
         let page = self.page(store);
         match place {
             Opened::Mapped { file, mapping } => store_mapped(file, mapping, store, &page, &path),
-            Opened::Written(file) => platform::write_through(file, offset_of(store), &page.0)
+            Opened::Written(file) => flush::write_through(file, offset_of(store), &page.0)
                 .map_err(Error::store(mode, "write", &path)),
             Opened::Direct(file) => file::write_all_at(file, &page.0, offset_of(store))
                 .map_err(Error::store(mode, "write", &path)),

@@ -20,7 +20,7 @@ use crate::laboratory::live::Live;
 use crate::options::Quoted;
 use crate::program::words::{one_of, whole};
 use crate::sys::family::Family;
-use crate::sys::platform;
+use crate::sys::linux;
 
 /// Find out, on simulated disks, which promises hold in every crash state
 ///
@@ -237,7 +237,7 @@ pub(in crate::laboratory) fn run(args: &ExploreArgs) -> anyhow::Result<ExitCode>
         laboratory = laboratory.record_at_most(mib << 20);
     }
     let setup = Setup {
-        kernel: platform::kernel(),
+        kernel: linux::kernel(),
         mount_options: mount_options(args, &files, &own)?,
         seed: args.seed,
     };

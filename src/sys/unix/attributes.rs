@@ -19,9 +19,11 @@ use rustix::process::{Gid, Uid};
 
 #[cfg(target_os = "macos")]
 use super::acl;
-use super::{bare, platform};
+use super::{bare, entries, extended};
 use crate::sys::attributes::Attributes;
 use crate::sys::file::Timestamp;
+
+pub(crate) use super::extended::{has_security_contexts, keep_flags};
 
 /// The POSIX access ACL of an object (acl(5)), as an extended attribute in the kernel's form. On
 /// macOS lists are of another kind, and no extended attributes; there this stands for them.
@@ -66,7 +68,7 @@ pub(crate) fn keep_access_list(_: &File, _: &File) -> io::Result<()> {
 
 /// Sets the permission bits, setuid, setgid and sticky included (`fchmod`).
 pub(crate) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
-    let mode = platform::mode_of(mode);
+    let mode = entries::mode_of(mode);
     Ok(either(file, rustix::fs::fchmod(file, mode), |path| rustix::fs::chmod(path, mode))?)
 }
 
@@ -206,7 +208,7 @@ pub(crate) fn names(file: &File) -> io::Result<Names> {
 ///
 /// Those of llistxattr(2), and where an older kernel has no `/proc`.
 pub(crate) fn has_names_at(directory: &File, name: &OsStr) -> io::Result<bool> {
-    let asked = match platform::attribute_names_len(directory, name) {
+    let asked = match extended::attribute_names_len(directory, name) {
         // An older kernel, or a filter that does not know the call.
         Err(Errno::NOSYS | Errno::PERM) => bare::attribute_names_len(directory, name),
         asked => asked,
@@ -408,7 +410,7 @@ mod tests {
             assert_eq!(has_names_at(&directory, name).unwrap(), has, "{name:?}");
             let len = bare::attribute_names_len(&directory, name).unwrap();
             assert_eq!(len > 0, has, "{name:?}");
-            match platform::attribute_names_len(&directory, name) {
+            match extended::attribute_names_len(&directory, name) {
                 Err(error) => assert_eq!(error, Errno::NOSYS, "{name:?}"),
                 Ok(asked) => assert_eq!(asked, len, "{name:?}"),
             }

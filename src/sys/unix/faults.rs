@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
 use libc::{c_int, c_void, siginfo_t};
 
-use super::platform;
+use super::errno;
 use crate::sys::guard::Restored;
 
 #[cfg_attr(target_os = "macos", path = "macos/registers.rs")]
@@ -224,6 +224,6 @@ fn sigaction(new: *const libc::sigaction) -> io::Result<libc::sigaction> {
     if unsafe { libc::sigaction(libc::SIGBUS, new, &raw mut old) } == 0 {
         Ok(old)
     } else {
-        Err(platform::errno_of_libc())
+        Err(errno::errno_of_libc())
     }
 }

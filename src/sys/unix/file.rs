@@ -204,7 +204,7 @@ pub(crate) fn reserve_descriptors(handle: impl AsFd, count: u64) {
     }
 }
 
-/// The file as `platform::write_through` takes it: any descriptor will do.
+/// The file as `flush::write_through` takes it: any descriptor will do.
 ///
 /// # Errors
 ///

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::fs::OFlags;
 
 use super::bare;
-use super::platform::errno_of_libc;
+use super::errno::errno_of_libc;
 use crate::sys::clock;
 use crate::units::ByteRange;
 

@@ -9,6 +9,15 @@ pub(crate) mod attributes;
 #[cfg_attr(target_os = "macos", path = "macos/bare.rs")]
 #[cfg_attr(not(target_os = "macos"), path = "linux/bare.rs")]
 mod bare;
+#[cfg_attr(target_os = "macos", path = "macos/blocks.rs")]
+#[cfg_attr(not(target_os = "macos"), path = "linux/blocks.rs")]
+mod blocks;
+#[cfg_attr(target_os = "macos", path = "macos/cache.rs")]
+#[cfg_attr(not(target_os = "macos"), path = "linux/cache.rs")]
+pub(crate) mod cache;
+#[cfg_attr(target_os = "macos", path = "macos/clone.rs")]
+#[cfg_attr(not(target_os = "macos"), path = "linux/clone.rs")]
+pub(crate) mod clone;
 #[cfg(target_env = "gnu")]
 #[path = "linux/deadline.rs"]
 mod deadline;
@@ -18,9 +27,19 @@ pub(crate) mod disks;
 #[cfg_attr(target_os = "macos", path = "macos/entries.rs")]
 #[cfg_attr(not(target_os = "macos"), path = "linux/entries.rs")]
 mod entries;
+mod errno;
+#[cfg_attr(target_os = "macos", path = "macos/extended.rs")]
+#[cfg_attr(not(target_os = "macos"), path = "linux/extended.rs")]
+mod extended;
 pub(crate) mod family;
 pub(crate) mod faults;
 pub(crate) mod file;
+#[cfg_attr(target_os = "macos", path = "macos/file_system.rs")]
+#[cfg_attr(not(target_os = "macos"), path = "linux/file_system.rs")]
+pub(crate) mod file_system;
+#[cfg_attr(target_os = "macos", path = "macos/flush.rs")]
+#[cfg_attr(not(target_os = "macos"), path = "linux/flush.rs")]
+pub(crate) mod flush;
 #[cfg_attr(target_os = "macos", path = "macos/futex.rs")]
 #[cfg_attr(not(target_os = "macos"), path = "linux/futex.rs")]
 pub(crate) mod futex;
@@ -31,14 +50,14 @@ pub(crate) mod linux;
 #[cfg_attr(not(target_os = "macos"), path = "linux/lockers.rs")]
 mod lockers;
 pub(crate) mod locks;
+#[cfg_attr(target_os = "macos", path = "../absent/memfd.rs")]
+#[cfg_attr(not(target_os = "macos"), path = "linux/memfd.rs")]
+pub(crate) mod memfd;
 #[cfg_attr(target_os = "macos", path = "macos/mounts.rs")]
 #[cfg_attr(not(target_os = "macos"), path = "linux/mounts.rs")]
 pub(crate) mod mounts;
 pub(crate) mod names;
 pub(crate) mod pages;
-#[cfg_attr(target_os = "macos", path = "macos/platform.rs")]
-#[cfg_attr(not(target_os = "macos"), path = "linux/platform.rs")]
-pub(crate) mod platform;
 #[cfg_attr(target_os = "macos", path = "macos/posix_shm.rs")]
 #[cfg_attr(not(target_os = "macos"), path = "linux/posix_shm.rs")]
 pub(crate) mod posix_shm;
@@ -55,6 +74,7 @@ pub(crate) mod signals;
 pub(crate) mod space;
 pub(crate) mod streams;
 pub(crate) mod sysv;
+pub(crate) mod threads;
 pub(crate) mod users;
 pub(crate) mod view;
 #[cfg_attr(target_os = "macos", path = "macos/waits.rs")]

@@ -13,12 +13,14 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{bare, platform};
+use super::{bare, entries};
 use crate::sys::attributes;
 use crate::sys::file::{Facts, Kind};
 use crate::sys::names::{Follow, OpenAs, Spelling};
 
-pub(crate) use super::entries::{each_name_in, list_some};
+pub(crate) use super::entries::{
+    each_name_in, list_some, open_beneath, rename_no_replace, unnamed_file,
+};
 
 /// Whether a directory can be given another name while something in it is open.
 pub(crate) const DIRECTORIES_MOVE: bool = true;
@@ -89,7 +91,7 @@ impl<'a> Spot<'a> {
     )]
     pub(crate) fn create_or_empty(self, mode: u32) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
-        let mode = platform::mode_of(mode);
+        let mode = entries::mode_of(mode);
         Ok(rustix::fs::openat(self.directory, self.path, flags, mode)?.into())
     }
 
@@ -180,7 +182,7 @@ pub(crate) fn read_link(link: impl AsFd) -> io::Result<OsString> {
 /// Makes a new file that did not exist, open for reading and writing.
 pub(crate) fn create_new_at(directory: impl AsFd, name: &OsStr, mode: u32) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    Ok(rustix::fs::openat(directory, Path::new(name), flags, platform::mode_of(mode))?.into())
+    Ok(rustix::fs::openat(directory, Path::new(name), flags, entries::mode_of(mode))?.into())
 }
 
 /// The same at a path from the working directory.
@@ -197,7 +199,7 @@ pub(crate) fn create_temporary_at(directory: impl AsFd, name: &OsStr) -> io::Res
 
 /// Makes a directory, with these permission bits less the umask.
 pub(crate) fn make_directory_at(directory: impl AsFd, name: &OsStr, mode: u32) -> io::Result<()> {
-    Ok(rustix::fs::mkdirat(directory, Path::new(name), platform::mode_of(mode))?)
+    Ok(rustix::fs::mkdirat(directory, Path::new(name), entries::mode_of(mode))?)
 }
 
 /// Makes a symbolic link with this text; here all are of one kind.
@@ -232,7 +234,7 @@ pub(crate) fn make_special_at(
         }
     };
     let device = if kind == FileType::Fifo || kind == FileType::Socket { 0 } else { like.device };
-    Ok(platform::make_special(directory, name, kind, mode, device)?)
+    Ok(entries::make_special(directory, name, kind, mode, device)?)
 }
 
 /// Gives `from` the name `to`, replacing what has it, within one directory.

@@ -8,8 +8,7 @@ use std::time::Duration;
 use libc::{c_int, sem_t};
 use rustix::path::Arg;
 
-use super::platform::errno_of_libc;
-use super::sysv::checked;
+use super::errno::{checked, errno_of_libc};
 use super::waits;
 use crate::options::{PosixName, SectionName};
 

@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 
 use rustix::path::Arg;
 
-use super::platform::errno_of_libc;
+use super::errno::{checked, errno_of_libc};
 use crate::options::{SegmentAccess, SystemVName};
 use crate::sys::sysv::{Get, SegmentFacts};
 
@@ -183,11 +183,6 @@ pub(super) fn empty() -> libc::shmid_ds {
 
 fn narrow_mode<T: TryFrom<u32>>(mode: u32) -> io::Result<T> {
     T::try_from(mode & 0o777).map_err(|_| io::ErrorKind::InvalidInput.into())
-}
-
-/// What a call of System V IPC or of its like returned: -1 is failure.
-pub(super) fn checked(returned: c_int) -> io::Result<c_int> {
-    if returned == -1 { Err(errno_of_libc()) } else { Ok(returned) }
 }
 
 #[cfg(test)]

@@ -14,17 +14,18 @@ use windows_sys::Win32::Foundation::{
     ERROR_HANDLE_EOF, ERROR_MORE_DATA, GENERIC_READ, GENERIC_WRITE,
 };
 use windows_sys::Win32::Storage::FileSystem::{
-    DELETE, FILE_ATTRIBUTE_HIDDEN, FILE_ATTRIBUTE_NORMAL, FILE_ATTRIBUTE_READONLY,
-    FILE_ATTRIBUTE_SYSTEM, FILE_BASIC_INFO, FILE_DISPOSITION_INFO, FILE_READ_ATTRIBUTES,
-    FILE_STREAM_INFO, FILE_WRITE_ATTRIBUTES, FileBasicInfo, FileDispositionInfo, FileStreamInfo,
-    GetFileInformationByHandleEx,
+    DELETE, FILE_ATTRIBUTE_COMPRESSED, FILE_ATTRIBUTE_HIDDEN, FILE_ATTRIBUTE_NORMAL,
+    FILE_ATTRIBUTE_READONLY, FILE_ATTRIBUTE_SYSTEM, FILE_BASIC_INFO, FILE_DISPOSITION_INFO,
+    FILE_READ_ATTRIBUTES, FILE_STREAM_INFO, FILE_WRITE_ATTRIBUTES, FileBasicInfo,
+    FileDispositionInfo, FileStreamInfo, GetFileInformationByHandleEx,
 };
+use windows_sys::Win32::System::Ioctl::FSCTL_SET_COMPRESSION;
 
 use super::Errno;
 use super::errno::checked;
 use super::file::{self as open, HIDDEN, SYSTEM};
 use super::handle::{self, AsHandle, OwnedHandle};
-use super::native::{self, How};
+use super::native::{self, How, control};
 use crate::sys::attributes::Attributes;
 use crate::sys::file::Timestamp;
 
@@ -333,6 +334,23 @@ pub(crate) fn is_no_room(error: &io::Error) -> bool {
 
 fn is(error: &io::Error, wanted: &[Errno]) -> bool {
     Errno::from_io_error(error).is_some_and(|errno| wanted.contains(&errno))
+}
+
+/// Gives a new, empty file the compression of an old one. A volume that has no such thing has
+/// nothing to keep.
+pub(crate) fn keep_flags(old: &File, new: &File) {
+    let is_compressed =
+        open::basic(old).is_ok_and(|basic| basic.FileAttributes & FILE_ATTRIBUTE_COMPRESSED != 0);
+    if is_compressed {
+        const DEFAULT_FORMAT: u16 = 1;
+        // SAFETY: that is what the call takes, and nothing comes out.
+        unsafe { control::<_, u8>(new, FSCTL_SET_COMPRESSION, &DEFAULT_FORMAT, &mut []) }.ok();
+    }
+}
+
+/// There are no labels of security modules.
+pub(crate) fn has_security_contexts() -> bool {
+    false
 }
 
 #[cfg(test)]

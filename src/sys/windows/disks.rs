@@ -16,7 +16,7 @@ use windows_sys::Win32::System::Ioctl::{
     StorageDeviceSeekPenaltyProperty, StorageDeviceWriteCacheProperty,
 };
 
-use super::platform::control;
+use super::native::control;
 use crate::sys::disks::{Disk, Sectors};
 use crate::sys::family::Family;
 use crate::sys::mounts::MountLine;

@@ -23,7 +23,7 @@ use windows_sys::Win32::System::Threading::WaitForSingleObject;
 
 use super::errno::{checked, last, status};
 use super::handle::{self, AsHandle};
-use super::platform;
+use super::{file_system, flush};
 use crate::options::ObjectId;
 use crate::sys::file::{Facts, Kind, Ready, Timestamp};
 
@@ -423,8 +423,8 @@ pub(crate) const NAME_GOES_WITH_FILE: bool = true;
 pub(crate) fn close(file: File) -> io::Result<()> {
     use std::os::windows::io::IntoRawHandle;
     use windows_sys::Win32::Foundation::CloseHandle;
-    if access_of(&file).is_ok_and(writes) && platform::is_remote(&file) {
-        platform::sync_all(&file)?;
+    if access_of(&file).is_ok_and(writes) && file_system::is_remote(&file) {
+        flush::sync_all(&file)?;
     }
     // SAFETY: the handle was owned by `file`, which gives it up here.
     checked(unsafe { CloseHandle(file.into_raw_handle()) })
@@ -457,7 +457,7 @@ pub(crate) fn descriptors_max() -> u64 {
 /// There is no limit to be raised.
 pub(crate) fn raise_descriptors_max() {}
 
-/// The file as `platform::write_through` takes it: opened again, for writes that are on the disk
+/// The file as `flush::write_through` takes it: opened again, for writes that are on the disk
 /// when they return (`FILE_FLAG_WRITE_THROUGH`).
 ///
 /// # Errors

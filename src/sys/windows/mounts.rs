@@ -32,6 +32,11 @@ pub(crate) fn mount_of(handle: impl AsHandle) -> io::Result<Option<MountLine>> {
     }))
 }
 
+/// The number of a mount: names are on the volume of their directory, and junctions are links.
+pub(crate) fn mount_id(_: impl AsHandle, _: &OsStr) -> Option<u64> {
+    None
+}
+
 /// What is told of a volume, in words as Linux has them for mounts.
 fn options(volume: &Volume, device: Characteristics) -> Vec<String> {
     let is_read_only = volume.flags & volume::READ_ONLY != 0;

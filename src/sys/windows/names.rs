@@ -383,5 +383,23 @@ pub(crate) fn canonical(path: &Path) -> io::Result<PathBuf> {
 /// What something is opened for that is renamed, linked or removed.
 const CHANGE: FILE_ACCESS_RIGHTS = DELETE | FILE_READ_ATTRIBUTES;
 
+/// Opens a directory several steps below another one: one step after the other has to do.
+///
+/// # Errors
+///
+/// `NOSYS`, always.
+pub(crate) fn open_beneath(_: impl AsHandle, _: &Path) -> io::Result<OwnedHandle> {
+    Err(Errno::NOSYS.into())
+}
+
+/// A file without a name cannot be made.
+///
+/// # Errors
+///
+/// `Unsupported`, always.
+pub(crate) fn unnamed_file(_: impl AsHandle) -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 #[cfg(test)]
 mod tests;

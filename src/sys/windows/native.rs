@@ -1,5 +1,7 @@
-//! Opening by a name in a directory that is held open, which only the native calls can.
+//! Opening by a name in a directory that is held open, which only the native calls can, and what
+//! drivers are asked by a number.
 
+use std::ffi::c_void;
 use std::io;
 use std::os::windows::io::{FromRawHandle, OwnedHandle};
 
@@ -13,10 +15,11 @@ use windows_sys::Win32::Storage::FileSystem::{
     FILE_ACCESS_RIGHTS, FILE_FLAGS_AND_ATTRIBUTES, FILE_SHARE_DELETE, FILE_SHARE_MODE,
     FILE_SHARE_READ, FILE_SHARE_WRITE, SYNCHRONIZE,
 };
-use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
+use windows_sys::Win32::System::IO::{DeviceIoControl, IO_STATUS_BLOCK};
 
 use super::Errno;
-use super::errno::status;
+use super::errno::{checked, status};
+use super::handle::{self, AsHandle};
 
 /// How something is opened or made.
 #[derive(Clone, Copy)]
@@ -88,4 +91,34 @@ pub(super) fn open_shared(
     })?;
     // SAFETY: the call has made it for this process, and nobody else has it.
     Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
+}
+
+/// Calls `DeviceIoControl` with one structure in, and as many of another out as there is room for;
+/// returns the bytes that came.
+///
+/// # Safety
+///
+/// They are the structures of the call, of numbers only but for handles that are open.
+pub(super) unsafe fn control<In, Out>(
+    object: &impl AsHandle,
+    code: u32,
+    wanted: &In,
+    found: &mut [Out],
+) -> io::Result<usize> {
+    let bytes = |len: usize| u32::try_from(len).map_err(|_| io::ErrorKind::InvalidInput);
+    let mut count = 0;
+    // SAFETY: both lengths are those of what is passed, and the caller answers for the meaning.
+    checked(unsafe {
+        DeviceIoControl(
+            handle::raw(object),
+            code,
+            std::ptr::from_ref(wanted).cast::<c_void>(),
+            bytes(size_of::<In>())?,
+            found.as_mut_ptr().cast(),
+            bytes(size_of_val(found))?,
+            &raw mut count,
+            std::ptr::null_mut(),
+        )
+    })?;
+    Ok(count as usize)
 }

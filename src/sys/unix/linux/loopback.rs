@@ -79,8 +79,7 @@ impl LoopDevice {
         loop {
             // SAFETY: the call takes no pointer.
             let number = unsafe { libc::ioctl(control.as_raw_fd(), LOOP_CTL_GET_FREE) };
-            let number =
-                u32::try_from(number).map_err(|_| super::super::platform::errno_of_libc())?;
+            let number = u32::try_from(number).map_err(|_| super::super::errno::errno_of_libc())?;
             let path = PathBuf::from(format!("/dev/loop{number}"));
             let handle = File::options().read(true).write(true).open(path)?;
             match configure(&handle, file, name) {
@@ -130,7 +129,7 @@ fn forget_cached(handle: &File) -> io::Result<()> {
     // SAFETY: the call takes no pointer.
     match unsafe { libc::ioctl(handle.as_raw_fd(), BLKFLSBUF) } {
         0 => Ok(()),
-        _ => Err(super::super::platform::errno_of_libc()),
+        _ => Err(super::super::errno::errno_of_libc()),
     }
 }
 
@@ -146,6 +145,6 @@ fn configure(device: &File, file: &File, name: &str) -> io::Result<()> {
     // SAFETY: the structure has the layout of the kernel's, which only reads it.
     match unsafe { libc::ioctl(device.as_raw_fd(), LOOP_CONFIGURE, &raw const configuration) } {
         0 => Ok(()),
-        _ => Err(super::super::platform::errno_of_libc()),
+        _ => Err(super::super::errno::errno_of_libc()),
     }
 }

@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 
 use rustix::fs::FallocateFlags;
 
-use super::platform::errno_of_libc;
+use super::errno::errno_of_libc;
 
 pub(crate) mod children;
 pub(crate) mod holders;
@@ -48,4 +48,11 @@ pub(crate) fn available_memory() -> Option<u64> {
 pub(crate) fn makes_zeros(flags: i32) -> bool {
     let flags = FallocateFlags::from_bits_retain(flags.cast_unsigned());
     flags.intersects(FallocateFlags::PUNCH_HOLE | FallocateFlags::ZERO_RANGE)
+}
+
+/// The kernel's name and release, such as `Linux 6.12.3`.
+pub(crate) fn kernel() -> String {
+    let uname = rustix::system::uname();
+    let word = |word: &std::ffi::CStr| word.to_string_lossy().into_owned();
+    format!("{} {}", word(uname.sysname()), word(uname.release()))
 }

@@ -6,17 +6,27 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
-use super::{names, platform};
+use super::names;
 use crate::sys::mounts::MountLine;
 
 /// The mount that an open object is on; `None` where it is not listed, as for one of another mount
 /// namespace.
 pub(crate) fn mount_of(handle: impl AsFd) -> io::Result<Option<MountLine>> {
-    let id = match platform::mount_id(&handle, OsStr::new("")) {
+    let id = match mount_id(&handle, OsStr::new("")) {
         Some(id) => id,
         None => mount_id_of_descriptor(handle)?,
     };
     Ok(all()?.into_iter().find(|mount| mount.id == id))
+}
+
+/// The number of the mount that a name is on; equal for a directory and the names in it unless
+/// something is mounted on the name. `None` where the kernel does not tell.
+pub(crate) fn mount_id(directory: impl AsFd, name: &OsStr) -> Option<u64> {
+    use rustix::fs::{AtFlags, StatxFlags, statx};
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH;
+    let answer = statx(directory, Path::new(name), flags, StatxFlags::MNT_ID).ok()?;
+    let has_it = answer.stx_mask & StatxFlags::MNT_ID.bits() != 0;
+    has_it.then_some(answer.stx_mnt_id)
 }
 
 /// All that this thread's namespace has.

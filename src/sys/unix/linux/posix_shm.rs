@@ -13,7 +13,8 @@ use rustix::shm;
 use crate::options::PosixName;
 use crate::units::ByteRange;
 
-use super::platform::{self, errno_of_libc};
+use super::errno::errno_of_libc;
+use super::space;
 use crate::sys::clock;
 use crate::sys::file::{self, Facts, Kind};
 use crate::sys::names::{Follow, Spot};
@@ -106,7 +107,7 @@ pub(crate) fn make(mode: u32) -> io::Result<File> {
 /// `ENOSPC` where the memory cannot be had, and those of [`make`].
 pub(crate) fn make_reserved(len: u64, mode: u32) -> io::Result<File> {
     let file = make(mode)?;
-    platform::reserve(&file, ByteRange::first(len))?;
+    space::reserve(&file, ByteRange::first(len))?;
     Ok(file)
 }
 

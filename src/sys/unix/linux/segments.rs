@@ -3,7 +3,8 @@
 use std::ffi::c_int;
 use std::io;
 
-use super::sysv::{checked, empty};
+use super::errno::checked;
+use super::sysv::empty;
 use crate::sys::sysv::SegmentFacts;
 
 const SHM_DEST: u32 = 0o1000;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustix::fs::{Mode, OFlags, RawDir};
 use rustix::process::{Pid, Signal};
 
-use super::super::platform::errno_of_libc;
+use super::super::errno::errno_of_libc;
 
 /// A process that waits until this process is killed, or this is dropped. Then it kills all other
 /// processes that share its mounts, and ends a FUSE file system by force (umount2(2), `MNT_FORCE`).

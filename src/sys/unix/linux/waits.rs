@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use libc::{c_int, sem_t};
 
-use super::platform::errno_of_libc;
+use super::errno::{checked, errno_of_libc};
 use super::posix_shm::DIRECTORY;
 use super::semaphores::while_interrupted;
-use super::sysv::checked;
 use crate::options::PosixName;
 
 /// Gives a named one that was just made its mode, whatever the umask.

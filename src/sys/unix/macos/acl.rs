@@ -8,7 +8,7 @@ use std::os::fd::AsRawFd;
 use libc::{c_int, c_void};
 use rustix::io::Errno;
 
-use super::platform::errno_of_libc;
+use super::errno::errno_of_libc;
 
 /// Comes before the list as acl_copy_ext_native(3) has it: so it is none of another system.
 const MARK: u8 = b'N';

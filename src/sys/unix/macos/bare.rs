@@ -16,7 +16,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::acl;
-use super::platform::errno_of_libc;
+use super::errno::errno_of_libc;
 use crate::sys::names::Follow;
 
 /// Of a directory for searching only (`sys/fcntl.h`), and so of its handles' flags.

@@ -1,13 +1,18 @@
-//! Reading the names of a directory (getattrlistbulk(2)), whose position belongs to the handle.
+//! The names of a directory: reading them (getattrlistbulk(2)), whose position belongs to the
+//! handle, and the calls on them that macOS has in its own way, or lacks.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+use rustix::path::Arg;
 
-use super::platform::errno_of_libc;
+use super::errno::errno_of_libc;
 use crate::sys::file::Kind;
 use crate::sys::names::Listed;
 
@@ -113,4 +118,76 @@ fn kind_of(number: u32) -> Option<Kind> {
         7 => Some(Kind::Pipe),
         _ => None,
     }
+}
+
+/// Opens a directory several steps below another one: one step after the other has to do.
+///
+/// # Errors
+///
+/// `ENOSYS`, always.
+pub(crate) fn open_beneath(_: impl AsFd, _: &Path) -> io::Result<OwnedFd> {
+    Err(Errno::NOSYS.into())
+}
+
+/// A file without a name cannot be made.
+///
+/// # Errors
+///
+/// `EOPNOTSUPP`, always.
+pub(crate) fn unnamed_file(_: impl AsFd) -> io::Result<File> {
+    Err(Errno::OPNOTSUPP.into())
+}
+
+/// Renames within one directory unless the new name is taken (`EEXIST`; `RENAME_EXCL`,
+/// renameatx_np(2)).
+///
+/// # Errors
+///
+/// `EINVAL` where the file system cannot do that in one step.
+pub(crate) fn rename_no_replace(directory: impl AsFd, from: &OsStr, to: &OsStr) -> io::Result<()> {
+    let directory = directory.as_fd();
+    let (from, to) = (Path::new(from), Path::new(to));
+    match rustix::fs::renameat_with(directory, from, directory, to, RenameFlags::NOREPLACE) {
+        // The caller knows this one.
+        Err(Errno::NOTSUP | Errno::OPNOTSUPP) => Err(Errno::INVAL.into()),
+        done => Ok(done?),
+    }
+}
+
+/// Makes a FIFO or a device file (mkfifoat(2), mknodat(2), macOS 13).
+///
+/// # Errors
+///
+/// `EOPNOTSUPP` for a socket: only who listens at it makes one.
+pub(super) fn make_special(
+    directory: impl AsFd,
+    name: &OsStr,
+    kind: FileType,
+    mode: u32,
+    device: u64,
+) -> rustix::io::Result<()> {
+    let directory = directory.as_fd().as_raw_fd();
+    let kind_bits = kind.as_raw_mode();
+    let mode = mode_of(mode).as_raw_mode();
+    name.into_with_c_str(|name| {
+        let made = match kind {
+            // SAFETY: the name ends with a NUL and lives as long as the call.
+            FileType::Fifo => unsafe { libc::mkfifoat(directory, name.as_ptr(), mode) },
+            FileType::BlockDevice | FileType::CharacterDevice => {
+                let device = i32::try_from(device.cast_signed()).map_err(|_| Errno::INVAL)?;
+                // SAFETY: as above.
+                unsafe { libc::mknodat(directory, name.as_ptr(), kind_bits | mode, device) }
+            }
+            _ => return Err(Errno::OPNOTSUPP),
+        };
+        match made {
+            0 => Ok(()),
+            _ => Err(Errno::from_io_error(&errno_of_libc()).unwrap_or(Errno::IO)),
+        }
+    })
+}
+
+/// Permission bits as calls take them.
+pub(super) fn mode_of(mode: u32) -> Mode {
+    Mode::from_raw_mode(u16::try_from(mode & 0o7777).unwrap_or(0))
 }

@@ -1,13 +1,13 @@
 //! What is mounted where (statfs(2), getfsstat(2)).
 
-use std::ffi::{OsString, c_char};
+use std::ffi::{OsStr, OsString, c_char};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
+use super::errno::errno_of_libc;
 use super::names;
-use super::platform::errno_of_libc;
 use crate::sys::file::Facts;
 use crate::sys::mounts::MountLine;
 
@@ -28,6 +28,11 @@ pub(crate) fn mount_of(handle: impl AsFd) -> io::Result<Option<MountLine>> {
         source: text(&found.f_mntfromname),
         super_options: Vec::new(),
     }))
+}
+
+/// The number of a mount: that of its device tells it already.
+pub(crate) fn mount_id(_: impl AsFd, _: &OsStr) -> Option<u64> {
+    None
 }
 
 /// The flags of a mount that are its options, as mount(8) has them.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use libc::{c_int, sem_t};
 
+use super::errno::checked;
 use super::semaphores::while_interrupted;
-use super::sysv::checked;
 use crate::options::PosixName;
 use crate::sys::attributes::file_mode_mask;
 use crate::sys::clock;

@@ -1,4 +1,6 @@
-//! What can be ruled out for memory without a name.
+//! Files that are nowhere but in memory, and what can be ruled out for them.
+
+pub(crate) use super::system::memfd::*;
 
 /// Something that a seal rules out, for all processes and for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

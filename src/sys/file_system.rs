@@ -1,5 +1,7 @@
 //! Kinds of file systems.
 
+pub(crate) use super::system::file_system::*;
+
 /// What kind of file system holds an object, as far as the choice of engine cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(dead_code, reason = "no system has all of them")]

@@ -1,11 +1,19 @@
-//! What is ruled out for memory, by whoever has it open (`F_ADD_SEALS`, fcntl(2)).
+//! Files that are nowhere but in memory, and what is ruled out for them, by whoever has them open
+//! (`F_ADD_SEALS`, fcntl(2)).
 
 use std::fs::File;
 use std::io;
 
-use rustix::fs::SealFlags;
+use rustix::fs::{MemfdFlags, SealFlags};
 
-use crate::sys::seal::Seal;
+use crate::sys::memfd::Seal;
+
+/// Makes a file that is nowhere but in memory, and can be sealed (memfd_create(2)); `name` is for
+/// whoever looks into `/proc`.
+pub(crate) fn file_in_memory(name: &str) -> io::Result<File> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    Ok(rustix::fs::memfd_create(name, flags)?.into())
+}
 
 const ALL: [(Seal, SealFlags); 5] = [
     (Seal::Shrink, SealFlags::SHRINK),

@@ -1,0 +1,84 @@
+//! The page cache.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+
+use rustix::fs::Advice;
+
+use super::errno::errno_of_libc;
+use crate::sys::views;
+use crate::units::ByteRange;
+
+/// Drops the clean pages of the file from the page cache.
+pub(crate) fn drop_cache(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::fadvise(file, 0, None, Advice::DontNeed)?)
+}
+
+/// Starts to read a range into the page cache.
+pub(crate) fn read_ahead(file: &File, range: ByteRange) -> io::Result<()> {
+    match std::num::NonZeroU64::new(range.len()) {
+        // No length means "to the end of the file" (posix_fadvise(2)).
+        None => Ok(()),
+        len => Ok(rustix::fs::fadvise(file, range.start(), len, Advice::WillNeed)?),
+    }
+}
+
+/// How many of the first `len` bytes of the file are in the page cache.
+///
+/// Asked with `cachestat` (Linux 6.5); where the kernel has no such call, by mapping the file
+/// and `mincore`, piece by piece.
+pub(crate) fn cached_bytes(file: &File, len: u64) -> io::Result<u64> {
+    const CACHESTAT: libc::c_long = 451;
+    #[repr(C)]
+    struct Range {
+        offset: u64,
+        len: u64,
+    }
+    // linux/mman.h: struct cachestat
+    #[repr(C)]
+    #[derive(Default)]
+    struct Statistics {
+        cached: u64,
+        dirty: u64,
+        writeback: u64,
+        evicted: u64,
+        recently_evicted: u64,
+    }
+    if len == 0 {
+        return Ok(0);
+    }
+    let range = Range { offset: 0, len };
+    let mut statistics = Statistics::default();
+    // SAFETY: both pointers lead to live structures of the layout that the kernel expects, and the
+    // second may be written.
+    let result = unsafe {
+        libc::syscall(CACHESTAT, file.as_raw_fd(), &raw const range, &raw mut statistics, 0)
+    };
+    if result == 0 {
+        return Ok(statistics.cached.saturating_mul(rustix::param::page_size() as u64).min(len));
+    }
+    let error = errno_of_libc();
+    match error.raw_os_error() {
+        // An older kernel, or a filter that does not know the call.
+        Some(libc::ENOSYS | libc::EPERM | libc::EOPNOTSUPP) => resident_bytes(file, len),
+        _ => Err(error),
+    }
+}
+
+/// [`cached_bytes`] for older kernels: what `mincore` says of maps that are not touched.
+fn resident_bytes(file: &File, len: u64) -> io::Result<u64> {
+    let page_bytes = rustix::param::page_size();
+    let mut pages = 0;
+    views::each_window(file, ByteRange::first(len), |start, bytes| {
+        let mut resident = vec![0_u8; bytes.div_ceil(page_bytes)];
+        // SAFETY: the pages are mapped until this returns, and the vector has a byte for each.
+        let result = unsafe { libc::mincore(start.cast(), bytes, resident.as_mut_ptr()) };
+        if result != 0 {
+            return Err(errno_of_libc());
+        }
+        pages += resident.iter().filter(|&&page| page & 1 != 0).count() as u64;
+        Ok(())
+    })?;
+    Ok(pages.saturating_mul(page_bytes as u64).min(len))
+}
