@@ -227,8 +227,8 @@
 //! - Directories cannot be locked; a mirror's target is, and one in which a backup is made, by a
 //!   name (`lock::try_lock_name`).
 //! - A view does not reach past the end of its file (`sys::map::REACHES_PAST_END`).
-//! - What is stored through a view is flushed before that is unmapped, since later nobody is told of
-//!   what cannot be written (`sys::map::MUST_FLUSH_STORES`).
+//! - What is stored through a view is flushed before that is unmapped, since nobody is told
+//!   later of what cannot be written (`sys::map::MUST_FLUSH_STORES`).
 //! - FAT brings a name to the disk with its file, which is flushed under it once more
 //!   (`sys::file::NAME_GOES_WITH_FILE`).
 //!

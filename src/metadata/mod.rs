@@ -60,8 +60,8 @@ pub(crate) enum Unkeepable {
 /// file with other content; mycp does not.) Nor is a signature of the old content.
 ///
 /// Where `preserve` wants the mode of the source, ACL and mode of `old` are left out and `new`
-/// stays private until [`apply_preserved`]. On Windows, where that cannot give it the access control
-/// list of the source, it has that of `old`.
+/// stays private until [`apply_preserved`]. On Windows, where that cannot give it the access
+/// control list of the source, it has that of `old`.
 ///
 /// Returns what is lost although `new` can take the place of `old`.
 ///

@@ -1,8 +1,8 @@
 //! Attributes of open objects: the read-only, hidden and system flags, times, and streams besides
 //! the content, which stand where other systems have extended attributes.
 //!
-//! Owners are not asked, and access control lists only of a file that is replaced ([`access`]): what
-//! is made has those that its directory gives it.
+//! Owners are not asked, and access control lists only of a file that is replaced ([`access`]):
+//! what is made has those that its directory gives it.
 
 use std::ffi::{CStr, CString, OsStr, OsString, c_void};
 use std::fs::{File, Metadata};
