@@ -16,7 +16,7 @@ use windows_sys::Win32::Foundation::{
 use windows_sys::Win32::Storage::FileSystem::{
     DELETE, FILE_ATTRIBUTE_COMPRESSED, FILE_ATTRIBUTE_HIDDEN, FILE_ATTRIBUTE_NORMAL,
     FILE_ATTRIBUTE_READONLY, FILE_ATTRIBUTE_SYSTEM, FILE_BASIC_INFO, FILE_DISPOSITION_INFO,
-    FILE_READ_ATTRIBUTES, FILE_STREAM_INFO, FILE_WRITE_ATTRIBUTES, FileBasicInfo,
+    FILE_READ_ATTRIBUTES, FILE_STREAM_INFO, FILE_WRITE_ATTRIBUTES, FILE_WRITE_DATA, FileBasicInfo,
     FileDispositionInfo, FileStreamInfo, GetFileInformationByHandleEx,
 };
 use windows_sys::Win32::System::Ioctl::FSCTL_SET_COMPRESSION;
@@ -87,6 +87,24 @@ pub(super) fn reopened(file: &impl AsHandle, access: u32) -> io::Result<OwnedHan
         attributes: FILE_ATTRIBUTE_NORMAL,
     };
     native::open(Some(handle::raw(file)), &[], how)
+}
+
+/// The same file, opened once more for writing: what is read-only is not for that moment.
+///
+/// # Errors
+///
+/// Those of opening it, and of setting its attributes.
+pub(super) fn reopened_to_write(file: &impl AsHandle) -> io::Result<OwnedHandle> {
+    let attributes = open::basic(file)?.FileAttributes;
+    if attributes & FILE_ATTRIBUTE_READONLY == 0 {
+        return reopened(file, FILE_WRITE_DATA);
+    }
+    let changing = File::from(reopened(file, FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES)?);
+    let writable = (attributes & !FILE_ATTRIBUTE_READONLY) | FILE_ATTRIBUTE_NORMAL;
+    set_basic(&changing, &FILE_BASIC_INFO { FileAttributes: writable, ..UNCHANGED })?;
+    let opened = reopened(file, FILE_WRITE_DATA);
+    set_basic(&changing, &FILE_BASIC_INFO { FileAttributes: attributes, ..UNCHANGED })?;
+    opened
 }
 
 /// Sets the read-only flag of what its owner may not write, and the hidden and system flags.

@@ -9,9 +9,9 @@ use windows_sys::Win32::Storage::FileSystem::{
     FlushFileBuffers,
 };
 
-use super::Errno;
 use super::errno::checked;
 use super::handle::{self, AsHandle};
+use super::{Errno, attributes};
 use crate::sys::map::Msync;
 use crate::sys::{file, views};
 use crate::units::ByteRange;
@@ -24,8 +24,9 @@ pub(crate) fn sync_all(file: impl AsHandle) -> io::Result<()> {
         // A handle for reading cannot flush; another one of the same file can.
         Err(error) if Errno::from_io_error(&error) == Some(Errno::ACCESS) => {
             // Either will do, and of a directory they are the rights to make names in it.
-            let again = super::attributes::reopened(&file, FILE_WRITE_DATA)
-                .or_else(|_| super::attributes::reopened(&file, FILE_APPEND_DATA))?;
+            let again = attributes::reopened(&file, FILE_WRITE_DATA)
+                .or_else(|_| attributes::reopened(&file, FILE_APPEND_DATA))
+                .or_else(|_| attributes::reopened_to_write(&file))?;
             // SAFETY: as above.
             checked(unsafe { FlushFileBuffers(handle::raw(&again)) })
         }

@@ -19,6 +19,21 @@ fn what_is_open_for_reading_can_be_flushed() {
     sync_all(&listable).unwrap();
 }
 
+/// As git makes its objects; to flush them takes the right to write.
+#[test]
+fn what_is_read_only_can_be_flushed_and_stays_read_only() {
+    let (_directory, path) = file_of(10_000);
+    let file = File::open(&path).unwrap();
+    attributes::set_mode(&file, 0o444).unwrap();
+    sync_all(&file).unwrap();
+    let before = file::facts(&file).unwrap();
+    let again = attributes::reopened_to_write(&file).unwrap();
+    sync_all(&again).unwrap();
+    let after = file::facts(&file).unwrap();
+    assert_eq!((after.mode, after.modified), (before.mode, before.modified));
+    assert_eq!(after.mode & 0o222, 0);
+}
+
 #[test]
 fn a_write_through_is_seen_at_once() {
     let (_directory, path) = file_of(10);
