@@ -6,8 +6,9 @@ use std::io;
 
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::options::Endpoint;
+use crate::sys::cache::{self, Uncached};
 use crate::sys::map::{Access, Mapping};
-use crate::sys::{Errno, cache, file, flush, space};
+use crate::sys::{Errno, file, flush, space};
 use crate::units::{ByteRange, Granule};
 
 /// Something that bytes can be read from and written to at any offset.
@@ -61,13 +62,33 @@ pub(crate) trait Object: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub(crate) struct FileObject {
     file: File,
+    /// What it is read by, where not through the cache.
+    uncached: Option<Uncached>,
     endpoint: Endpoint,
 }
 
 impl FileObject {
     /// `file`, which errors call `endpoint`.
     pub(crate) fn new(file: File, endpoint: &Endpoint) -> Self {
-        Self { file, endpoint: endpoint.clone() }
+        Self { file, uncached: None, endpoint: endpoint.clone() }
+    }
+
+    /// The same file, read past the cache; `None` where the system has no such way.
+    ///
+    /// # Errors
+    ///
+    /// Those of making another handle of it.
+    pub(crate) fn past_cache(file: &File, endpoint: &Endpoint) -> Result<Option<Self>> {
+        let Some(uncached) = Uncached::of(file) else { return Ok(None) };
+        let file = file.try_clone().context(Operation::Open, endpoint)?;
+        Ok(Some(Self { file, uncached: Some(uncached), endpoint: endpoint.clone() }))
+    }
+
+    fn read(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        match &self.uncached {
+            None => file::read_at(&self.file, offset, into),
+            Some(uncached) => uncached.read_at(offset, into),
+        }
     }
 
     /// The open file.
@@ -113,14 +134,14 @@ impl Object for FileObject {
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
-        let result = match file::read_at(&self.file, offset, into) {
+        let result = match self.read(offset, into) {
             // Direct I/O and FUSE fail a whole request for one bad page in it. Up to the end of
             // this page alone it may work, and if not, the error is about this page.
             Err(error)
                 if Errno::from_io_error(&error) == Some(Errno::IO) && into.len() > PAGE_BYTES =>
             {
                 let first = usize::try_from(PAGE.next(offset) - offset).unwrap_or(PAGE_BYTES);
-                file::read_at(&self.file, offset, &mut into[..first])
+                self.read(offset, &mut into[..first])
             }
             result => result,
         };

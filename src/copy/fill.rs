@@ -9,7 +9,7 @@ use super::transfer::{Moved, Transfer, has_medium};
 use crate::engine::Before;
 use crate::error::{Cause, Context, Error, Operation, Result};
 use crate::metadata::{self, Losses, ModeAtEnd, Named};
-use crate::object::Object;
+use crate::object::{FileObject, Object};
 use crate::options::{Content, Flush, Keep, OnChange, Verify};
 use crate::report::{Delta, Report, Warning, Way};
 use crate::sys::attributes::Attributes;
@@ -294,12 +294,14 @@ impl Run<'_, '_> {
         if self.options.content == Content::AttributesOnly || self.options.verify == Verify::No {
             return Ok(());
         }
+        let mut medium = None;
         // A segment is on no medium.
         if self.options.verify == Verify::Medium && filling.kind != Kind::Segment {
             self.flush(object)?;
-            self.drop_cache(object)?;
+            medium = self.medium_of(object)?;
         }
-        let found = self.transfer(filling).read_back(self.report.len)?;
+        let from = medium.as_ref().map_or(object, |medium| medium as &dyn Object);
+        let found = self.transfer(filling).read_back(from, self.report.len)?;
         if found.is_none() || found != self.report.hash {
             return Err(Error::new(Operation::Verify, self.target, Cause::Mismatch));
         }
@@ -307,19 +309,23 @@ impl Run<'_, '_> {
         Ok(())
     }
 
-    /// Has the next read come from the medium, as far as this system can.
-    fn drop_cache(&mut self, object: &dyn Object) -> Result<()> {
-        let Some(file) = object.file() else { return Ok(()) };
+    /// Has the next read come from the medium, as far as this system can: of what is returned, or
+    /// else of the object itself.
+    fn medium_of(&mut self, object: &dyn Object) -> Result<Option<FileObject>> {
+        let Some(file) = object.file() else { return Ok(None) };
         let file_system = file_system::of(file).unwrap_or(FileSystem::Other);
         if !has_medium(file_system) {
-            return Ok(());
+            return Ok(None);
         }
-        cache::drop_cache(file).context(Operation::Verify, self.target)?;
-        let bytes =
-            cache::cached_bytes(file, self.report.len).context(Operation::Verify, self.target)?;
-        if bytes > 0 {
-            self.report.warnings.push(Warning::ReadBackFromMemory { bytes });
+        let medium = FileObject::past_cache(file, self.target)?;
+        if medium.is_none() {
+            cache::drop_cache(file).context(Operation::Verify, self.target)?;
+            let bytes = cache::cached_bytes(file, self.report.len)
+                .context(Operation::Verify, self.target)?;
+            if bytes > 0 {
+                self.report.warnings.push(Warning::ReadBackFromMemory { bytes });
+            }
         }
-        Ok(())
+        Ok(medium)
     }
 }

@@ -49,6 +49,7 @@ pub(super) struct Run<'a, 'b> {
 }
 
 /// A temporary to be filled, or why the target cannot be replaced by one. Nothing has changed yet.
+#[allow(clippy::large_enum_variant, reason = "one at a time lives for a moment, on the stack")]
 enum Staging<'a> {
     Ready(Staged<'a>, ModeAtEnd),
     Impossible(InPlaceReason),

@@ -17,10 +17,10 @@ use crate::options::{
     CopyOptions, Endpoint, EngineChoice, EngineName, Flush, Reflink, Sparse, Verify,
 };
 use crate::report::{Delta, DeltaInto, EngineUse, Event, Flow, Observer};
-use crate::sys::Errno;
 use crate::sys::file::{self, Kind};
 use crate::sys::file_system::{self, FileSystem};
 use crate::sys::map;
+use crate::sys::{Errno, space};
 use crate::units::ByteRange;
 
 /// What a transfer came to.
@@ -103,6 +103,9 @@ impl Transfer<'_> {
         let is_file =
             self.target_kind == Kind::Regular && *self.target.endpoint() != Endpoint::Standard;
         let skips_zeros = is_file && self.options.sparse == Sparse::Always;
+        if skips_zeros {
+            self.allow_holes()?;
+        }
         let streamed = Stream {
             source: self.source.object.as_ref(),
             len,
@@ -146,6 +149,9 @@ impl Transfer<'_> {
         let whole = ByteRange::first(len);
         let tree = self.wants_hash().then(|| TreeHash::new(len));
         let (holes, zeros) = self.holes()?;
+        if (holes, zeros) != (Holes::Ignore, Zeros::Store) {
+            self.allow_holes()?;
+        }
         let job = Job {
             source: self.source.object.as_ref(),
             target: self.target,
@@ -323,6 +329,10 @@ impl Transfer<'_> {
         if self.options.sparse == Sparse::Never || !may_have_holes {
             return Ok((Holes::Ignore, zeros));
         }
+        // Where that cannot be had, zeros are looked for instead.
+        if self.source.object.file().is_some_and(|file| space::settle_data(file).is_err()) {
+            return Ok((Holes::Ignore, Zeros::Skip));
+        }
         match self.source.object.next_data(0) {
             // Some file systems have said so of data that was not on the disk yet (OpenZFS,
             // issue 15526). Where there are blocks, their bytes are looked at.
@@ -330,6 +340,16 @@ impl Transfer<'_> {
             Ok(_) => Ok((Holes::Seek, zeros)),
             Err(error) if is_no_holes_known(&error) => Ok((Holes::Ignore, zeros)),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Has what is left out of a new target be holes.
+    fn allow_holes(&self) -> Result<()> {
+        match self.target.file() {
+            Some(file) if self.before == Before::Blank && self.target_kind == Kind::Regular => {
+                space::allow_holes(file).context(Operation::Reserve, self.target.endpoint())
+            }
+            _ => Ok(()),
         }
     }
 
@@ -419,10 +439,10 @@ impl Transfer<'_> {
         }
     }
 
-    /// The hash of the target's first `len` bytes, read anew.
-    pub(super) fn read_back(&self, len: u64) -> Result<Option<blake3::Hash>> {
+    /// The hash of the target's first `len` bytes, read anew from what has them.
+    pub(super) fn read_back(&self, from: &dyn Object, len: u64) -> Result<Option<blake3::Hash>> {
         let observer = Renamed { observer: self.observer, rename: as_read_back };
-        self.hash_of(self.target, len, &observer)
+        self.hash_of(from, len, &observer)
     }
 
     /// The hash of the source's first `len` bytes.

@@ -75,6 +75,7 @@ pub(crate) mod space;
 pub(crate) mod streams;
 pub(crate) mod sysv;
 pub(crate) mod threads;
+mod uncached;
 pub(crate) mod users;
 pub(crate) mod view;
 #[cfg_attr(target_os = "macos", path = "macos/waits.rs")]

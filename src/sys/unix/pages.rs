@@ -1,11 +1,15 @@
 //! Pages of memory: their size, what is to become of them, and their way to the disk.
 
+use std::fs::File;
 use std::io;
 
 use rustix::io::Errno;
 use rustix::mm::{MprotectFlags, MsyncFlags};
 
+use super::errno::{checked, plain};
 use crate::sys::map::{Advice, Kind, Msync, Protection};
+use crate::sys::views;
+use crate::units::ByteRange;
 
 /// Whether a flush of pages that waits has brought them to the disk.
 pub(crate) const MSYNC_WAITS: bool = true;
@@ -86,6 +90,21 @@ pub(crate) unsafe fn protect(
     };
     // SAFETY: the caller answers for the pages.
     Ok(unsafe { rustix::mm::mprotect(start.cast(), len, flags) }?)
+}
+
+/// How many of the first `len` bytes of the file are in memory: what mincore(2) says of maps that
+/// are not touched.
+pub(super) fn resident_bytes(file: &File, len: u64) -> io::Result<u64> {
+    let mut pages = 0;
+    views::each_window(file, ByteRange::first(len), |start, bytes| {
+        let mut resident = vec![0_u8; bytes.div_ceil(page_bytes())];
+        let into = resident.as_mut_ptr().cast();
+        // SAFETY: the pages are mapped until this returns, and the vector has a byte for each.
+        checked(unsafe { libc::mincore(start.cast(), bytes, into) }).map_err(plain)?;
+        pages += resident.iter().filter(|&&page| page & 1 != 0).count() as u64;
+        Ok(())
+    })?;
+    Ok(pages.saturating_mul(page_bytes() as u64).min(len))
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -22,6 +22,16 @@ pub(crate) fn seek_data(file: &File) {
 #[cfg(target_os = "macos")]
 pub(crate) fn seek_data(_: &File) {}
 
+/// What is stored through maps counts as data at once.
+pub(crate) fn settle_data(_: &File) -> io::Result<()> {
+    Ok(())
+}
+
+/// What is not written of a file is a hole without being asked for.
+pub(crate) fn allow_holes(_: &File) -> io::Result<()> {
+    Ok(())
+}
+
 /// The first stretch of data at or behind `offset`; `None` when there is none to the end.
 ///
 /// # Errors

@@ -4,8 +4,10 @@ use std::fs::File;
 use std::io;
 
 use windows_sys::Win32::Storage::FileSystem::{
-    FILE_ALLOCATION_INFO, FILE_ATTRIBUTE_COMPRESSED, FILE_ATTRIBUTE_SPARSE_FILE,
-    FILE_STANDARD_INFO, FileAllocationInfo, FileStandardInfo,
+    FILE_ALLOCATION_INFO, FILE_ATTRIBUTE_COMPRESSED, FILE_ATTRIBUTE_OFFLINE,
+    FILE_ATTRIBUTE_RECALL_ON_DATA_ACCESS, FILE_ATTRIBUTE_RECALL_ON_OPEN,
+    FILE_ATTRIBUTE_REPARSE_POINT, FILE_ATTRIBUTE_SPARSE_FILE, FILE_STANDARD_INFO,
+    FileAllocationInfo, FileStandardInfo,
 };
 use windows_sys::Win32::System::Ioctl::{
     FILE_ALLOCATED_RANGE_BUFFER, FILE_ZERO_DATA_INFORMATION, FSCTL_QUERY_ALLOCATED_RANGES,
@@ -14,12 +16,49 @@ use windows_sys::Win32::System::Ioctl::{
 
 use super::handle::AsHandle;
 use super::native::control;
-use super::{Errno, volume};
+use super::{Errno, flush, volume};
 use crate::sys::file;
 use crate::units::ByteRange;
 
 /// Nothing here waits for whoever is writing.
 pub(crate) fn seek_data(_: &File) {}
+
+/// Has what is stored through maps of a file with holes count as data: a page that is not on the
+/// volume yet has no room there, and might pass for a hole.
+///
+/// # Errors
+///
+/// Those of writing the pages out.
+pub(crate) fn settle_data(file: &File) -> io::Result<()> {
+    if has_holes(super::file::basic(file)?.FileAttributes) {
+        flush::start_write_out(file, ByteRange::first(u64::MAX))?;
+    }
+    Ok(())
+}
+
+/// Whether a file of these attributes can have holes that its volume tells of. The bytes of one
+/// whose content is elsewhere (of cloud storage, of an archive, of the volume's deduplication) have
+/// no room on the volume, and are there when they are read.
+const fn has_holes(attributes: u32) -> bool {
+    const ELSEWHERE: u32 = FILE_ATTRIBUTE_REPARSE_POINT
+        | FILE_ATTRIBUTE_OFFLINE
+        | FILE_ATTRIBUTE_RECALL_ON_OPEN
+        | FILE_ATTRIBUTE_RECALL_ON_DATA_ACCESS;
+    attributes & FILE_ATTRIBUTE_SPARSE_FILE != 0 && attributes & ELSEWHERE == 0
+}
+
+/// Has what is not written of a new file be holes, where the volume has such (`FSCTL_SET_SPARSE`).
+///
+/// # Errors
+///
+/// Those of the call, but for "there are none".
+pub(crate) fn allow_holes(file: &File) -> io::Result<()> {
+    // SAFETY: the call takes nothing, and nothing comes out.
+    match unsafe { control::<_, u8>(file, FSCTL_SET_SPARSE, &(), &mut []) } {
+        Err(error) if !crate::object::is_unsupported(&error) => Err(error),
+        _ => Ok(()),
+    }
+}
 
 /// The first stretch of data at or behind `offset`; `None` when there is none to the end
 /// (`FSCTL_QUERY_ALLOCATED_RANGES`).
@@ -32,7 +71,7 @@ pub(crate) fn next_data(file: &File, offset: u64) -> io::Result<Option<ByteRange
     if offset >= len {
         return Ok(None);
     }
-    if super::file::basic(file)?.FileAttributes & FILE_ATTRIBUTE_SPARSE_FILE == 0 {
+    if !has_holes(super::file::basic(file)?.FileAttributes) {
         return Ok(Some(ByteRange::between(offset, len)));
     }
     let number = |value: u64| i64::try_from(value).map_err(|_| io::Error::from(Errno::FBIG));

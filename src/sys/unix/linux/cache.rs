@@ -7,8 +7,10 @@ use std::os::fd::AsRawFd;
 use rustix::fs::Advice;
 
 use super::errno::errno_of_libc;
-use crate::sys::views;
+use super::pages;
 use crate::units::ByteRange;
+
+pub(crate) use super::uncached::Uncached;
 
 /// Drops the clean pages of the file from the page cache.
 pub(crate) fn drop_cache(file: &File) -> io::Result<()> {
@@ -61,24 +63,7 @@ pub(crate) fn cached_bytes(file: &File, len: u64) -> io::Result<u64> {
     let error = errno_of_libc();
     match error.raw_os_error() {
         // An older kernel, or a filter that does not know the call.
-        Some(libc::ENOSYS | libc::EPERM | libc::EOPNOTSUPP) => resident_bytes(file, len),
+        Some(libc::ENOSYS | libc::EPERM | libc::EOPNOTSUPP) => pages::resident_bytes(file, len),
         _ => Err(error),
     }
-}
-
-/// [`cached_bytes`] for older kernels: what `mincore` says of maps that are not touched.
-fn resident_bytes(file: &File, len: u64) -> io::Result<u64> {
-    let page_bytes = rustix::param::page_size();
-    let mut pages = 0;
-    views::each_window(file, ByteRange::first(len), |start, bytes| {
-        let mut resident = vec![0_u8; bytes.div_ceil(page_bytes)];
-        // SAFETY: the pages are mapped until this returns, and the vector has a byte for each.
-        let result = unsafe { libc::mincore(start.cast(), bytes, resident.as_mut_ptr()) };
-        if result != 0 {
-            return Err(errno_of_libc());
-        }
-        pages += resident.iter().filter(|&&page| page & 1 != 0).count() as u64;
-        Ok(())
-    })?;
-    Ok(pages.saturating_mul(page_bytes as u64).min(len))
 }

@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io;
 
-use super::errno::{checked, plain};
 use super::flush::through_maps;
+use super::pages;
 use crate::sys::map::Msync;
-use crate::sys::views;
 use crate::units::ByteRange;
+
+pub(crate) use super::uncached::Uncached;
 
 /// Drops the pages of the file from the page cache (`MS_INVALIDATE`, msync(2)).
 pub(crate) fn drop_cache(file: &File) -> io::Result<()> {
@@ -27,15 +28,5 @@ pub(crate) fn read_ahead(file: &File, range: ByteRange) -> io::Result<()> {
 /// How many of the first `len` bytes of the file are in the page cache: what mincore(2) says of
 /// maps that are not touched.
 pub(crate) fn cached_bytes(file: &File, len: u64) -> io::Result<u64> {
-    let page_bytes = rustix::param::page_size();
-    let mut pages = 0;
-    views::each_window(file, ByteRange::first(len), |start, bytes| {
-        let mut resident: Vec<libc::c_char> = vec![0; bytes.div_ceil(page_bytes)];
-        // SAFETY: the pages are mapped, and the vector has a byte for each of them.
-        checked(unsafe { libc::mincore(start.cast(), bytes, resident.as_mut_ptr()) })
-            .map_err(plain)?;
-        pages += resident.iter().filter(|page| **page & 1 != 0).count() as u64;
-        Ok(())
-    })?;
-    Ok(pages.saturating_mul(page_bytes as u64).min(len))
+    pages::resident_bytes(file, len)
 }

@@ -64,3 +64,28 @@ fn a_hole_is_where_no_data_is_and_the_length_stays() {
 fn is_sparse(file: &File) -> bool {
     crate::sys::system::file::basic(file).unwrap().FileAttributes & FILE_ATTRIBUTE_SPARSE_FILE != 0
 }
+
+/// A file whose content is with a cloud provider looks like one that is a hole.
+#[test]
+fn what_has_its_content_elsewhere_has_no_holes() {
+    assert!(has_holes(FILE_ATTRIBUTE_SPARSE_FILE));
+    assert!(!has_holes(FILE_ATTRIBUTE_OFFLINE));
+    for elsewhere in [
+        FILE_ATTRIBUTE_REPARSE_POINT,
+        FILE_ATTRIBUTE_OFFLINE,
+        FILE_ATTRIBUTE_RECALL_ON_OPEN,
+        FILE_ATTRIBUTE_RECALL_ON_DATA_ACCESS,
+    ] {
+        assert!(!has_holes(FILE_ATTRIBUTE_SPARSE_FILE | elsewhere), "{elsewhere:#x}");
+    }
+}
+
+#[test]
+fn a_file_keeps_its_bytes_when_holes_are_allowed() {
+    let (_directory, path) = file_of(10_000);
+    let file = open(&path);
+    allow_holes(&file).unwrap();
+    settle_data(&file).unwrap();
+    settle_data(&File::open(&path).unwrap()).unwrap();
+    assert!(fs::read(&path).unwrap() == [7; 10_000]);
+}
