@@ -11,7 +11,6 @@ mod hostile;
 mod itself;
 mod killed;
 mod leftovers;
-#[cfg(target_os = "linux")]
 mod limits;
 mod mirror;
 mod mirror_changes;

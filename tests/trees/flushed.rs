@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::process::Resource;
 
-use super::limits::limited;
+use super::limits::linux::limited;
 use crate::support::files::{chmod, stamp};
 use crate::support::snapshot::{Snapshot, is_temporary, last, shown};
 use crate::support::{Ended, Run, Sandbox, content};

@@ -281,10 +281,10 @@ fn stopped_at_any_instant(how: Stop, stops: u64) -> Tally {
         }
     }
     eprintln!("{tally:?}");
-    assert!(tally.killed > stops / 2, "too few runs were stopped: {tally:?}");
-    // Under Wine a program's start takes much of the time.
-    let share = if wine::is_wine() { 8 } else { 4 };
-    assert!(tally.partly_done > stops / share, "too few had done a part: {tally:?}");
+    // Under Wine a program's start takes much of the time, and differs.
+    let [killed, partly_done] = if wine::is_wine() { [5, 12] } else { [2, 4] };
+    assert!(tally.killed > stops / killed, "too few runs were stopped: {tally:?}");
+    assert!(tally.partly_done > stops / partly_done, "too few had done a part: {tally:?}");
     tally
 }
 
