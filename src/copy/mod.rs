@@ -6,6 +6,7 @@ mod delta;
 mod directory;
 mod fill;
 mod guarding;
+mod holes;
 mod leftover;
 mod leftover_directory;
 mod make;

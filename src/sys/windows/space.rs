@@ -55,8 +55,11 @@ const fn has_holes(attributes: u32) -> bool {
 pub(crate) fn allow_holes(file: &File) -> io::Result<()> {
     // SAFETY: the call takes nothing, and nothing comes out.
     match unsafe { control::<_, u8>(file, FSCTL_SET_SPARSE, &(), &mut []) } {
-        Err(error) if !crate::object::is_unsupported(&error) => Err(error),
-        _ => Ok(()),
+        Ok(_) => Ok(()),
+        Err(error) => match Errno::from_io_error(&error) {
+            Some(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(()),
+            _ => Err(error),
+        },
     }
 }
 
