@@ -107,7 +107,7 @@ fn killed_at_any_instant(flush: &str) {
     eprintln!("{tally:?}");
     let runs = tally.killed + tally.ended_before;
     // Under Wine a program's start takes most of the time, and differs.
-    let share = if wine::is_wine() { 5 } else { 2 };
+    let share = if wine::lacks(wine::Lack::Pace) { 5 } else { 2 };
     assert!(tally.killed > runs / share, "too few runs were killed: {tally:?}");
 }
 

@@ -71,7 +71,7 @@ impl Shared {
     }
 
     fn repair(&self) {
-        if crate::wine::is_wine() {
+        if crate::wine::lacks(crate::wine::Lack::OrderlyDeath) {
             // It gives the mutex of a process that is killed away before it has stopped it.
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -156,7 +156,7 @@ fn a_source_that_changes_on_its_way_into_an_open_file_is_not_stored_twice() {
 /// The comparison took standard output's file from its begin, not from where it had stood.
 #[test]
 #[ignore = "needs strace"]
-fn a_source_that_grows_on_its_way_into_an_open_file_is_stored_once_with_a_warning() {
+fn a_source_that_grows_on_its_way_into_an_open_file_is_stored_once_and_told() {
     let grown = content(104, LEN + 10_001);
     let sandbox = Sandbox::new();
     let source = sandbox.write("source", &grown[..LEN]);
@@ -195,7 +195,7 @@ fn a_target_does_not_become_a_link_to_a_fifo() {
 /// The same where each has read the directory before any has made a backup.
 #[test]
 #[ignore = "needs strace"]
-fn numbered_backups_of_runs_that_found_the_same_number_free_keep_every_version() {
+fn numbered_backups_of_runs_that_found_one_number_free_keep_every_version() {
     const RUNS: usize = 4;
     let sandbox = Sandbox::new();
     sandbox.write("target", &version(0));

@@ -123,7 +123,7 @@ impl Trees {
                 }
             }
         }
-        if !wine::is_wine() {
+        if !wine::lacks(wine::Lack::SymbolicLinks) {
             sandbox.symlink("f2", "source/link");
         }
         std::fs::hard_link(sandbox.path("source/f2"), sandbox.path("source/d1/second")).unwrap();
@@ -282,7 +282,7 @@ fn stopped_at_any_instant(how: Stop, stops: u64) -> Tally {
     }
     eprintln!("{tally:?}");
     // Under Wine a program's start takes much of the time, and differs.
-    let [killed, partly_done] = if wine::is_wine() { [5, 12] } else { [2, 4] };
+    let [killed, partly_done] = if wine::lacks(wine::Lack::Pace) { [5, 12] } else { [2, 4] };
     assert!(tally.killed > stops / killed, "too few runs were stopped: {tally:?}");
     assert!(tally.partly_done > stops / partly_done, "too few had done a part: {tally:?}");
     tally

@@ -1,4 +1,4 @@
-//! A copy of any tree gets by with few descriptors, little memory, and the threads it may have (P9).
+//! A copy of any tree gets by with few descriptors and threads, and little memory (P9).
 
 use crate::support::Sandbox;
 use crate::wine;

@@ -16,7 +16,8 @@ use crate::wine;
 #[cfg(target_os = "linux")]
 mod linux;
 
-/// So many times fewer rounds are made, as under Wine a program's start takes a quarter of a second.
+/// So many times fewer rounds are made where a program's start takes a quarter of a second, as
+/// under Wine.
 const FEWER: u64 = if cfg!(windows) { 6 } else { 1 };
 
 /// In this time a mirror of a small tree is under way.
@@ -83,7 +84,7 @@ impl Changing {
         Self::remove(&path);
         match self.chance.below(9) {
             0..3 => std::fs::create_dir(&path).unwrap(),
-            3 if !wine::is_wine() => {
+            3 if !wine::lacks(wine::Lack::SymbolicLinks) => {
                 let leads_to = format!("n{}", self.chance.below(12));
                 symlink(leads_to.as_ref(), &path).unwrap();
             }

@@ -97,7 +97,7 @@ fn a_source_that_is_emptied_meanwhile_deletes_nothing() {
 #[cfg(target_os = "linux")]
 #[test]
 #[ignore = "needs strace"]
-fn what_fills_an_extra_directory_meanwhile_is_not_deleted_beyond_what_may_be() {
+fn what_fills_an_extra_directory_meanwhile_counts_for_the_limit() {
     let sandbox = with_extras(&["t/x/1"]);
     let strace = ["strace", "-f", "-qq", "-o", "trace", "-e", "trace=unlinkat"];
     let hold = ["-e", "inject=unlinkat:delay_exit=1500000:when=1"];

@@ -120,7 +120,7 @@ fn source(sandbox: &Sandbox) {
 
 /// Makes a symbolic link; a file in Wine, which has none.
 fn link(leads_to: &str, path: &Path) {
-    if wine::is_wine() {
+    if wine::lacks(wine::Lack::SymbolicLinks) {
         fs::write(path, leads_to).unwrap();
     } else {
         symlink(Path::new(leads_to), path).unwrap();
@@ -368,7 +368,7 @@ fn nothing_is_done_while_nothing_changes() {
     std::thread::sleep(Duration::from_secs(2));
     let used = processor_time(watching.running().id()) - before;
     // Wine takes longer for each look whether something is to be done.
-    let most = if wine::is_wine() { 0.5 } else { 0.1 };
+    let most = if wine::lacks(wine::Lack::Pace) { 0.5 } else { 0.1 };
     assert!(used < most, "{used} s of 2 s");
     // Nor when somebody reads.
     Snapshot::of(&sandbox.path("s"));

@@ -181,8 +181,8 @@ fn changed_meanwhile(root: &str, change: fn(&mut Moving), judge: impl Fn(&Sandbo
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
                     change(&mut moving);
-                    // One server does what each process of Wine asks for, and would do nothing else.
-                    if wine::is_wine() {
+                    // What all processes of Wine ask for, one server does.
+                    if wine::lacks(wine::Lack::Pace) {
                         std::thread::sleep(Duration::from_millis(1));
                     }
                 }

@@ -11,7 +11,7 @@ use crate::support::{Sandbox, assert_same_bytes};
 #[cfg(windows)]
 fn make_exactly(sandbox: &Sandbox, names: &[&str]) {
     use std::process::{Command, Stdio};
-    if !crate::wine::is_wine() {
+    if !crate::wine::lacks(crate::wine::Lack::CaseOfNames) {
         for name in names {
             let directory = sandbox.path(name).parent().unwrap().to_owned();
             std::fs::create_dir_all(&directory).unwrap();
