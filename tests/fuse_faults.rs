@@ -102,6 +102,21 @@ fn a_source_that_cannot_be_mapped_is_copied_by_another_engine() {
     }
 }
 
+/// It says to be longer than it is, and each time to have been written just now.
+#[test]
+#[ignore = "needs FUSE"]
+fn a_source_that_is_made_up_as_it_is_read_is_copied_as_it_reads() {
+    let bytes = content(23, 100_000);
+    let faults = Faults { direct_io: true, longer_by: 500, ..Faults::default() };
+    let disk = FaultyFileSystem::new(&[("source", &bytes)], faults);
+    let sandbox = Sandbox::new();
+    for way in ["--engine=auto", "--in-place"] {
+        let source = disk.path("source");
+        let ended = sandbox.mycp([way.as_ref(), source.as_os_str(), "target".as_ref()]).good();
+        assert_same_bytes(&sandbox.read("target"), &bytes, &ended.description);
+    }
+}
+
 /// Copies to a file system with `faults`, over a target and to none: it has to fail and to leave
 /// what was there.
 fn refused_by_target(faults: Faults, cause: &str, flush: &str, engine: &str) {

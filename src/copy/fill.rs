@@ -29,13 +29,6 @@ pub(super) struct Filling<'a> {
     pub(super) mode_at_end: ModeAtEnd,
 }
 
-/// Has what is written next begin the target: on Windows, what was written at offsets has moved the
-/// handle's position.
-fn rewind(target: &dyn Object) -> Result<()> {
-    let Some(file) = target.file() else { return Ok(()) };
-    file::seek_to(file, 0).context(Operation::Write, target.endpoint())
-}
-
 /// Whether what was moved is the source.
 enum Judgement {
     Good(Option<Warning>),
@@ -183,20 +176,17 @@ impl Run<'_, '_> {
                     }
                 },
                 Err(error) if self.is_untrue_length(&error) && transfer.has_offsets() => {
-                    match self.source.change()? {
-                        // mqueue, some of FUSE: it says to be longer than it is.
-                        Change::None | Change::Doubtful => {
-                            self.source.become_stream()?;
-                            self.reset(&mut filling)?;
-                            rewind(filling.object)?;
-                            continue;
-                        }
-                        // It was cut, and has grown again.
-                        Change::Longer | Change::Otherwise => {
-                            let endpoint = self.source.object.endpoint();
-                            Error::new(Operation::Copy, endpoint, Cause::Changed)
-                        }
+                    // mqueue, some of FUSE, whose files may be of another time at each look: it
+                    // says to be longer than it is.
+                    if self.source.file_system == FileSystem::Fuse
+                        || matches!(self.source.change()?, Change::None | Change::Doubtful)
+                    {
+                        self.source.become_stream()?;
+                        self.reset(&mut filling)?;
+                        continue;
                     }
+                    // It was cut, and has grown again.
+                    Error::new(Operation::Copy, self.source.object.endpoint(), Cause::Changed)
                 }
                 Err(error) if self.is_shrunk_source(&error) => error,
                 Err(error) => return Err(error),
@@ -215,6 +205,11 @@ impl Run<'_, '_> {
     fn reset(&self, filling: &mut Filling<'_>) -> Result<()> {
         if filling.kind == Kind::Segment {
             return self.reset_segment(filling);
+        }
+        // What is written in order begins the target: on Windows, what was written at offsets has
+        // moved the handle's position.
+        if let (Shape::Stream, Some(file)) = (self.source.shape, filling.object.file()) {
+            file::seek_to(file, 0).context(Operation::Write, filling.object.endpoint())?;
         }
         match (filling.base, filling.before) {
             (Base::Clone { .. }, _) => {

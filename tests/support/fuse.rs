@@ -30,6 +30,9 @@ pub(crate) struct Faults {
     pub(crate) close: Option<Errno>,
     /// Files are opened with `FOPEN_DIRECT_IO`: the kernel then refuses to map them shared.
     pub(crate) direct_io: bool,
+    /// Files say to be so many bytes longer than they are, and to have been written just now, as
+    /// those do that are made up when they are read (lxcfs).
+    pub(crate) longer_by: u64,
 }
 
 #[derive(Debug)]
@@ -71,8 +74,23 @@ impl Tree {
     fn attributes(&self, number: u64) -> Option<FileAttr> {
         match number {
             1 => Some(attributes(1, FileType::Directory, 0o755)),
-            number => Some(self.nodes.get(&number)?.attributes),
+            number => {
+                let attributes = self.nodes.get(&number)?.attributes;
+                Some(match self.faults.longer_by {
+                    0 => attributes,
+                    more => FileAttr {
+                        size: attributes.size + more,
+                        mtime: SystemTime::now(),
+                        ..attributes
+                    },
+                })
+            }
         }
+    }
+
+    /// How long the kernel may remember attributes.
+    fn remember(&self) -> Duration {
+        if self.faults.longer_by == 0 { REMEMBER } else { Duration::ZERO }
     }
 
     /// How the kernel is to treat an opened file.
@@ -177,14 +195,15 @@ impl Filesystem for Server {
     fn lookup(&self, _: &Request, _: INodeNo, name: &OsStr, reply: ReplyEntry) {
         let tree = self.tree();
         match tree.names.get(name).and_then(|number| tree.attributes(*number)) {
-            Some(attributes) => reply.entry(&REMEMBER, &attributes, Generation(0)),
+            Some(attributes) => reply.entry(&tree.remember(), &attributes, Generation(0)),
             None => reply.error(Errno::ENOENT),
         }
     }
 
     fn getattr(&self, _: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
-        match self.tree().attributes(ino.0) {
-            Some(attributes) => reply.attr(&REMEMBER, &attributes),
+        let tree = self.tree();
+        match tree.attributes(ino.0) {
+            Some(attributes) => reply.attr(&tree.remember(), &attributes),
             None => reply.error(Errno::ENOENT),
         }
     }
