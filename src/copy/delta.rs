@@ -223,7 +223,8 @@ fn tells_changes(facts: &Facts, clone: &FileObject) -> bool {
 /// Cloning writes everything out, so that a store through a map sets the times as a write does.
 pub(super) fn has_changed(old: &FileObject, facts: &Facts) -> Result<bool> {
     let now = file::facts(old.handle()).context(Operation::Stat, old.endpoint())?;
-    Ok((now.len, now.modified, now.changed) != (facts.len, facts.modified, facts.changed))
+    Ok((now.len, now.modified, now.changed) != (facts.len, facts.modified, facts.changed)
+        || file::may_have_silent_writer(old.handle()))
 }
 
 impl Transfer<'_> {
