@@ -59,7 +59,13 @@ pub(crate) fn try_lock_name(
 ) -> io::Result<Option<(Locked, Vec<File>)>> {
     match locks::try_lock_name(directory, name) {
         Ok(files) => Ok(files.map(|files| (Locked::Held, files))),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+        // `PermissionDenied`: another user has it.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::WouldBlock | io::ErrorKind::PermissionDenied
+            ) =>
+        {
             Ok(Some((Locked::Busy, Vec::new())))
         }
         Err(error) => Err(error),
@@ -96,8 +102,6 @@ pub(crate) fn lock_directory(directory: impl AsHandle) -> io::Result<Vec<File>> 
             Ok(Some(_)) => {}
             Ok(None) if try_lock(&file)? != Locked::Busy => return Ok(vec![file]),
             Ok(None) => {}
-            // Another user has it.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
             Err(error) => return Err(error),
         }
         if started.elapsed() > DIRECTORY_WAIT_MAX {
