@@ -143,8 +143,8 @@ pub enum Reservation {
 ///
 /// Dropping it is no flush: what the system cannot write afterwards comes to nobody, on Windows not
 /// even the full disk that a hole had to be filled on. [`flush`](Self::flush) tells. On Windows
-/// each window is handed to the system (`FlushViewOfFile`) before the next one is mapped, and an
-/// error of that is one of the call that goes to the next.
+/// each window is handed to the system (`FlushViewOfFile`) before the next one is mapped; an error
+/// of that is one of the call that goes to the next, and of each flush from then on.
 #[derive(Debug)]
 pub struct MappedTarget {
     handle: Handle,

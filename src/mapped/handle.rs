@@ -28,6 +28,21 @@ pub(super) struct Handle {
     /// A length that the file has had, so that most calls ask for it once, afterwards.
     len_seen: AtomicU64,
     cached: Mutex<Cached>,
+    /// What kept a window from being written out that is gone since.
+    lost: Mutex<Option<Lost>>,
+}
+
+/// An error of the system, which is told more than once.
+#[derive(Clone, Copy, Debug)]
+struct Lost {
+    kind: io::ErrorKind,
+    number: Option<i32>,
+}
+
+impl From<Lost> for io::Error {
+    fn from(lost: Lost) -> Self {
+        lost.number.map_or_else(|| lost.kind.into(), Self::from_raw_os_error)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -74,7 +89,8 @@ impl Handle {
             return Err(Error::new(Operation::Open, &endpoint, cause));
         }
         let len_seen = AtomicU64::new(facts.len);
-        Ok(Self { file, endpoint, id: facts.id, access, len_seen, cached: Mutex::default() })
+        let (cached, lost) = (Mutex::default(), Mutex::default());
+        Ok(Self { file, endpoint, id: facts.id, access, len_seen, cached, lost })
     }
 
     pub(super) fn error(&self, operation: Operation, cause: impl Into<Cause>) -> Error {
@@ -89,7 +105,15 @@ impl Handle {
 
     /// Flushes what is stored through the window that is mapped: on Windows only this view knows
     /// all of what that is (`FlushViewOfFile`).
+    ///
+    /// # Errors
+    ///
+    /// Those of the call, and from then on what kept a window from being written out that is gone:
+    /// its bytes may be, too.
     pub(super) fn flush_window(&self, how: Msync) -> Result<()> {
+        if let Some(lost) = *lock(&self.lost) {
+            return Err(self.error(Operation::Flush, io::Error::from(lost)));
+        }
         let window = lock(&self.cached).window.clone();
         match window {
             Some(window) => {
@@ -106,7 +130,14 @@ impl Handle {
             return Ok(());
         }
         let flushed = window.mapping.flush_stores();
-        flushed.map_err(|error| self.error(Operation::Flush, error).at(window.range))
+        flushed.map_err(|error| {
+            self.note_lost(&error);
+            self.error(Operation::Flush, error).at(window.range)
+        })
+    }
+
+    fn note_lost(&self, error: &io::Error) {
+        *lock(&self.lost) = Some(Lost { kind: error.kind(), number: error.raw_os_error() });
     }
 
     /// The same for one that another thread may have let go of while this one stored through it.
@@ -294,6 +325,29 @@ impl Handle {
                 self.each_window(Operation::Map, range, |window, part| {
                     window.advise(part, advice).map_err(|error| failed(error).at(part))
                 })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::Errno;
+
+    #[test]
+    fn what_a_window_has_lost_is_told_by_each_flush() {
+        for (error, kind) in [
+            (Errno::NOSPC.into(), io::ErrorKind::StorageFull),
+            (io::ErrorKind::UnexpectedEof.into(), io::ErrorKind::UnexpectedEof),
+        ] {
+            let file = tempfile::tempfile().unwrap();
+            let handle = Handle::new(file, Endpoint::Standard, Access::ReadWrite).unwrap();
+            handle.flush_window(Msync::Async).unwrap();
+            handle.note_lost(&error);
+            for _ in 0..2 {
+                let error = handle.flush_window(Msync::Async).unwrap_err();
+                assert_eq!(error.os_error().map(io::Error::kind), Some(kind));
             }
         }
     }
