@@ -95,6 +95,8 @@ impl Selection {
 /// between brackets.
 fn as_glob(line: &str) -> Result<String, String> {
     let mut glob = String::with_capacity(line.len());
+    // Without the spaces at its end that nothing keeps.
+    let mut kept = 0;
     let mut rest = line.chars().peekable();
     while let Some(c) = rest.next() {
         match c {
@@ -128,7 +130,11 @@ fn as_glob(line: &str) -> Result<String, String> {
             }
             _ => glob.push(c),
         }
+        if c != ' ' {
+            kept = glob.len();
+        }
     }
+    glob.truncate(kept);
     Ok(glob)
 }
 
@@ -156,3 +162,23 @@ impl PartialEq for Selection {
 }
 
 impl Eq for Selection {}
+
+#[cfg(test)]
+mod tests {
+    use super::as_glob;
+
+    #[test]
+    fn spaces_at_the_end_count_behind_a_backslash_alone() {
+        for (line, glob) in [
+            ("a ", "a"),
+            (" a b  ", " a b"),
+            ("a\\ ", "a{ }"),
+            ("a\\  ", "a{ }"),
+            ("a\\\\ ", "a\\\\"),
+            ("a\t ", "a{\t}"),
+            ("  ", ""),
+        ] {
+            assert_eq!(as_glob(line).as_deref(), Ok(glob), "{line:?}");
+        }
+    }
+}
