@@ -11,7 +11,8 @@ use crate::sys::map::{Advice, Kind, Msync, Protection};
 use crate::sys::views;
 use crate::units::ByteRange;
 
-/// Whether a flush of pages that waits has brought them to the disk.
+/// Whether a flush of pages that waits has brought them to the disk, as far as `msync` does so on
+/// this system: macOS leaves them in the drive's cache.
 pub(crate) const MSYNC_WAITS: bool = true;
 
 /// Whether what was stored through a map has to be flushed before that is unmapped: what cannot be

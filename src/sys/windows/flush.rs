@@ -16,6 +16,9 @@ use crate::sys::map::Msync;
 use crate::sys::{file, views};
 use crate::units::ByteRange;
 
+/// Whether only who may write can flush: of a directory, who may make names in it.
+pub(crate) const TAKES_RIGHT_TO_WRITE: bool = true;
+
 /// Content, length and all attributes on the disk (`FlushFileBuffers`), and of a directory its
 /// names.
 pub(crate) fn sync_all(file: impl AsHandle) -> io::Result<()> {

@@ -8,6 +8,9 @@ use std::path::Path;
 use super::errno::errno_of_libc;
 use crate::units::ByteRange;
 
+/// Whether only who may write can flush: who may read can (fsync(2)).
+pub(crate) const TAKES_RIGHT_TO_WRITE: bool = false;
+
 /// Content, length and all attributes on the disk.
 pub(crate) fn sync_all(file: impl AsFd) -> io::Result<()> {
     Ok(rustix::fs::fsync(file)?)

@@ -14,6 +14,9 @@ use crate::sys::map::Msync;
 use crate::sys::{file, views};
 use crate::units::ByteRange;
 
+/// Whether only who may write can flush: who may read can (fsync(2)).
+pub(crate) const TAKES_RIGHT_TO_WRITE: bool = false;
+
 /// Content, length and all attributes on the disk, past the device's own cache: `F_FULLFSYNC`
 /// (fcntl(2)), since fsync(2) goes no further than the device.
 ///
