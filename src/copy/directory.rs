@@ -122,7 +122,7 @@ impl Directory {
         let name = if self.is_absent { "." } else { ".." };
         let handle = Spot::within(self, name.as_ref()).open_directory(Follow::No)?;
         let above = Self::new(handle, path.to_path_buf(), Names::Shown)?;
-        if above.id() == id { Ok(above) } else { Err(io::ErrorKind::NotFound.into()) }
+        if above.id() == id { Ok(above) } else { Err(Errno::NOENT.into()) }
     }
 
     /// The same, to be found again by `way`.

@@ -14,6 +14,7 @@ use crate::error::{Cause, Error};
 use crate::options::{BackupControl, CopyOptions, Endpoint, Keep, ObjectId};
 use crate::report::{InPlaceReason, Report, Way};
 use crate::sync::{lock, wait};
+use crate::sys::Errno;
 use crate::sys::file::{self, Facts, Kind};
 use crate::sys::handle::OwnedHandle;
 use crate::sys::names::{Follow, Spot, facts_of_path};
@@ -276,7 +277,7 @@ impl Drop for FirstClaim<'_> {
 fn reopened(path: &Path, id: ObjectId) -> io::Result<Directory> {
     let handle = Spot::of_path(path).open_directory(Follow::Yes)?;
     let root = Directory::new(handle, path.to_path_buf(), Names::Shown)?;
-    if root.id() == id { Ok(root) } else { Err(io::ErrorKind::NotFound.into()) }
+    if root.id() == id { Ok(root) } else { Err(Errno::NOENT.into()) }
 }
 
 /// Whether an error of linking says that the first copy is not there any more.

@@ -17,6 +17,7 @@ use super::stage::{
 use super::target::Place;
 use crate::lock::{self, Locked};
 use crate::options::{CopyOptions, ObjectId};
+use crate::sys::Errno;
 use crate::sys::file::Kind;
 use crate::sys::names::{self, Follow, Listed, Spot};
 
@@ -86,7 +87,7 @@ impl StagedDirectory {
                     return Ok((staged, directory));
                 }
                 Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if Errno::from_io_error(&error) == Some(Errno::NOENT) => {}
                 Err(error) => {
                     // Nothing is in it yet.
                     names::remove_directory_at(&staged.place.directory, &staged.name).ok();
@@ -125,7 +126,7 @@ impl StagedDirectory {
                     if !remove_leftover(place, &name, contents.precious, OF_TREES) {
                         match locked_by_another(place, &name) {
                             Ok(Some(file)) => return Ok(Making::Busy(file)),
-                            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                            Err(error) if Errno::from_io_error(&error) == Some(Errno::NOENT) => {}
                             // It is somebody's, and nobody's temporary.
                             Ok(None) | Err(_) => slot += 1,
                         }
@@ -143,7 +144,7 @@ impl StagedDirectory {
                 }
                 // Another run took it for a leftover in the moment before it was locked.
                 Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if Errno::from_io_error(&error) == Some(Errno::NOENT) => {}
                 Err(error) => {
                     names::remove_directory_at(&place.directory, &staged.name).ok();
                     return Err(error);
