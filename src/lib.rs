@@ -213,9 +213,10 @@
 //! `sys` picks one `system`, `sys/unix` or `sys/windows`, which have the same modules with the same
 //! functions; what is the same everywhere stands beside the two, and shows the system's functions
 //! under its own name (`sys::file::facts`). What only Linux has is in `sys::linux`, for what is
-//! there on Linux only. Nothing else above `sys` names a system: errors are told apart by the names
-//! that POSIX has for them (`sys::Errno`), handles are `sys::handle`'s. What a system does not have
-//! is the error "unsupported" there, and never something less.
+//! there on Linux only. Nothing else above `sys` names a system, but the laboratory, which tells
+//! families of systems apart as data (`sys::family`): errors are told apart by the names that POSIX
+//! has for them (`sys::Errno`), handles are `sys::handle`'s. What a system does not have is the
+//! error "unsupported" there, and never something less.
 //!
 //! Linux on x86-64 and 64-bit ARM has everything. Windows differs where it must:
 //!

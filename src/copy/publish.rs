@@ -31,7 +31,8 @@ impl<'a> Publication<'a> {
     ///
     /// # Errors
     ///
-    /// Whatever fails; the old content has its name then.
+    /// Whatever fails; the old content has its name then, or, where a flush behind the rename has
+    /// failed, the new.
     pub(crate) fn publish(mut self) -> Result<Box<Report>> {
         if self.staged.place().directory.names == Names::Hidden {
             self.staged.publish_hidden()?;
@@ -59,6 +60,7 @@ impl<'a> Publication<'a> {
         flush_directory(&place, self.options, &self.target, &mut self.report)?;
         if file::NAME_GOES_WITH_FILE && self.options.flush == Flush::Sync {
             self.staged.object().flush()?;
+            self.report.flushes.files += 1;
         }
         self.report.leftovers = self.staged.close()?;
         if let Some(session) = self.precious.session {

@@ -12,7 +12,7 @@ use super::by_name::{UnknownName, by_name};
 use crate::sys::family::Family;
 use crate::sys::flush;
 use crate::sys::handle::AsHandle;
-use crate::sys::map::{Mapping, Msync};
+use crate::sys::map::{self, Mapping, Msync};
 use crate::units::ByteRange;
 
 /// A way to bring stores to the disk, or to hope for it.
@@ -221,7 +221,7 @@ impl SyncMode {
             }
             Self::Msync => map.flush_to_disk(file, at, len),
             Self::Fdatasync => flush::sync_data(file),
-            Self::Fsync | Self::FsyncDirectory if family.has_windows_calls() => {
+            Self::Fsync | Self::FsyncDirectory if !map::MSYNC_WAITS => {
                 map.flush_to_disk(file, 0, map.len())
             }
             Self::Fsync | Self::FsyncDirectory => flush::sync_all(file),

@@ -103,8 +103,10 @@ pub(super) fn reopened_to_write(file: &impl AsHandle) -> io::Result<OwnedHandle>
     let writable = (attributes & !FILE_ATTRIBUTE_READONLY) | FILE_ATTRIBUTE_NORMAL;
     set_basic(&changing, &FILE_BASIC_INFO { FileAttributes: writable, ..UNCHANGED })?;
     let opened = reopened(file, FILE_WRITE_DATA);
-    set_basic(&changing, &FILE_BASIC_INFO { FileAttributes: attributes, ..UNCHANGED })?;
-    opened
+    let restored =
+        set_basic(&changing, &FILE_BASIC_INFO { FileAttributes: attributes, ..UNCHANGED });
+    let opened = opened?;
+    restored.map(|()| opened)
 }
 
 /// Sets the read-only flag of what its owner may not write, and the hidden and system flags.
