@@ -66,7 +66,7 @@ const UNCHANGED: FILE_BASIC_INFO = FILE_BASIC_INFO {
 };
 
 /// Sets attributes and times, by another handle where this one does not allow it.
-fn set_basic(file: &File, wanted: &FILE_BASIC_INFO) -> io::Result<()> {
+pub(super) fn set_basic(file: &impl AsHandle, wanted: &FILE_BASIC_INFO) -> io::Result<()> {
     // SAFETY: that is the structure of the class.
     match unsafe { open::set(file, FileBasicInfo, wanted) } {
         Err(error) if Errno::from_io_error(&error) == Some(Errno::ACCESS) => {

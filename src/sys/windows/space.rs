@@ -53,9 +53,8 @@ const fn has_holes(attributes: u32) -> bool {
 ///
 /// Those of the call, but for "there are none".
 pub(crate) fn allow_holes(file: &File) -> io::Result<()> {
-    // SAFETY: the call takes nothing, and nothing comes out.
-    match unsafe { control::<_, u8>(file, FSCTL_SET_SPARSE, &(), &mut []) } {
-        Ok(_) => Ok(()),
+    match make_sparse(file) {
+        Ok(()) => Ok(()),
         Err(error) => match Errno::from_io_error(&error) {
             Some(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(()),
             _ => Err(error),
@@ -130,11 +129,15 @@ pub(crate) fn reserve(file: &File, range: ByteRange) -> io::Result<()> {
     file::set_len(file, range.end())
 }
 
+fn make_sparse(file: &File) -> io::Result<()> {
+    // SAFETY: the call takes nothing, and nothing comes out.
+    unsafe { control::<_, u8>(file, FSCTL_SET_SPARSE, &(), &mut []) }.map(drop)
+}
+
 /// Makes a hole of `range`; the length stays (`FSCTL_SET_SPARSE`, `FSCTL_SET_ZERO_DATA`).
 pub(crate) fn punch_hole(file: &File, range: ByteRange) -> io::Result<()> {
     let number = |value: u64| i64::try_from(value).map_err(|_| io::Error::from(Errno::FBIG));
-    // SAFETY: the call takes nothing, and nothing comes out.
-    unsafe { control::<_, u8>(file, FSCTL_SET_SPARSE, &(), &mut []) }?;
+    make_sparse(file)?;
     let wanted = FILE_ZERO_DATA_INFORMATION {
         FileOffset: number(range.start())?,
         BeyondFinalZero: number(range.end())?,

@@ -15,11 +15,12 @@ use windows_sys::Win32::Foundation::HANDLE;
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_ATTRIBUTE_NORMAL, FILE_ATTRIBUTE_READONLY, FILE_BASIC_INFO, FILE_DISPOSITION_FLAG_DELETE,
     FILE_DISPOSITION_FLAG_IGNORE_READONLY_ATTRIBUTE, FILE_DISPOSITION_FLAG_POSIX_SEMANTICS,
-    FILE_DISPOSITION_INFO, FILE_DISPOSITION_INFO_EX, FILE_WRITE_ATTRIBUTES, FileBasicInfo,
-    FileDispositionInfo, FileDispositionInfoEx,
+    FILE_DISPOSITION_INFO, FILE_DISPOSITION_INFO_EX, FILE_WRITE_ATTRIBUTES, FileDispositionInfo,
+    FileDispositionInfoEx,
 };
 use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 
+use super::super::attributes;
 use super::super::errno::status;
 use super::super::handle::{self, AsHandle, OwnedHandle};
 use super::{CHANGE, Spot, spelling};
@@ -267,22 +268,16 @@ fn remove_at_close(object: &OwnedHandle) -> io::Result<()> {
             0 => FILE_ATTRIBUTE_NORMAL,
             others => others,
         };
-        set_basic(object, &FILE_BASIC_INFO { FileAttributes: attributes, ..basic })?;
+        attributes::set_basic(object, &FILE_BASIC_INFO { FileAttributes: attributes, ..basic })?;
     }
     let wanted = FILE_DISPOSITION_INFO { DeleteFile: true };
     // SAFETY: that is the structure of the class.
     let removed = unsafe { super::super::file::set(object, FileDispositionInfo, &wanted) };
     if removed.is_err() && is_read_only {
         // Why it is refused is what counts.
-        set_basic(object, &basic).unwrap_or_default();
+        attributes::set_basic(object, &basic).unwrap_or_default();
     }
     removed
-}
-
-fn set_basic(object: &OwnedHandle, wanted: &FILE_BASIC_INFO) -> io::Result<()> {
-    let again = super::super::attributes::reopened(object, FILE_WRITE_ATTRIBUTES)?;
-    // SAFETY: that is the structure of the class.
-    unsafe { super::super::file::set(&again, FileBasicInfo, wanted) }
 }
 
 /// Waits until what was removed has its name no more, which it has as long as others have it open.
