@@ -39,9 +39,9 @@ pub(crate) const CAPABILITY: &CStr = c"security.capability";
 pub(crate) const HAS_OWNERS: bool = true;
 
 /// "There is no such attribute".
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(target_os = "linux")]
 const ABSENT: Errno = Errno::NODATA;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(target_os = "linux"))]
 const ABSENT: Errno = Errno::NOATTR;
 
 impl From<&Metadata> for Attributes {
@@ -146,7 +146,7 @@ fn ask_file_mode_mask() -> u32 {
         let mask = rustix::process::umask(Mode::RWXG | Mode::RWXO);
         rustix::process::umask(mask);
         #[cfg_attr(
-            any(target_os = "linux", target_os = "android"),
+            target_os = "linux",
             expect(clippy::useless_conversion, reason = "it is narrower on other systems")
         )]
         u32::from(mask.as_raw_mode())

@@ -82,7 +82,7 @@ pub(crate) mod view;
 #[cfg_attr(not(target_os = "macos"), path = "linux/waits.rs")]
 mod waits;
 
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "macos")))]
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
 compile_error!(
     "mycp runs on Linux, macOS and Windows only: nothing in src/sys/unix is written for the file \
      calls, the registers of signal handlers and the shared memory of this system"

@@ -108,7 +108,7 @@ pub(super) fn resident_bytes(file: &File, len: u64) -> io::Result<u64> {
     Ok(pages.saturating_mul(page_bytes() as u64).min(len))
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(target_os = "linux")]
 fn translate(advice: Advice) -> Option<rustix::mm::Advice> {
     use rustix::mm::Advice as Call;
     Some(match advice {
@@ -123,7 +123,7 @@ fn translate(advice: Advice) -> Option<rustix::mm::Advice> {
     })
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(target_os = "linux"))]
 fn translate(advice: Advice) -> Option<rustix::mm::Advice> {
     use rustix::mm::Advice as Call;
     Some(match advice {

@@ -47,7 +47,7 @@ pub(crate) fn catch_stop() -> io::Result<()> {
 /// go on waiting.
 pub(crate) fn catch_status() -> io::Result<()> {
     catch(libc::SIGUSR1, Request::Status)?;
-    #[cfg(any(target_os = "macos", target_os = "freebsd"))]
+    #[cfg(target_os = "macos")]
     catch(libc::SIGINFO, Request::Status)?;
     Ok(())
 }

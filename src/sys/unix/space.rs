@@ -60,7 +60,7 @@ pub(crate) fn next_data(file: &File, offset: u64) -> io::Result<Option<ByteRange
 /// # Errors
 ///
 /// What the store failed with.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(target_os = "linux")]
 pub(crate) fn reserve_page(file: &File, page: ByteRange) -> io::Result<()> {
     use rustix::fs::FallocateFlags;
     let reserved = rustix::io::retry_on_intr(|| {
@@ -77,7 +77,7 @@ pub(crate) fn reserve_page(file: &File, page: ByteRange) -> io::Result<()> {
 /// # Errors
 ///
 /// `ENOSPC` where there is none left.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(target_os = "linux"))]
 pub(crate) fn reserve_page(file: &File, _: ByteRange) -> io::Result<()> {
     free_space(file)
 }
